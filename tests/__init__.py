@@ -1,0 +1,1 @@
+"""The tests, by what they test; shared verbs and requirements are in tests.support."""

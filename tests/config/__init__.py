@@ -1,0 +1,1 @@
+"""Tests of settings, limits, logging and the command line."""

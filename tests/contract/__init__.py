@@ -1,0 +1,1 @@
+"""Tests of ids, ops, changes, envelopes, digests and the codec."""

@@ -1,0 +1,1 @@
+"""Tests that every client, the actor and the stored state end equal."""

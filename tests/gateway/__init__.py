@@ -1,0 +1,1 @@
+"""Tests of sessions, frames, hub, resume, presence, group commit and HTTP."""

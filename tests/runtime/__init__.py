@@ -1,0 +1,1 @@
+"""Tests of actors, log reader, placement, flush and recovery on real servers."""

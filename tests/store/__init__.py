@@ -1,0 +1,1 @@
+"""Tests of streams, log access, changes, snapshots and projections on real servers."""

@@ -1,0 +1,1 @@
+"""What tests share: requirements of the machine, servers, story verbs, factories."""
