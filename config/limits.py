@@ -1,0 +1,58 @@
+"""Every limit that a client, an integrator or an operator can run into, in one place.
+
+Each is a setting (`WEDSYNC_LIMIT_<NAME>`) and is told to clients in `welcome.limits`. Nothing that decides the meaning of an op
+belongs here: the rules must give the same decisions on every machine, whatever its settings.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, PositiveInt
+from pydantic.alias_generators import to_camel
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LIMIT_PREFIX = "WEDSYNC_LIMIT_"
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Limits(BaseSettings):
+    """The limits of one process; all of them positive, sizes in bytes, rates per second."""
+
+    model_config = SettingsConfigDict(env_prefix=LIMIT_PREFIX, frozen=True, extra="ignore")
+
+    #: Ops that one connection may send in the long run, and at once after a rest.
+    ops_per_second_per_connection: PositiveInt = 200
+    op_burst_per_connection: PositiveInt = 400
+    #: The same over all connections of one wedding at one gateway.
+    ops_per_second_per_wedding: PositiveInt = 1_000
+    op_burst_per_wedding: PositiveInt = 2_000
+    #: The JSON text of one op, of one WebSocket frame or HTTP body, and the ops of one batch.
+    op_bytes: Annotated[int, Field(ge=KIB, le=64 * KIB)] = 64 * KIB
+    frame_bytes: Annotated[int, Field(ge=64 * KIB)] = MIB
+    batch_ops: PositiveInt = 500
+    #: Length of an id, in characters; fixed by the form of subjects.
+    id_length: Annotated[int, Field(ge=64, le=64)] = 64
+    #: One frame of a snapshot is cut here; an envelope above its limit travels without its events.
+    snapshot_chunk_bytes: Annotated[int, Field(ge=64 * KIB)] = 512 * KIB
+    envelope_bytes: Annotated[int, Field(ge=64 * KIB, le=900 * KIB)] = 512 * KIB
+    #: A client further behind than this gets a snapshot instead of events, per channel.
+    resume_events: PositiveInt = 500
+    resume_bytes: Annotated[int, Field(ge=64 * KIB)] = 2 * MIB
+    #: Bytes that may wait to be written to one socket before presence is dropped (half) and the socket is closed (whole).
+    socket_buffer_bytes: Annotated[int, Field(ge=64 * KIB)] = 2 * MIB
+    #: Open sockets of one gateway process; a process has about 20,000 files.
+    sockets_per_gateway: PositiveInt = 18_000
+    #: Ops of one connection that may wait at the gateway for the log, and the bytes of all of them together.
+    waiting_ops_per_connection: PositiveInt = 1_000
+    waiting_bytes_per_gateway: Annotated[int, Field(ge=MIB)] = 64 * MIB
+    #: One person's presence, as JSON text, and its updates per second and connection.
+    presence_bytes: Annotated[int, Field(ge=64)] = 4 * KIB
+    presence_per_second: PositiveInt = 20
+    #: Ops of one integrator that may wait in the intake, and events of one history answer.
+    intake_waiting_per_principal: PositiveInt = 1_000
+    history_events: PositiveInt = 1_000
+
+    def as_wire(self) -> dict[str, int]:
+        """Return every limit under its camelCase name, as `welcome.limits` tells them."""
+        values: dict[str, int] = self.model_dump()
+        return {to_camel(name): value for name, value in values.items()}

@@ -1,0 +1,129 @@
+"""Every tunable of a WedSync process, read once at start from `WEDSYNC_*`, `NATS_URL` and `DATABASE_URL`.
+
+Names carry their unit. Rules between settings are the functions of config.checks, run together before anything starts.
+Limits that clients meet are in config.limits. Settings never change while a process runs.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from config.errors import SettingsInvalid
+from config.limits import LIMIT_PREFIX, MIB, Limits
+
+PREFIX = "WEDSYNC_"
+GIB = 1024 * MIB
+#: The same form as ids in subjects: one lower-case token.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class Settings(BaseSettings):
+    """The settings of one process; frozen, so that they can be handed to every part."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, extra="ignore")
+
+    # Where things are. Empty addresses mean the embedded servers, which the supervisor starts and names to its children.
+    data_dir: Path = Path(".wedsync")
+    nats_url: SecretStr = Field(default=SecretStr(""), validation_alias="NATS_URL")
+    database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
+    nats_user: str = ""
+    nats_password: SecretStr = SecretStr("")
+    #: At least 32 bytes; signs and checks user tokens.
+    token_key: SecretStr = SecretStr("")
+    token_lifetime_seconds: PositiveFloat = 12 * 3600
+
+    # Who this process is.
+    region: Name = "r0"
+    host_id: Name = "host-1"
+    gateway_id: Name = "gateway-1"
+
+    # The gateway's door.
+    listen_host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    hello_timeout_seconds: PositiveFloat = 5.0
+    http_answer_timeout_seconds: PositiveFloat = 2.0
+    websocket_ping_seconds: PositiveFloat = 20.0
+    drain_seconds: Annotated[float, Field(ge=0)] = 5.0
+
+    # The log: partitions and streams are fixed when it is created and compared at every start.
+    partitions: Annotated[int, Field(ge=1, le=4096)] = 64
+    log_streams: Annotated[int, Field(ge=1, le=64)] = 1
+    log_replicas: Literal[1, 3, 5] = 1
+    log_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4 * GIB
+    log_trim_age_hours: PositiveFloat = 72.0
+    log_trim_from_fill: Annotated[float, Field(gt=0, lt=1)] = 0.60
+    log_trim_interval_seconds: PositiveFloat = 30.0
+    publish_timeout_seconds: PositiveFloat = 5.0
+    #: Ops in one atomic batch, and batches that may wait for their acknowledgement at once.
+    commit_batch_ops: Annotated[int, Field(ge=1, le=1000)] = 200
+    commits_in_flight: Annotated[int, Field(ge=1, le=50)] = 2
+    reader_heartbeat_seconds: PositiveFloat = 1.0
+    reader_silence_seconds: PositiveFloat = 2.5
+
+    # Actors and what they leave in Postgres.
+    flush_interval_seconds: PositiveFloat = 0.250
+    flush_ops: PositiveInt = 2_000
+    flush_buffer_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+    snapshot_every_ops: PositiveInt = 500
+    idle_actor_sleep_seconds: PositiveFloat = 600.0
+    idle_checkpoint_seconds: PositiveFloat = 10.0
+    read_behind_wait_seconds: PositiveFloat = 1.0
+    database_pool_connections: Annotated[int, Field(ge=2)] = 6
+    database_timeout_seconds: PositiveFloat = 10.0
+
+    # Who is alive, and how far everybody is.
+    heartbeat_interval_seconds: PositiveFloat = 0.5
+    member_timeout_seconds: PositiveFloat = 2.0
+    heads_interval_seconds: PositiveFloat = 1.0
+    heads_window_seconds: PositiveFloat = 10.0
+    heads_silence_seconds: PositiveFloat = 3.0
+
+    # Presence: the first change goes at once, later ones once per tick.
+    presence_tick_seconds: PositiveFloat = 0.020
+    presence_tick_large_room_seconds: PositiveFloat = 0.250
+    presence_large_room_members: Annotated[int, Field(ge=2)] = 50
+    presence_store_interval_seconds: PositiveFloat = 10.0
+
+    # What it says about itself.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    limits: Limits = Field(default_factory=Limits)
+
+    @model_validator(mode="after")
+    def _keep_the_rules_between_settings(self) -> Self:
+        """Refuse combinations that would start and then misbehave."""
+        from config.checks import contradictions
+
+        found = contradictions(self)
+        if found:
+            raise ValueError("\n".join(found))
+        return self
+
+    def masked(self) -> dict[str, Any]:
+        """Return every setting for `--print-config`, in plain types, secrets shown as set or empty and never by value."""
+        values = self.model_dump(mode="json")
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                values[name] = "**********" if value.get_secret_value() else ""
+        return values
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment, `overrides` winning over it; raises `SettingsInvalid` with one readable line per mistake."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic judges the values, which come from a command line
+    except ValidationError as error:
+        prefix = LIMIT_PREFIX if error.title == Limits.__name__ else PREFIX
+        raise SettingsInvalid("; ".join(_readable(prefix, each["loc"], each["msg"]) for each in error.errors())) from None
+
+
+def _readable(prefix: str, location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ").replace("\n", "; ")
+    if not location:
+        return text
+    name = str(location[-1])
+    return f"{name if name.isupper() else prefix + name.upper()}: {text}"
