@@ -1,0 +1,52 @@
+"""Changes: what happened to one item of one channel, and how every copy of the state follows them.
+
+A change has exactly one of `set` (fields to values; None removes the field), `insert` (the whole item) and `remove`.
+The actor, stored state and every client run the same `apply_changes`.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+#: The state of one channel: collection -> id -> fields; no field is ever None, and `id` is not among them.
+ChannelItems = dict[str, dict[str, dict[str, Any]]]
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One item's change inside one channel."""
+
+    collection: str
+    id: str
+    set: dict[str, Any] | UnsetType = UNSET
+    insert: dict[str, Any] | UnsetType = UNSET
+    remove: bool | UnsetType = UNSET
+
+
+def apply_change(items: ChannelItems, change: Change) -> None:
+    """Follow one change in place; a `set` on an item that is not there is ignored, since its removal came first."""
+    collection = items.setdefault(change.collection, {})
+    if change.insert is not UNSET:
+        collection[change.id] = dict(change.insert)
+    elif change.remove is not UNSET:
+        collection.pop(change.id, None)
+    elif change.set is not UNSET and (fields := collection.get(change.id)) is not None:
+        merge_fields(fields, change.set)
+    if not collection:
+        del items[change.collection]
+
+
+def apply_changes(items: ChannelItems, changes: Iterable[Change]) -> None:
+    """Follow the changes of one event, in order and in place."""
+    for change in changes:
+        apply_change(items, change)
+
+
+def merge_fields(fields: dict[str, Any], values: dict[str, Any]) -> None:
+    """Set each field to its new value in place; None removes it."""
+    for field, value in values.items():
+        if value is None:
+            fields.pop(field, None)
+        else:
+            fields[field] = value

@@ -1,0 +1,58 @@
+"""Frames from a client to a gateway: the whole direction as one tagged union (design, section 4, version 1)."""
+
+from typing import Any
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+
+
+class Resume(msgspec.Struct, frozen=True, rename="camel"):
+    """Where a returning client stands."""
+
+    generation: int
+    channels: dict[str, int]
+
+
+class Hello(msgspec.Struct, frozen=True, rename="camel", tag="hello"):
+    """The first frame, within 5 s."""
+
+    version: int
+    wedding: str
+    token: str
+    client: str | None = None
+    resume: Resume | None = None
+    client_version: str = ""
+
+
+class SubmitOp(msgspec.Struct, frozen=True, rename="camel", tag="collaboration_event"):
+    """One op; kept raw, so that one bad op is refused alone."""
+
+    op: msgspec.Raw
+
+
+class ChannelClaim(msgspec.Struct, frozen=True):
+    """What a client holds of a channel."""
+
+    sequence: int
+    digest: str = ""
+
+
+class DataSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
+    """Several ops, or a request to repair channels whose digest differs."""
+
+    ops: list[msgspec.Raw] | None = None
+    channels: dict[str, ChannelClaim] | None = None
+
+
+class PresenceUpdate(msgspec.Struct, frozen=True, rename="camel", tag="presence_update"):
+    """What the person is doing now; never stored in the log."""
+
+    presence: dict[str, Any] | None = None
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """Asks for a pong."""
+
+
+ClientFrame = Hello | SubmitOp | DataSync | PresenceUpdate | Ping

@@ -1,0 +1,137 @@
+"""Ops: what a person asks. Their shape, and everything about them that can be judged without any state.
+
+`check_op` runs at every entrance before the log and again in the fold, so an older entrance can never let a bad value in.
+Whether the target exists and whether the author may write it is decided in the fold (actors.domain).
+"""
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from actors.contract.channels import ROLES
+from actors.contract.collections import COLLECTIONS, TYPES, Collection
+from actors.contract.errors import BadOp
+from actors.contract.ids import MAX_INTEGER, RESERVED_IDS, is_token
+
+ACTIONS: Final = frozenset({"insert", "update", "delete", "move"})
+MAX_DEPENDENCIES: Final = 50
+MAX_BASE: Final = 500
+MAX_OP_BYTES: Final = 64 * 1024
+#: Where an op came in; `nats` ops carry no client number.
+Source = Literal["websocket", "http", "nats"]
+
+
+class Target(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The item that an op is about; `field` only for text and list edits."""
+
+    collection: str
+    id: str
+    field: str | None = None
+
+
+class Op(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One op as a client sends it; `base` names the channel sequences that its author had applied."""
+
+    type: str
+    action: str
+    target: Target
+    id: str = ""
+    data: dict[str, Any] = {}
+    base: dict[str, int] = {}
+    dependencies: list[str] = []
+
+
+class LogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one log message holds; author and wedding stand in its subject, its time and position are the log's."""
+
+    op: Op
+    source: Source
+    client_version: str = ""
+
+
+def check_op(op: Op, wedding: str) -> None:
+    """Judge type, collection, ids, action and values; raises BadOp with the code and the remedy. The op's own id is not judged here."""
+    if op.type not in TYPES or op.type == "presence_change":
+        raise BadOp("unknown_type", f"{op.type[:80]!r} is not an op type that is stored.")
+    collection = COLLECTIONS.get(op.target.collection)
+    if collection is None or collection.type != op.type:
+        raise BadOp("type_mismatch", f"{op.type} does not write the collection {op.target.collection[:80]!r}.")
+    if op.action not in ACTIONS:
+        raise BadOp("bad_value", f"{op.action[:80]!r} is not an action.", "Use insert, update, delete or move.")
+    _check_target(op, wedding)
+    _check_claims(op)
+    _CHECKS[op.action](op, collection)
+
+
+def _check_target(op: Op, wedding: str) -> None:
+    target = op.target
+    if not is_token(target.id):
+        raise BadOp("bad_id", f"{target.id[:80]!r} is not an item id.")
+    if target.collection == "wedding" and target.id != wedding:
+        raise BadOp("bad_id", "The one item of the collection `wedding` has the wedding's own id.", f"Use the id {wedding}.")
+    if target.collection in ("people", "permissions") and target.id in RESERVED_IDS:
+        raise BadOp("bad_id", f"{target.id!r} is reserved and cannot be a person.", "Choose another id for this person.")
+    if target.field is not None:
+        raise BadOp("bad_value", "`target.field` is for text and list edits only.", "Leave it out and set the field in `data`.")
+
+
+def _check_claims(op: Op) -> None:
+    if len(op.base) > MAX_BASE or any(not 0 <= sequence <= MAX_INTEGER for sequence in op.base.values()):
+        raise BadOp("bad_frame", "`base` maps at most 500 channels to the sequences you had applied.")
+    if len(op.dependencies) > MAX_DEPENDENCIES or any(len(name) > 200 for name in op.dependencies):
+        raise BadOp("bad_value", f"`dependencies` names at most {MAX_DEPENDENCIES} ops.", "Name only the ops that must come first.")
+
+
+def _check_fields(op: Op, collection: Collection) -> None:
+    for field, value in op.data.items():
+        check = collection.fields.get(field)
+        if check is None:
+            known = ", ".join(sorted(collection.fields))
+            raise BadOp("bad_value", f"{op.target.collection} has no field {field[:80]!r}.", f"Its fields are {known}.")
+        if value is None and op.action == "update":
+            if field in collection.required or field == "order":
+                raise BadOp("bad_value", f"{op.target.collection}.{field} cannot be cleared.", "Give it a value instead of null.")
+            continue
+        expected = check(value)
+        if expected is not None:
+            raise BadOp("bad_value", f"{op.target.collection}.{field} must be {expected}.")
+
+
+def _check_insert(op: Op, collection: Collection) -> None:
+    if op.target.collection == "wedding":
+        role = op.data.get("role")
+        if role is not None and role not in ROLES:
+            raise BadOp("bad_value", "wedding.role must be one of " + ", ".join(ROLES) + ".")
+        op = msgspec.structs.replace(op, data={field: value for field, value in op.data.items() if field != "role"})
+    _check_fields(op, collection)
+    missing = sorted(collection.required - op.data.keys())
+    if missing:
+        raise BadOp("bad_value", f"{op.target.collection} needs {', '.join(missing)}.", "`insert` carries the whole item.")
+
+
+def _check_update(op: Op, collection: Collection) -> None:
+    if not op.data:
+        raise BadOp("bad_value", "`update` without fields changes nothing.", "Put the fields and their new values into `data`.")
+    if "order" in op.data:
+        raise BadOp("bad_value", "`order` is set by the server.", "Use the action move with `after`.")
+    _check_fields(op, collection)
+
+
+def _check_delete(op: Op, collection: Collection) -> None:
+    if op.data:
+        raise BadOp("bad_value", "`delete` takes no data.", "Leave `data` out.")
+    if op.target.collection == "wedding":
+        raise BadOp("not_allowed", "A wedding is not deleted by an op.", "Ask the operator.")
+    del collection
+
+
+def _check_move(op: Op, collection: Collection) -> None:
+    if not collection.ordered:
+        raise BadOp("bad_value", f"{op.target.collection} is not an ordered list.", "Only ordered collections can be moved in.")
+    if set(op.data) != {"after"} or not (op.data["after"] is None or is_token(op.data["after"])):
+        raise BadOp("bad_value", "`move` takes exactly `after`: the id of the item before, or null for the front.")
+    if op.data["after"] == op.target.id:
+        raise BadOp("bad_value", "An item cannot come after itself.", "Name another item in `after`.")
+
+
+_CHECKS: Final = {"insert": _check_insert, "update": _check_update, "delete": _check_delete, "move": _check_move}

@@ -1,0 +1,102 @@
+"""Frames from a gateway to a client: the whole direction as one tagged union (design, section 4, version 1).
+
+Gateways build the hot ones (events, saved) by hand from bytes that are already encoded; the shapes here are what they must equal.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+Reason = Literal["join", "resume", "generation", "too_old", "granted", "repair"]
+
+
+class _Frame(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What all server frames share."""
+
+
+class Welcome(_Frame, tag="welcome"):
+    """The answer to hello; exactly one data_sync per channel follows, then `synced`."""
+
+    session: str
+    client: str
+    user: str
+    role: str
+    generation: int
+    last_op: int
+    channels: dict[str, int]
+    limits: dict[str, Any]
+
+
+class ChannelSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
+    """One channel brought up to `sequence`: whole, or by the events after the named one."""
+
+    channel: str
+    mode: Literal["snapshot", "events"]
+    reason: Reason
+    sequence: int
+    digest: str
+    more: bool = False
+    state: dict[str, dict[str, dict[str, Any]]] | msgspec.UnsetType = msgspec.UNSET
+    events: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Synced(_Frame, tag="synced"):
+    """Everything before is the sync, everything after is live."""
+
+
+class LiveEvents(msgspec.Struct, frozen=True, rename="camel", tag="collaboration_event"):
+    """All parts of one op that this socket may read."""
+
+    events: list[msgspec.Raw]
+
+
+class Saved(_Frame, tag="saved"):
+    """On disk, with every earlier op of this client."""
+
+    op: str
+
+
+class Applied(_Frame, tag="applied"):
+    """Applied, and no event of it comes to this socket; or a repeat."""
+
+    op: str
+
+
+class Rejected(_Frame, tag="rejected"):
+    """Not applied; the number is free when `next` is at or below it."""
+
+    op: str
+    code: str
+    message: str
+    remedy: str
+    next: int = 0
+    retry_after_ms: int | None = None
+
+
+class Withdrawn(_Frame, tag="withdrawn"):
+    """This channel may no longer be read; drop it."""
+
+    channel: str
+
+
+class PresenceFrame(msgspec.Struct, frozen=True, rename="camel", tag="presence_update"):
+    """Who is here; None for a person who left. `whole` replaces everything known."""
+
+    version: int
+    whole: bool
+    presence: dict[str, dict[str, Any] | None]
+
+
+class Pong(_Frame, tag="pong"):
+    """The answer to ping."""
+
+
+class ErrorFrame(_Frame, tag="error"):
+    """What names no op."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+ServerFrame = Welcome | ChannelSync | Synced | LiveEvents | Saved | Applied | Rejected | Withdrawn | PresenceFrame | Pong | ErrorFrame
