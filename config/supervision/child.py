@@ -1,0 +1,66 @@
+"""One process to be run: what to start, how to see that it is ready, how to stop it.
+
+A `ChildSpec` is plain data made by `embedded_nats`, `embedded_postgres` and `roles`; `process` runs it under the
+supervisor and the test fixtures run it directly. Secrets travel in the environment, never on the command line, and on
+Linux the kernel ends the child when its parent dies, however that happened.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """How to run one process of WedSync."""
+
+    role: str
+    """nats, postgres, host or gateway."""
+    identity: str
+    """Unique among the processes of this `up`: `host-0`."""
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """Where it listens, by name."""
+    is_ready: Callable[[int], bool] | None = None
+    """Asked with the pid, quick, from any thread; None for a child that prints a line `READY ...` itself."""
+    ready_within_seconds: float = 30.0
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_within_seconds: float = 10.0
+    death_signal: signal.Signals = signal.SIGKILL
+    """What the kernel sends when the parent dies."""
+    user_id: int | None = None
+    group_id: int | None = None
+    """Another system user to run as; only root may ask for it."""
+
+    def before_exec(self) -> Callable[[], None]:
+        """What the new process does before it becomes the program: tie its life to ours."""
+        parent = os.getpid()
+        death_signal = int(self.death_signal)
+
+        def tie_to_parent() -> None:
+            if _set_parent_death_signal is not None:
+                _set_parent_death_signal(_PR_SET_PDEATHSIG, death_signal)
+                # The parent may have died before the tie was made.
+                if os.getppid() != parent:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        return tie_to_parent
+
+
+def _load_parent_death_signal() -> Callable[[int, int], int] | None:
+    # Only Linux has it; elsewhere the next start ends what an earlier one left behind.
+    if sys.platform != "linux":
+        return None
+    prctl: Callable[[int, int], int] = ctypes.CDLL(None, use_errno=True).prctl
+    return prctl
+
+
+_set_parent_death_signal = _load_parent_death_signal()

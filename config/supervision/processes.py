@@ -1,0 +1,60 @@
+"""Processes of the system that are not (or no longer) our children: recognise one again, end it.
+
+A pid alone may have been given to another program meanwhile; a pid with its start time may not. Used for what an
+earlier run left behind and by `wedsync status`.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import psutil
+
+# The clock behind start times may be corrected by a little between two readings.
+_START_TOLERANCE_SECONDS = 2.0
+
+
+def started_at(pid: int) -> float | None:
+    """When the process started, in seconds since 1970; None when there is none."""
+    process = running(pid)
+    try:
+        return process.create_time() if process else None
+    except psutil.Error:
+        return None
+
+
+def running(pid: int) -> psutil.Process | None:
+    """The process with this pid; None when there is none, or only its exit status is left."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except (psutil.Error, ValueError):
+        return None
+
+
+def same_process(pid: int, started: float) -> psutil.Process | None:
+    """The process with this pid, if it is the one that started then."""
+    now_started = started_at(pid)
+    if now_started is None or abs(now_started - started) > _START_TOLERANCE_SECONDS:
+        return None
+    return running(pid)
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """The arguments it was started with; empty when it is gone or not ours to see."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def end(process: psutil.Process, stop_signal: signal.Signals, within_seconds: float) -> None:
+    """Ask the process to stop, and kill it when it has not within the time."""
+    try:
+        process.send_signal(stop_signal)
+        process.wait(within_seconds)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(within_seconds)
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,1 @@
+"""Tests of config.supervision and of the process commands."""
