@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from config.settings import Settings
 
-TOKEN_KEY_BYTES: Final = 32
+JWT_SECRET_BYTES: Final = 32
 
 
 def member_timeout_outlasts_heartbeats(settings: "Settings") -> str | None:
@@ -61,12 +61,12 @@ def heads_silence_outlasts_beacons(settings: "Settings") -> str | None:
     )
 
 
-def token_key_is_long_enough(settings: "Settings") -> str | None:
+def jwt_secret_is_long_enough(settings: "Settings") -> str | None:
     """A short key could be guessed from one token."""
-    length = len(settings.token_key.get_secret_value().encode())
-    if length == 0 or length >= TOKEN_KEY_BYTES:
+    length = len(settings.jwt_secret.get_secret_value().encode())
+    if length == 0 or length >= JWT_SECRET_BYTES:
         return None
-    return f"WEDSYNC_TOKEN_KEY has {length} bytes; it must have at least {TOKEN_KEY_BYTES}"
+    return f"WEDSYNC_JWT_SECRET has {length} bytes; it must have at least {JWT_SECRET_BYTES}"
 
 
 def bursts_cover_a_second(settings: "Settings") -> str | None:
@@ -102,7 +102,7 @@ RULES: Final[tuple[Callable[["Settings"], str | None], ...]] = (
     streams_divide_among_partitions,
     heads_are_told_more_than_once,
     heads_silence_outlasts_beacons,
-    token_key_is_long_enough,
+    jwt_secret_is_long_enough,
     bursts_cover_a_second,
     frames_hold_what_they_carry,
 )

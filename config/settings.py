@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     nats_user: str = ""
     nats_password: SecretStr = SecretStr("")
     #: At least 32 bytes; signs and checks user tokens.
-    token_key: SecretStr = SecretStr("")
+    jwt_secret: SecretStr = SecretStr("")
     token_lifetime_seconds: PositiveFloat = 12 * 3600
 
     # Who this process is.

@@ -54,7 +54,7 @@ def test_overrides_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ({"WEDSYNC_LOG_STREAMS": "4", "WEDSYNC_PARTITIONS": "2"}, "must not exceed WEDSYNC_PARTITIONS, here 2"),
         ({"WEDSYNC_HEADS_WINDOW_SECONDS": "1"}, "WEDSYNC_HEADS_WINDOW_SECONDS is 1"),
         ({"WEDSYNC_HEADS_SILENCE_SECONDS": "1"}, "WEDSYNC_HEADS_SILENCE_SECONDS is 1"),
-        ({"WEDSYNC_TOKEN_KEY": "short"}, "WEDSYNC_TOKEN_KEY has 5 bytes"),
+        ({"WEDSYNC_JWT_SECRET": "short"}, "WEDSYNC_JWT_SECRET has 5 bytes"),
         ({"WEDSYNC_LIMIT_OP_BURST_PER_WEDDING": "10"}, "WEDSYNC_LIMIT_OP_BURST_PER_WEDDING is 10"),
         ({"WEDSYNC_LIMIT_FRAME_BYTES": "65536"}, "must exceed WEDSYNC_LIMIT_OP_BYTES"),
     ],
@@ -90,12 +90,12 @@ def test_every_rule_accepts_the_defaults() -> None:
 def test_print_config_shows_every_setting_and_no_secret() -> None:
     """The dump names all settings, tells which secrets are set, and contains the value of none."""
     secret = "s" * 40
-    settings = load_settings(token_key=secret, nats_url="nats://user:hidden@elsewhere")
+    settings = load_settings(jwt_secret=secret, nats_url="nats://user:hidden@elsewhere")
 
     shown = settings.masked()
 
     assert set(shown) == set(Settings.model_fields)
-    assert shown["token_key"] == shown["nats_url"] == "**********"
+    assert shown["jwt_secret"] == shown["nats_url"] == "**********"
     assert shown["database_url"] == ""
     assert secret not in str(shown)
     assert "hidden" not in str(shown)
