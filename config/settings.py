@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
     nats_user: str = ""
     nats_password: SecretStr = SecretStr("")
+    #: With both, gateways admit integrators to NATS (auth callout); the seed is the nkey of the issuing account.
+    nats_auth_password: SecretStr = SecretStr("")
+    nats_issuer_seed: SecretStr = SecretStr("")
     #: At least 32 bytes; signs and checks user tokens.
     jwt_secret: SecretStr = SecretStr("")
     token_lifetime_seconds: PositiveFloat = 12 * 3600
@@ -42,6 +45,8 @@ class Settings(BaseSettings):
     # The gateway's door.
     listen_host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    #: Several gateways of one machine listen on the same port (SO_REUSEPORT).
+    share_port: bool = False
     hello_timeout_seconds: PositiveFloat = 5.0
     http_answer_timeout_seconds: PositiveFloat = 2.0
     websocket_ping_seconds: PositiveFloat = 20.0
