@@ -4,7 +4,7 @@ A question goes as a request on `actors.<region>.<p>.<kind>.<id>.<call>`; the an
 reply subject, the last with `more` false. A questioner keeps to the replies of the host that answered first. Calls:
 
 - `state` (StateQuestion): `body` of the first reply is a StateHead, of every further one a ChannelChunk, all at one rev;
-- `since` (SinceQuestion): each `body` is a list of encoded Envelopes, revs contiguous up to the head; error `too_old` if not kept;
+- `since` (SinceQuestion): `body` is a list of encoded Envelopes, revs contiguous up to the head; `too_old` if not kept;
 - `permissions` (Question): `body` is a PermissionsBody;
 - `digest` (Question): `body` is {channel: [sequence, digest]};
 - `history` (HistoryQuestion): `body` is a list of encoded Events, in order of (rev, channel).
@@ -23,7 +23,7 @@ CHUNK_BYTES: Final = 512 * 1024
 
 
 class Question(msgspec.Struct, frozen=True):
-    """`position` is the highest log position that the questioner has seen in the partition; an owner behind it waits, then says so."""
+    """`position` is the highest log position that the questioner has seen in the partition: an owner behind it says so."""
 
     position: int = 0
 
@@ -81,7 +81,7 @@ class StateHead(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ChannelChunk(msgspec.Struct, frozen=True, array_like=True):
-    """Items of one channel, encoded as `{collection: {id: fields}}`; a large channel comes in several chunks, all but the last with `more`."""
+    """Items of one channel, encoded as `{collection: {id: fields}}`; all but the last chunk of a channel with `more`."""
 
     channel: str
     sequence: int

@@ -5,13 +5,12 @@ The actor, stored state and every client run the same `apply_changes`.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 #: The state of one channel: collection -> id -> fields; no field is ever None, and `id` is not among them.
-ChannelItems = dict[str, dict[str, dict[str, Any]]]
+ChannelItems = dict[str, dict[str, dict[str, object]]]
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,8 +18,8 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
     collection: str
     id: str
-    set: dict[str, Any] | UnsetType = UNSET
-    insert: dict[str, Any] | UnsetType = UNSET
+    set: dict[str, object] | UnsetType = UNSET
+    insert: dict[str, object] | UnsetType = UNSET
     remove: bool | UnsetType = UNSET
 
 
@@ -43,7 +42,7 @@ def apply_changes(items: ChannelItems, changes: Iterable[Change]) -> None:
         apply_change(items, change)
 
 
-def merge_fields(fields: dict[str, Any], values: dict[str, Any]) -> None:
+def merge_fields(fields: dict[str, object], values: dict[str, object]) -> None:
     """Set each field to its new value in place; None removes it."""
     for field, value in values.items():
         if value is None:

@@ -6,7 +6,7 @@ anything else one channel. Gateways and owner use the same functions, so they ne
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 Rights = tuple[str, ...]
 
@@ -39,7 +39,7 @@ _ROLE_AUDIENCES: Final[dict[str, Rights]] = {
 SERVICE_RIGHTS: Final[Rights] = _CORE_AUDIENCES
 
 
-def channel_of(collection: str, fields: Mapping[str, Any]) -> str:
+def channel_of(collection: str, fields: Mapping[str, object]) -> str:
     """Return the one channel in which an item with these fields lives."""
     fixed = _FIXED.get(collection)
     if fixed is not None:

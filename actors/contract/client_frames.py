@@ -1,7 +1,5 @@
 """Frames from a client to a gateway: the whole direction as one tagged union (design, section 4, version 1)."""
 
-from typing import Any
-
 import msgspec
 
 PROTOCOL_VERSION = 1
@@ -48,7 +46,7 @@ class DataSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
 class PresenceUpdate(msgspec.Struct, frozen=True, rename="camel", tag="presence_update"):
     """What the person is doing now; never stored in the log."""
 
-    presence: dict[str, Any] | None = None
+    presence: dict[str, object] | None = None
 
 
 class Ping(msgspec.Struct, frozen=True, tag="ping"):

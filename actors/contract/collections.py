@@ -139,7 +139,14 @@ COLLECTIONS: Final[dict[str, Collection]] = {
     "inbox": _collection(
         "message_sent",
         "person text",
-        {"person": kinds.token, "kind": LABEL, "text": LONG_TEXT, "matter": LABEL, "read": kinds.flag, "acknowledged": kinds.flag},
+        {
+            "person": kinds.token,
+            "kind": LABEL,
+            "text": LONG_TEXT,
+            "matter": LABEL,
+            "read": kinds.flag,
+            "acknowledged": kinds.flag,
+        },
     ),
     "people": _collection("permission_update", "name role", {"name": LABEL, "role": kinds.one_of(*ROLES)}, ordered=False),
     "permissions": _collection("permission_update", "", {"integrator": kinds.flag}, ordered=False),

@@ -6,7 +6,6 @@ digest = sum modulo 2^64, over the items, of the first 8 bytes (big-endian) of S
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 
 import msgspec
 
@@ -16,12 +15,12 @@ _MODULUS = 1 << 64
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def canonical(collection: str, identifier: str, fields: Mapping[str, Any]) -> bytes:
+def canonical(collection: str, identifier: str, fields: Mapping[str, object]) -> bytes:
     """Return the bytes that are hashed for one item; `fields` is without `id`."""
     return _encode([collection, identifier, fields])
 
 
-def item_hash(collection: str, identifier: str, fields: Mapping[str, Any]) -> int:
+def item_hash(collection: str, identifier: str, fields: Mapping[str, object]) -> int:
     """Return the item's part of its channel's digest, below 2^64."""
     return int.from_bytes(sha256(_encode([collection, identifier, fields])).digest()[:8], "big")
 
@@ -41,7 +40,7 @@ def to_hex(total: int) -> str:
     return f"{total:016x}"
 
 
-def channel_digest(state: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+def channel_digest(state: Mapping[str, Mapping[str, Mapping[str, object]]]) -> str:
     """Compute a channel's digest from scratch; `state` is `{collection: {id: fields}}`."""
     parts = (
         item_hash(collection, identifier, fields) for collection, items in state.items() for identifier, fields in items.items()

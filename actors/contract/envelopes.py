@@ -67,7 +67,16 @@ def envelope_of(decision: Decision, wedding: str, generation: int, acl: int) -> 
     )
     following = decision.number + 1 if decision.number else 0
     return Envelope(
-        generation, decision.position, decision.rev, acl, True, decision.op, decision.principal, following, decision.refusal, parts
+        generation,
+        decision.position,
+        decision.rev,
+        acl,
+        True,
+        decision.op,
+        decision.principal,
+        following,
+        decision.refusal,
+        parts,
     )
 
 

@@ -1,7 +1,6 @@
 """Events: one channel's part of a decision, as clients, integrators and histories read it (design, section 4)."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -35,7 +34,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     data: EventData
     vector_clock: dict[str, int]
     causality: Causality
-    metadata: dict[str, Any]
+    metadata: dict[str, object]
 
 
 _encode = msgspec.json.Encoder().encode

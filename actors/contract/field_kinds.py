@@ -25,7 +25,8 @@ def text(limit: int) -> Check:
     """Text of at most `limit` code points without NUL."""
 
     def check(value: object) -> str | None:
-        return None if isinstance(value, str) and len(value) <= limit and "\x00" not in value else f"text of at most {limit} characters"
+        good = isinstance(value, str) and len(value) <= limit and "\x00" not in value
+        return None if good else f"text of at most {limit} characters"
 
     return check
 
@@ -124,11 +125,18 @@ def order_key(value: object) -> str | None:
     return None if isinstance(value, str) and _ORDER.match(value) is not None else "an order key as the server made it"
 
 
+def _is_rate(value: object) -> bool:
+    return isinstance(value, str) and _RATE.match(value) is not None
+
+
 def rates(value: object) -> str | None:
     """Exchange rates into the home currency: `{"EUR": "0.9400"}`; strings, since money knows no floats."""
-    if isinstance(value, dict) and len(value) <= 200 and all(currency(code) is None for code in value):
-        if all(isinstance(rate, str) and _RATE.match(rate) is not None for rate in value.values()):
-            return None
+    if (
+        isinstance(value, dict)
+        and len(value) <= 200
+        and all(currency(code) is None and _is_rate(rate) for code, rate in value.items())
+    ):
+        return None
     return 'rates as strings by currency, such as {"EUR": "0.9400"}'
 
 
@@ -143,7 +151,8 @@ _VENUE_FIELDS: Final[dict[str, Check]] = {
 
 def venue(value: object) -> str | None:
     """The place: `{id, name, latitude, longitude, region}`, coordinates in 1e-6 degrees."""
-    if isinstance(value, dict) and all(name in _VENUE_FIELDS and _VENUE_FIELDS[name](entry) is None for name, entry in value.items()):
+    checks = _VENUE_FIELDS
+    if isinstance(value, dict) and all(name in checks and checks[name](entry) is None for name, entry in value.items()):
         return None
     return "a place {id, name, latitude, longitude, region} with coordinates as whole millionths of a degree"
 

@@ -4,7 +4,7 @@
 Whether the target exists and whether the author may write it is decided in the fold (actors.domain).
 """
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -36,7 +36,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
     action: str
     target: Target
     id: str = ""
-    data: dict[str, Any] = {}
+    data: dict[str, object] = {}
     base: dict[str, int] = {}
     dependencies: list[str] = []
 
@@ -50,7 +50,7 @@ class LogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def check_op(op: Op, wedding: str) -> None:
-    """Judge type, collection, ids, action and values; raises BadOp with the code and the remedy. The op's own id is not judged here."""
+    """Judge all but the op's own id: type, collection, ids, action, values; raises BadOp with the code and the remedy."""
     if op.type not in TYPES or op.type == "presence_change":
         raise BadOp("unknown_type", f"{op.type[:80]!r} is not an op type that is stored.")
     collection = COLLECTIONS.get(op.target.collection)
@@ -79,7 +79,9 @@ def _check_claims(op: Op) -> None:
     if len(op.base) > MAX_BASE or any(not 0 <= sequence <= MAX_INTEGER for sequence in op.base.values()):
         raise BadOp("bad_frame", "`base` maps at most 500 channels to the sequences you had applied.")
     if len(op.dependencies) > MAX_DEPENDENCIES or any(len(name) > 200 for name in op.dependencies):
-        raise BadOp("bad_value", f"`dependencies` names at most {MAX_DEPENDENCIES} ops.", "Name only the ops that must come first.")
+        raise BadOp(
+            "bad_value", f"`dependencies` names at most {MAX_DEPENDENCIES} ops.", "Name only the ops that must come first."
+        )
 
 
 def _check_fields(op: Op, collection: Collection) -> None:

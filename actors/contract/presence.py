@@ -1,6 +1,4 @@
-"""Presence between gateways: never stored in the log, keyed by (gateway, boot, connection), with a version per room (design D9)."""
-
-from typing import Any
+"""Presence between gateways: never stored in the log, keyed by (gateway, boot, connection), versioned per room (design D9)."""
 
 import msgspec
 
@@ -16,7 +14,7 @@ class PresenceDiff(msgspec.Struct, frozen=True, array_like=True):
     boot: str
     version: int
     whole: bool
-    connections: dict[str, dict[str, Any] | None]
+    connections: dict[str, dict[str, object] | None]
 
 
 class PresenceAsk(msgspec.Struct, frozen=True, array_like=True, tag="ask"):

@@ -3,18 +3,14 @@
 Gateways build the hot ones (events, saved) by hand from bytes that are already encoded; the shapes here are what they must equal.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 Reason = Literal["join", "resume", "generation", "too_old", "granted", "repair"]
 
 
-class _Frame(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What all server frames share."""
-
-
-class Welcome(_Frame, tag="welcome"):
+class Welcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="welcome"):
     """The answer to hello; exactly one data_sync per channel follows, then `synced`."""
 
     session: str
@@ -24,7 +20,7 @@ class Welcome(_Frame, tag="welcome"):
     generation: int
     last_op: int
     channels: dict[str, int]
-    limits: dict[str, Any]
+    limits: dict[str, object]
 
 
 class ChannelSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
@@ -36,11 +32,11 @@ class ChannelSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
     sequence: int
     digest: str
     more: bool = False
-    state: dict[str, dict[str, dict[str, Any]]] | msgspec.UnsetType = msgspec.UNSET
+    state: dict[str, dict[str, dict[str, object]]] | msgspec.UnsetType = msgspec.UNSET
     events: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
-class Synced(_Frame, tag="synced"):
+class Synced(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="synced"):
     """Everything before is the sync, everything after is live."""
 
 
@@ -50,19 +46,19 @@ class LiveEvents(msgspec.Struct, frozen=True, rename="camel", tag="collaboration
     events: list[msgspec.Raw]
 
 
-class Saved(_Frame, tag="saved"):
+class Saved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="saved"):
     """On disk, with every earlier op of this client."""
 
     op: str
 
 
-class Applied(_Frame, tag="applied"):
+class Applied(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="applied"):
     """Applied, and no event of it comes to this socket; or a repeat."""
 
     op: str
 
 
-class Rejected(_Frame, tag="rejected"):
+class Rejected(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="rejected"):
     """Not applied; the number is free when `next` is at or below it."""
 
     op: str
@@ -73,7 +69,7 @@ class Rejected(_Frame, tag="rejected"):
     retry_after_ms: int | None = None
 
 
-class Withdrawn(_Frame, tag="withdrawn"):
+class Withdrawn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="withdrawn"):
     """This channel may no longer be read; drop it."""
 
     channel: str
@@ -84,14 +80,14 @@ class PresenceFrame(msgspec.Struct, frozen=True, rename="camel", tag="presence_u
 
     version: int
     whole: bool
-    presence: dict[str, dict[str, Any] | None]
+    presence: dict[str, dict[str, object] | None]
 
 
-class Pong(_Frame, tag="pong"):
+class Pong(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="pong"):
     """The answer to ping."""
 
 
-class ErrorFrame(_Frame, tag="error"):
+class ErrorFrame(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="error"):
     """What names no op."""
 
     code: str
@@ -99,4 +95,6 @@ class ErrorFrame(_Frame, tag="error"):
     remedy: str
 
 
-ServerFrame = Welcome | ChannelSync | Synced | LiveEvents | Saved | Applied | Rejected | Withdrawn | PresenceFrame | Pong | ErrorFrame
+ServerFrame = (
+    Welcome | ChannelSync | Synced | LiveEvents | Saved | Applied | Rejected | Withdrawn | PresenceFrame | Pong | ErrorFrame
+)
