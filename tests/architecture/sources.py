@@ -1,0 +1,80 @@
+"""The source of the house as syntax trees: what every checker of this folder reads.
+
+A checker is a function from sources to sentences, so that it can be shown a violating sample as well as the repository.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.requirements import ROOT
+
+PRODUCT = ("actors", "gateway", "store", "config")
+EVERYTHING = (*PRODUCT, "tests", "bench")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Source(NamedTuple):
+    """One Python file: its path below the root, its dotted module name, its text and its tree."""
+
+    path: str
+    module: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def package(self) -> str:
+        """The dotted name of the package that relative imports start from."""
+        return self.module if self.path.endswith("__init__.py") else self.module.rpartition(".")[0]
+
+    def functions(self) -> Iterator[Function]:
+        """Yield every function and method, nested ones too."""
+        yield from (node for node in ast.walk(self.tree) if isinstance(node, Function))
+
+    def classes(self) -> Iterator[ast.ClassDef]:
+        """Yield every class, nested ones too."""
+        yield from (node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef))
+
+    def calls(self) -> Iterator[ast.Call]:
+        """Yield every call."""
+        yield from (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
+
+
+def sample(path: str, text: str) -> Source:
+    """Make a source out of text, as if it stood at `path`: for showing a checker what it must refuse."""
+    module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return Source(path, module, text, ast.parse(text))
+
+
+@cache
+def sources(*packages: str) -> tuple[Source, ...]:
+    """Read every Python file of the named top-level packages."""
+    return tuple(
+        sample(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+        for package in packages
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if "__pycache__" not in path.parts
+    )
+
+
+def python_of(*packages: str) -> tuple[Source, ...]:
+    """Return the sources of the named packages, of all when none is named."""
+    return sources(*(packages or EVERYTHING))
+
+
+def called_name(call: ast.Call) -> str:
+    """Return the dotted text of what is called: `asyncio.sleep`."""
+    return ast.unparse(call.func)
+
+
+def report(violations: Iterable[str]) -> str:
+    """Join sentences for an assertion: empty when the house is in order."""
+    return "\n".join(sorted(violations))
+
+
+def relative(path: Path) -> str:
+    """Name a path as it stands below the root."""
+    return path.relative_to(ROOT).as_posix()
