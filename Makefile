@@ -12,7 +12,7 @@ PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 # Packages published as source alone: built with the locked build tools, hence in a second step.
 WITHOUT_WHEEL := nkeys
 
-.PHONY: help run setup test check format bench lock clean
+.PHONY: help run setup test check format docs bench lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /' | column -t -s: -l 2
@@ -48,6 +48,9 @@ check: $(READY) ## format, lint, types, spelling, import rules
 format: $(READY) ## put the code into its form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+docs: $(READY) ## write the pages that are made from the code
+	@$(BIN)/python -P -m tests.architecture.error_catalogue
 
 bench: $(READY) ## measure a running load; options in ARGS
 	@$(BIN)/python -P -m bench $(ARGS)

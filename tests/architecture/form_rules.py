@@ -29,7 +29,7 @@ def size_violations(found: Iterable[Source]) -> Iterator[str]:
         lines = source.text.splitlines()
         opening = lines[: _end_of_docstring(source.tree) + 3]
         if len(lines) > FILE_LINES and not any(LONG.search(line) for line in opening):
-            yield f"{source.path}: {len(lines)} lines, {FILE_LINES} are the bound; split it, or give the reason under its docstring"
+            yield f"{source.path}: {len(lines)} lines, {FILE_LINES} are the bound; split it, or give a reason under its docstring"
         for function in source.functions():
             size = _lines_of(function)
             if size > FUNCTION_LINES and not any(
