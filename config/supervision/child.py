@@ -5,8 +5,6 @@ supervisor and the test fixtures run it directly. Secrets travel in the environm
 Linux the kernel ends the child when its parent dies, however that happened.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

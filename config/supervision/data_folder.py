@@ -5,8 +5,6 @@ Layout: `keys.json` (secrets, mode 0600, made once), `ports.json` (remembered po
 line reads the folder; only `wedsync up`, which holds the lock, writes ports and state.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os
@@ -28,7 +26,7 @@ NATS_USERS = ("host", "gateway", "operator", "auth", "sys")
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """The secrets of one installation; `repr` never shows them."""
 
-    token_key: str
+    jwt_secret: str
     """Signs user tokens (HS256)."""
     nats_passwords: dict[str, str]
     """Password of every internal NATS user (`NATS_USERS`)."""
@@ -44,7 +42,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def issuer_public_key(self) -> str:
         """The public half of `issuer_seed`, which the server configuration names."""
-        return nkeys.from_seed(self.issuer_seed.encode()).public_key.decode()
+        public_key: bytes = nkeys.from_seed(self.issuer_seed.encode()).public_key
+        return public_key.decode()
 
 
 class DataFolder:
@@ -141,7 +140,7 @@ class DataFolder:
 def _new_keys() -> Keys:
     # Letters in front: nats-server parses values from the environment, and "12e5" would become a number.
     return Keys(
-        token_key=secrets.token_hex(32),
+        jwt_secret=secrets.token_hex(32),
         nats_passwords={user: f"p{secrets.token_hex(24)}" for user in NATS_USERS},
         issuer_seed=_new_account_seed(),
         jetstream_key=f"k{secrets.token_hex(32)}",

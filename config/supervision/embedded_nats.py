@@ -4,8 +4,6 @@ The permissions of the internal users stand in `nats_permissions`; integrators c
 Secrets reach the server through its environment. `up` and the test fixtures call `nats_child`; nothing here talks NATS.
 """
 
-from __future__ import annotations
-
 import http.client
 import os
 import shutil

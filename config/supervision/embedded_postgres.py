@@ -5,8 +5,6 @@ TCP with a password, and runs as `nobody` when we are root, because PostgreSQL r
 test fixtures call this; nothing here talks SQL except the single-user creation of the database.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import pwd
@@ -21,7 +19,7 @@ import structlog
 
 from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder, Keys
-from config.supervision.errors import BinaryMissing, PostgresInitFailed, PostgresUnreachableFiles
+from config.supervision.errors import BinaryMissing, PostgresFilesUnreadable, PostgresInitFailed
 from config.supervision.ports import LOOPBACK
 from config.supervision.processes import command_line, end, running
 
@@ -49,6 +47,9 @@ _SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "log_checkpoints": "off",
     "log_min_messages": "warning",
+    # Statements and the details of errors hold what people wrote; the log must not.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
@@ -141,10 +142,10 @@ def _run_as(command: list[str], account: pwd.struct_passwd | None, text: str = "
             extra_groups=[] if account else None,
         )
     except PermissionError as error:
-        raise PostgresUnreachableFiles(user=_USER_INSTEAD_OF_ROOT, path=command[0]) from error
+        raise PostgresFilesUnreadable(user=_USER_INSTEAD_OF_ROOT, path=command[0]) from error
     except subprocess.CalledProcessError as error:
         reason = (error.stderr or error.stdout or "no message").strip().splitlines()[-1]
-        raise PostgresInitFailed(folder=command[command.index("-D") + 1], reason=reason) from error
+        raise PostgresInitFailed(reason=reason) from error
 
 
 def _account() -> pwd.struct_passwd | None:

@@ -5,8 +5,6 @@ replies, because each role has an inbox prefix of its own. `embedded_nats` rende
 configuration, the operations guide shows it, and a test walks it against the real server.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 ROLES_WITH_INBOX = ("host", "gateway", "operator", "auth")
@@ -89,6 +87,7 @@ _OPERATOR = Permissions(
         "wedding.*.op.operator",
         "wedding.*.op.import",
         "$SRV.>",
+        "$SYS.REQ.USER.INFO",
         "$JS.API.INFO",
         "$JS.API.STREAM.INFO.*",
         "$JS.API.STREAM.LIST",

@@ -4,8 +4,6 @@ Ports that WedSync remembers are drawn below the range from which the system ser
 stopped server finds its port free again. Called by the data folder, by `up` and by the test fixtures.
 """
 
-from __future__ import annotations
-
 import secrets
 import socket
 from collections.abc import Iterator

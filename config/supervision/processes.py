@@ -4,14 +4,14 @@ A pid alone may have been given to another program meanwhile; a pid with its sta
 earlier run left behind and by `wedsync status`.
 """
 
-from __future__ import annotations
-
 import signal
+import time
 
 import psutil
 
 # The clock behind start times may be corrected by a little between two readings.
 _START_TOLERANCE_SECONDS = 2.0
+_POLL_SECONDS = 0.02
 
 
 def started_at(pid: int) -> float | None:
@@ -49,12 +49,17 @@ def command_line(process: psutil.Process) -> list[str]:
 
 
 def end(process: psutil.Process, stop_signal: signal.Signals, within_seconds: float) -> None:
-    """Ask the process to stop, and kill it when it has not within the time."""
-    try:
-        process.send_signal(stop_signal)
-        process.wait(within_seconds)
-    except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(within_seconds)
-    except psutil.NoSuchProcess:
-        return
+    """Ask the process to stop, kill it when it has not within the time, and return when it is gone."""
+    for each in (stop_signal, signal.SIGKILL):
+        try:
+            process.send_signal(each)
+        except psutil.Error:
+            return
+        deadline = time.monotonic() + within_seconds
+        while running(process.pid) is not None and process.is_running():
+            if time.monotonic() > deadline:
+                break
+            # Nothing tells us of the end of a process that is not our child.
+            time.sleep(_POLL_SECONDS)
+        else:
+            return

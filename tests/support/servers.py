@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import nats
@@ -26,6 +26,7 @@ from config.supervision.embedded_nats import nats_child, nats_url
 from config.supervision.embedded_postgres import postgres_child, postgres_url
 from config.supervision.nats_permissions import inbox_prefix
 from tests.support import containers
+from tests.support.waiting import eventually_blocking
 
 _TEMPLATE_DATABASE = "wedsync_template"
 
@@ -41,7 +42,6 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start it and return when it serves."""
         spec = self._make_spec()
-        assert spec.is_ready is not None
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 spec.command,
@@ -51,15 +51,16 @@ class EmbeddedServer:
                 user=spec.user_id,
                 group=spec.group_id,
                 extra_groups=None if spec.user_id is None else [],
-                preexec_fn=spec.before_exec(),
+                preexec_fn=spec.before_exec(),  # noqa: PLW1509  # makes two system calls, no Python threads matter
             )
-        deadline = time.monotonic() + spec.ready_within_seconds
-        while not spec.is_ready(self.process.pid):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{spec.identity} did not start:\n{self._log_path.read_text()}")
-            # Polling with a deadline: the server has no other way of telling.
-            time.sleep(0.005)
         self._spec = spec
+        eventually_blocking(self._serves, f"{spec.identity} serves", within_seconds=spec.ready_within_seconds)
+
+    def _serves(self) -> bool:
+        assert self.process is not None
+        assert self._spec.is_ready is not None
+        assert self.process.poll() is None, f"{self._spec.identity} did not start:\n{self._log_path.read_text()}"
+        return self._spec.is_ready(self.process.pid)
 
     def kill(self) -> None:
         """SIGKILL: what a crash does."""
@@ -114,10 +115,10 @@ class NatsServer:
     def password_of(self, user: str) -> str:
         return self.keys.nats_passwords[user]
 
-    async def connect(self, user: str, **options: object) -> Client:
+    async def connect(self, user: str, **options: Any) -> Client:
         """A plain client of one internal user, with that role's inbox prefix; the caller closes it."""
         prefix = inbox_prefix(user).encode()
-        return await nats.connect(self.url_of(user), inbox_prefix=prefix, **options)  # type: ignore[arg-type] # nats-py types its options one by one
+        return await nats.connect(self.url_of(user), inbox_prefix=prefix, **options)
 
     async def delete_all_streams(self) -> None:
         client = await self.connect("host")

@@ -1,0 +1,67 @@
+"""The command line `wedsync`: one line here per command, the commands themselves in the modules beside this one.
+
+Heavy modules are imported inside the commands, so that `wedsync --help` is quick. Every failure leaves through
+`failures.report`: one line with the remedy and an exit code.
+"""
+
+import json
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from config.cli import context, roles, status, up
+from config.cli.failures import report
+
+app = typer.Typer(
+    name="wedsync",
+    help="WedSync: the backend on which a wedding is planned and run together, live.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(up.command)
+app.command("status")(status.command)
+app.command("gateway")(roles.gateway)
+app.command("host")(roles.host)
+app.command("context")(context.command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"wedsync {version('wedsync')}")
+        raise typer.Exit
+
+
+def _print_config(asked: bool) -> None:
+    if asked:
+        from config.settings import load_settings
+
+        typer.echo(json.dumps(load_settings().masked(), indent=2))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", callback=_print_config, is_eager=True, help="Print all settings, secrets masked.")
+    ] = False,
+) -> None:
+    """WedSync: the backend on which a wedding is planned and run together, live."""
+
+
+def main() -> None:
+    """Entry point of the `wedsync` script."""
+    try:
+        exit_code = app(standalone_mode=False)
+    except BaseException as error:
+        sys.exit(report(error))
+    sys.exit(exit_code if isinstance(exit_code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

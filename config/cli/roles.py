@@ -1,0 +1,30 @@
+"""`wedsync host` and `wedsync gateway`: one role each, in the foreground, for deployments with servers of their own.
+
+Settings come from the environment; what it leaves open (addresses, credentials) is taken from the data folder.
+"""
+
+from typing import Annotated
+
+import typer
+
+from config.cli.options import DEFAULT_DATA, Data
+from config.cli.role import run_role
+from config.supervision.data_folder import DataFolder
+from config.supervision.roles import role_settings
+
+
+def host(
+    data: Data = DEFAULT_DATA,
+    identity: Annotated[str, typer.Option("--id", envvar="WEDSYNC_HOST_ID", help="Unique among the hosts.")] = "host-1",
+) -> int:
+    """Run one host: the process that owns weddings."""
+    return run_role("host", role_settings(DataFolder(data), "host", data_dir=data, host_id=identity))
+
+
+def gateway(
+    data: Data = DEFAULT_DATA,
+    identity: Annotated[str, typer.Option("--id", envvar="WEDSYNC_GATEWAY_ID", help="Unique among the gateways.")] = "gateway-1",
+    port: Annotated[int, typer.Option(min=0, max=65535, envvar="WEDSYNC_PORT", help="HTTP and WebSocket port.")] = 8080,
+) -> int:
+    """Run one gateway: the process that clients connect to."""
+    return run_role("gateway", role_settings(DataFolder(data), "gateway", data_dir=data, gateway_id=identity, port=port))

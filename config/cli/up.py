@@ -1,0 +1,125 @@
+"""`wedsync up`: the whole of WedSync on one machine, in the foreground, until Ctrl-C or SIGTERM.
+
+Order of the start: NATS and PostgreSQL together, then streams and tables, then hosts and gateways together; the stop
+goes the other way. Standard output carries exactly one line, `READY <http address> <nats address>`, once it serves.
+"""
+
+import asyncio
+import contextlib
+import os
+from typing import Annotated
+
+import structlog
+import typer
+
+from config.cli.options import DEFAULT_DATA, Data
+from config.logging import configure_logging
+from config.settings import Settings, load_settings
+from config.supervision.child import ChildSpec
+from config.supervision.data_folder import DataFolder, Keys
+from config.supervision.embedded_nats import nats_child
+from config.supervision.embedded_postgres import postgres_child
+from config.supervision.errors import PortBusy
+from config.supervision.ports import LOOPBACK, free_port, port_is_free
+from config.supervision.roles import (
+    gateway_child,
+    host_child,
+    role_environment,
+    settings_from,
+    uses_own_nats,
+    uses_own_postgres,
+)
+from config.supervision.supervisor import Supervisor, end_left_over, watch_stop_signals
+
+log = structlog.get_logger(__name__)
+
+
+def command(
+    port: Annotated[int, typer.Option(min=0, max=65535, envvar="WEDSYNC_PORT", help="HTTP and WebSocket port; 0: any.")] = 8080,
+    data: Data = DEFAULT_DATA,
+    gateways: Annotated[int, typer.Option(min=1, max=64, help="Gateway processes; they share the port.")] = 1,
+    hosts: Annotated[int, typer.Option(min=1, max=64, help="Host processes; they share the weddings.")] = 1,
+) -> int:
+    """Start everything on this machine and serve until Ctrl-C."""
+    settings = load_settings(data_dir=data, port=port)
+    configure_logging(settings, role="up", id="up")
+    return asyncio.run(_serve(settings, gateways, hosts))
+
+
+async def _serve(settings: Settings, gateways: int, hosts: int) -> int:
+    folder = DataFolder(settings.data_dir)
+    with folder.locked():
+        end_left_over(folder)
+        http_port = _public_port(settings)
+        keys = folder.ensure_keys()
+        ports = folder.reserve_ports(*_port_names())
+        addresses = {"httpUrl": f"http://{_public_host(settings)}:{http_port}", "natsUrl": _nats_address(ports)}
+        supervisor = Supervisor(folder, addresses)
+        stop = asyncio.Event()
+        watch_stop_signals(stop, supervisor)
+        starting = asyncio.create_task(_start(supervisor, folder, keys, ports, http_port, gateways, hosts))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                typer.echo(f"READY {addresses['httpUrl']} {addresses['natsUrl']}")
+                await stopping
+        finally:
+            log.info("stopping")
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await starting
+            await supervisor.stop()
+    return 0
+
+
+async def _start(
+    supervisor: Supervisor, folder: DataFolder, keys: Keys, ports: dict[str, int], http_port: int, gateways: int, hosts: int
+) -> None:
+    from config.supervision.provision import provision_servers
+
+    await supervisor.start(_servers(folder, keys, ports))
+    host_environment = role_environment(folder, keys, ports, "host")
+    await provision_servers(settings_from(host_environment))
+    gateway_environment = role_environment(folder, keys, ports, "gateway")
+    # Hosts stand first in the group, so that they are stopped last.
+    await supervisor.start(
+        [host_child(host_environment, number) for number in range(1, hosts + 1)]
+        + [gateway_child(gateway_environment, number, http_port, share_port=gateways > 1) for number in range(1, gateways + 1)]
+    )
+
+
+def _servers(folder: DataFolder, keys: Keys, ports: dict[str, int]) -> list[ChildSpec]:
+    """The embedded servers that this start needs; PostgreSQL stands first, so that it is stopped last."""
+    servers = []
+    if uses_own_postgres():
+        servers.append(postgres_child(folder, keys, ports["postgres"]))
+    if uses_own_nats():
+        servers.append(nats_child(folder, keys, ports))
+    else:
+        log.warning("fsync_unverified", reason="whether the server of NATS_URL syncs before it acknowledges is not known")
+    return servers
+
+
+def _port_names() -> list[str]:
+    own = ["nats", "nats_monitor"] if uses_own_nats() else []
+    return [*own, "postgres"] if uses_own_postgres() else own
+
+
+def _public_port(settings: Settings) -> int:
+    port = settings.port or free_port(settings.listen_host)
+    if not port_is_free(port, settings.listen_host):
+        raise PortBusy(port=port, host=settings.listen_host)
+    return port
+
+
+def _public_host(settings: Settings) -> str:
+    return LOOPBACK if settings.listen_host == "0.0.0.0" else settings.listen_host
+
+
+def _nats_address(ports: dict[str, int]) -> str:
+    if uses_own_nats():
+        return f"nats://{LOOPBACK}:{ports['nats']}"
+    scheme, _, rest = os.environ["NATS_URL"].rpartition("://")
+    return f"{scheme or 'nats'}://{rest.rpartition('@')[2]}"

@@ -1,0 +1,214 @@
+"""One supervised process: start it, know when it serves, start it again when it dies, stop it.
+
+A child of ours prints a line `READY ...` on its standard output; a server is asked by the probe of its `ChildSpec`, and
+its output is relayed to our log. Only `supervisor` calls this; what runs inside the process is not known here.
+"""
+
+import asyncio
+import contextlib
+import enum
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from config.supervision.child import ChildSpec
+from config.supervision.errors import ProcessDied, ProcessNotReady
+from config.supervision.processes import started_at
+
+_PROBE_EVERY_SECONDS = 0.02
+_LONGEST_LINE_BYTES = 1 << 20
+# The first restart is immediate: whoever waits for a dead host waits 3 s at most.
+_RESTART_AFTER_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
+_STEADY_AFTER_SECONDS = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class ProcessState(enum.StrEnum):
+    """Where a process stands; shown by `wedsync status`."""
+
+    STARTING = "starting"
+    """It runs and does not serve yet."""
+    READY = "ready"
+    """It serves."""
+    WAITING = "waiting"
+    """It died and will be started again after a pause."""
+    STOPPING = "stopping"
+    """It was asked to end."""
+    STOPPED = "stopped"
+    """It does not run and will not be started again."""
+
+
+class Process:
+    """One child and its restarts."""
+
+    def __init__(self, spec: ChildSpec, changed: Callable[[], None]) -> None:
+        self.spec = spec
+        self.state = ProcessState.STOPPED
+        self.restarts = 0
+        self._changed = changed
+        self._child: asyncio.subprocess.Process | None = None
+        self._started: float | None = None
+        self._said_ready = asyncio.Event()
+        self._output: asyncio.Task[None] | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """What `wedsync status` shows of it."""
+        return {
+            "role": self.spec.role,
+            "id": self.spec.identity,
+            "pid": self._child.pid if self._child else None,
+            "started": self._started,
+            "ports": dict(self.spec.ports),
+            "state": self.state.value,
+            "restarts": self.restarts,
+            "stopSignal": int(self.spec.stop_signal),
+        }
+
+    async def start(self) -> None:
+        """Start it and return when it serves; raises ProcessDied or ProcessNotReady."""
+        child = await self._spawn()
+        try:
+            async with asyncio.timeout(self.spec.ready_within_seconds):
+                await self._wait_until_ready(child)
+        except TimeoutError:
+            raise ProcessNotReady(identity=self.spec.identity, seconds=self.spec.ready_within_seconds) from None
+        self._enter(ProcessState.READY)
+
+    async def keep_running(self) -> None:
+        """Start it again whenever it ends, until cancelled; call after `start`."""
+        failures = 0
+        while self._child is not None:
+            since = time.monotonic()
+            exit_status = await self._exit_status(self._child)
+            failures = 0 if time.monotonic() - since > _STEADY_AFTER_SECONDS else failures
+            pause = _RESTART_AFTER_SECONDS[min(failures, len(_RESTART_AFTER_SECONDS) - 1)]
+            failures += 1
+            log.error("process_died", id=self.spec.identity, exit_status=exit_status, restart_in_seconds=pause)
+            self._enter(ProcessState.WAITING)
+            await asyncio.sleep(pause)
+            self.restarts += 1
+            await self._restart()
+
+    async def stop(self) -> None:
+        """Ask it to end, and kill it when its time is over."""
+        child = self._child
+        if child is not None and child.returncode is None:
+            self._enter(ProcessState.STOPPING)
+            child.send_signal(self.spec.stop_signal)
+            try:
+                async with asyncio.timeout(self.spec.stop_within_seconds):
+                    await child.wait()
+            except TimeoutError:
+                log.warning("process_killed", id=self.spec.identity, after_seconds=self.spec.stop_within_seconds)
+                self.kill()
+                await child.wait()
+        self._enter(ProcessState.STOPPED)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._child is not None and self._child.returncode is None:
+            self._child.send_signal(signal.SIGKILL)
+
+    async def _restart(self) -> None:
+        try:
+            await self.start()
+        except ProcessDied:
+            return
+        except ProcessNotReady as error:
+            log.warning("process_not_ready", id=self.spec.identity, reason=str(error))
+            self.kill()
+        else:
+            log.info("process_restarted", id=self.spec.identity, restarts=self.restarts)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        spec = self.spec
+        self._said_ready.clear()
+        child = await asyncio.create_subprocess_exec(
+            *spec.command,
+            env=dict(spec.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT if spec.is_ready else None,
+            limit=_LONGEST_LINE_BYTES,
+            # A Ctrl-C on the terminal is for us alone: we stop the others in order.
+            start_new_session=True,
+            user=spec.user_id,
+            group=spec.group_id,
+            extra_groups=None if spec.user_id is None else [],
+            preexec_fn=spec.before_exec(),  # only makes system calls, holds no lock of a thread
+        )
+        self._child = child
+        self._started = started_at(child.pid)
+        self._output = asyncio.create_task(self._relay_output(child))
+        self._enter(ProcessState.STARTING)
+        return child
+
+    async def _wait_until_ready(self, child: asyncio.subprocess.Process) -> None:
+        ended = asyncio.create_task(self._exit_status(child))
+        ready = asyncio.create_task(self._ready(child))
+        try:
+            await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise ProcessDied(identity=self.spec.identity, exit_status=ended.result())
+            ready.result()
+        finally:
+            for task in (ended, ready):
+                task.cancel()
+
+    async def _ready(self, child: asyncio.subprocess.Process) -> None:
+        is_ready = self.spec.is_ready
+        if is_ready is None:
+            await self._said_ready.wait()
+            return
+        while not await asyncio.to_thread(is_ready, child.pid):  # noqa: ASYNC110  # nothing could set an event
+            await asyncio.sleep(_PROBE_EVERY_SECONDS)
+
+    async def _exit_status(self, child: asyncio.subprocess.Process) -> int:
+        exit_status = await child.wait()
+        if self._output is not None:
+            # Its last lines tell why.
+            await asyncio.wait({self._output})
+        return exit_status
+
+    async def _relay_output(self, child: asyncio.subprocess.Process) -> None:
+        while child.stdout is not None:
+            try:
+                line = await child.stdout.readline()
+            except ValueError:
+                # Longer than any line of ours or of the servers; the reader has dropped it.
+                continue
+            if not line:
+                return
+            text = line.decode(errors="replace").rstrip()
+            if self.spec.is_ready is None and text.startswith("READY"):
+                self._said_ready.set()
+            else:
+                relay_line(self.spec.identity, text)
+
+    def _enter(self, state: ProcessState) -> None:
+        self.state = state
+        with contextlib.suppress(OSError):
+            # A full disk must not end the supervision; the state file is only for `status`.
+            self._changed()
+
+
+_ERROR_MARKS = ("[ERR]", "[FTL]", "ERROR:", "FATAL:", "PANIC:")
+_QUIET_MARKS = ("[INF]", "[DBG]", "[TRC]", " LOG:", " INFO:", "NOTICE:")
+# The passwords stand in the environment of the server only.
+_EXPECTED_WARNING = "Plaintext passwords detected"
+
+
+def relay_line(identity: str, line: str) -> None:
+    """Pass a line of a server's output to our log at its own level."""
+    if not line or _EXPECTED_WARNING in line:
+        return
+    if any(mark in line for mark in _ERROR_MARKS):
+        log.error("server_says", id=identity, line=line)
+    elif any(mark in line for mark in _QUIET_MARKS):
+        log.debug("server_says", id=identity, line=line)
+    else:
+        log.warning("server_says", id=identity, line=line)

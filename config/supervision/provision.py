@@ -1,0 +1,40 @@
+"""What must be there before a host or a gateway starts: migrated tables, streams, and servers that can do our work.
+
+Called once by `up`, between the servers and the roles; real deployments run it with `wedsync provision`. It connects
+as the NATS user `host`, whose right it is to make streams.
+"""
+
+import structlog
+
+from config.settings import Settings
+from store.bus import Bus
+from store.migrate import migrate
+from store.postgres import Database
+from store.streams import provision
+
+log = structlog.get_logger(__name__)
+
+
+async def provision_servers(settings: Settings) -> None:
+    """Bring tables and streams up to date; raises StoreError (unreachable, mismatch) with the remedy."""
+    database = await Database.open(settings.database_url.get_secret_value(), 1, 2)
+    try:
+        await migrate(database)
+        bus = await _connect(settings)
+        try:
+            identity = await provision(bus, database, settings)
+        finally:
+            await bus.close()
+    finally:
+        await database.close()
+    log.info("servers_provisioned", stream_id=identity.stream_id, generation=identity.generation)
+
+
+async def _connect(settings: Settings) -> Bus:
+    return await Bus.connect(
+        settings.nats_url.get_secret_value(),
+        user=settings.nats_user,
+        password=settings.nats_password.get_secret_value(),
+        name="wedsync-up",
+        inbox_prefix="_INBOX_host",
+    )

@@ -1,0 +1,131 @@
+"""The supervisor with the real servers: start, restart, drain, and what a SIGKILL leaves behind."""
+
+import asyncio
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from config.cli.status import current_state
+from config.supervision.data_folder import DataFolder
+from config.supervision.errors import FolderInUse, ProcessDied
+from config.supervision.process import ProcessState
+from config.supervision.processes import running
+from config.supervision.supervisor import Supervisor
+from tests.supervision.stand_in_up import stand_in
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path / ".wedsync")
+
+
+@pytest.fixture
+def up(folder: DataFolder) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts the stand-in `up` and returns when it has printed READY; ends whatever is left after the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.supervision.stand_in_up", str(folder.path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"READY\n"
+        return process
+
+    yield start
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.kill()
+        process.wait()
+
+
+def pids_of(folder: DataFolder) -> list[int]:
+    return [entry["pid"] for entry in folder.read_state()["processes"]]
+
+
+def none_runs(pids: list[int]) -> bool:
+    return all(running(pid) is None for pid in pids)
+
+
+async def test_sigterm_leaves_nothing_behind(up: Callable[[], subprocess.Popen[bytes]], folder: DataFolder) -> None:
+    """After SIGTERM every process has ended, PostgreSQL in order, and status says so."""
+    process = up()
+    pids = pids_of(folder)
+    assert current_state(folder)["serving"]
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait, 30) == 0
+    assert none_runs(pids)
+    assert not (folder.postgres_directory / "postmaster.pid").exists()
+    state = current_state(folder)
+    assert not state["serving"]
+    assert {entry["state"] for entry in state["processes"]} == {ProcessState.STOPPED}
+
+
+async def test_sigkill_leaves_nothing_behind(up: Callable[[], subprocess.Popen[bytes]], folder: DataFolder) -> None:
+    """When `up` is killed its processes die with it, and the next start uses the same ports and data."""
+    process = up()
+    pids, ports, keys = pids_of(folder), folder.ports(), folder.keys()
+    process.kill()
+    await eventually(lambda: none_runs(pids), "the children of a killed up end")
+    assert not current_state(folder)["serving"]
+    up()
+    assert (folder.ports(), folder.keys()) == (ports, keys)
+    assert current_state(folder)["serving"]
+
+
+async def test_killed_process_is_started_again(up: Callable[[], subprocess.Popen[bytes]], folder: DataFolder) -> None:
+    """Whatever is killed, server or role, is back under a new pid while the others go on."""
+    up()
+    for index, entry in enumerate(folder.read_state()["processes"]):
+        others = [pid for pid in pids_of(folder) if pid != entry["pid"]]
+        os.kill(entry["pid"], signal.SIGKILL)
+
+        def is_back(index: int = index, old_pid: int = entry["pid"]) -> bool:
+            now = folder.read_state()["processes"][index]
+            return bool(now["pid"] != old_pid and now["state"] == ProcessState.READY and now["restarts"] == 1)
+
+        await eventually(is_back, f"{entry['id']} is started again")
+        assert [pid for pid in pids_of(folder) if pid in others] == others
+
+
+async def test_second_up_is_told_who_holds_the_folder(folder: DataFolder) -> None:
+    """The lock names the pid of its holder, and is free again when the holder leaves."""
+    with folder.locked():
+        other = DataFolder(folder.path)
+        with pytest.raises(FolderInUse, match=f"pid {os.getpid()}:"), other.locked():
+            pass
+    with folder.locked():
+        pass
+
+
+async def test_child_that_cannot_start_is_an_error(folder: DataFolder) -> None:
+    """A child that ends before it is ready fails the start with its exit code instead of being tried for ever."""
+    folder.create()
+    supervisor = Supervisor(folder, {})
+    try:
+        with pytest.raises(ProcessDied, match="host-1 ended with exit code 3"):
+            await supervisor.start([stand_in("host", "host-1", "raise SystemExit(3)")])
+    finally:
+        await supervisor.stop()
+
+
+async def test_child_that_will_not_stop_is_killed(folder: DataFolder) -> None:
+    """The drain ends: a child that ignores SIGTERM gets SIGKILL when its time is over."""
+    folder.create()
+    supervisor = Supervisor(folder, {})
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('READY', flush=True); signal.pause()"
+    spec = dataclasses.replace(stand_in("host", "host-1", deaf), stop_within_seconds=0.1)
+    await supervisor.start([spec])
+    pids = pids_of(folder)
+    await supervisor.stop()
+    assert none_runs(pids)
