@@ -1,0 +1,124 @@
+"""decide(state, entry, meta): what the rules make of one op. Pure: reads the state, changes nothing, knows only the log's clock.
+
+The runtime feeds it every op of the log in order and follows the result with `evolve`. An op that is not met in its turn is
+answered and not decided (see turns).
+"""
+
+from typing import Final, NamedTuple
+
+from actors.contract.channels import Rights, may_read
+from actors.contract.decisions import Answer, Decision, Part, Refusal, refusal
+from actors.contract.errors import BadOp
+from actors.contract.ops import LogEntry, Op, check_op
+from actors.domain.authority import SERVICE_ROLE, rights_for, role_of
+from actors.domain.conflicts import relation_to
+from actors.domain.errors import Refused
+from actors.domain.items import Plan, PlannedPart, Request
+from actors.domain.rules import verb_of
+from actors.domain.state import ChannelState, WeddingState, exists
+from actors.domain.turns import Turn, take_turn
+
+#: How many clients a channel's clock names.
+CLOCK_ENTRIES: Final = 16
+_PERMISSION_COLLECTIONS: Final = frozenset({"people", "permissions"})
+_NEW_CHANNEL: Final = ChannelState()
+
+
+class Meta(NamedTuple):
+    """What the log says about an op: wedding and author from the subject, stream position and time from the server."""
+
+    wedding: str
+    principal: str
+    position: int
+    timestamp_ms: int
+
+
+def decide(state: WeddingState, entry: LogEntry, meta: Meta) -> Decision | Answer:
+    """Decide one op, or answer one that is not met in its turn."""
+    now_ms = max(meta.timestamp_ms, state.now_ms)
+    turn = take_turn(state, entry, meta.principal, meta.position, now_ms)
+    if isinstance(turn, Answer):
+        return turn
+    try:
+        rights, plan = _judge(state, entry.op, meta.principal)
+    except BadOp as error:
+        return _decision(state, entry, meta, turn, refusal(error.code, error.message, error.remedy))
+    except Refused as error:
+        return _decision(state, entry, meta, turn, error.refusal)
+    parts = tuple(_part(state, entry.op, meta.principal, rights, turn, planned) for planned in plan)
+    return _decision(state, entry, meta, turn, None, parts)
+
+
+def decide_safely(state: WeddingState, entry: LogEntry, meta: Meta) -> tuple[Decision | Answer, Exception | None]:
+    """Decide; an ordinary exception becomes a decision too: `internal_error`, nothing changed, the op's number consumed.
+
+    Returns the exception beside it, so that the runtime can report it and keep a copy of the op.
+    """
+    try:
+        return decide(state, entry, meta), None
+    except Exception as error:
+        turn = take_turn(state, entry, meta.principal, meta.position, max(meta.timestamp_ms, state.now_ms))
+        if isinstance(turn, Answer):
+            return turn, error
+        return _decision(state, entry, meta, turn, refusal("internal_error")), error
+
+
+def _judge(state: WeddingState, op: Op, principal: str) -> tuple[Rights, Plan]:
+    """Return the author's rights and what the op does; raises BadOp or Refused."""
+    creates = op.action == "insert" and op.target.collection == "wedding"
+    role = role_of(state, principal)
+    if not exists(state):
+        if not creates:
+            raise Refused("wedding_unknown")
+        role = SERVICE_ROLE
+    if role is None:
+        raise Refused("not_allowed", "You are not a member of this wedding.", "Ask the couple or the planner to add you.")
+    check_op(op, state.id)
+    rights = rights_for(principal, role)
+    _require_honest_base(state, op, rights)
+    return rights, verb_of(op.target.collection, op.action)(Request(state, op, principal, role, rights))
+
+
+def _require_honest_base(state: WeddingState, op: Op, rights: Rights) -> None:
+    """Raise Refused when the author claims to have seen what has not happened; unreadable channels are passed over in silence."""
+    for channel, sequence in op.base.items():
+        known = state.channels.get(channel, _NEW_CHANNEL)
+        if sequence > known.sequence and may_read(rights, channel):
+            raise Refused(
+                "bad_frame", f"`base` says {sequence} of {channel}, which is at {known.sequence}.", "Resume, then send it again."
+            )
+
+
+def _part(state: WeddingState, op: Op, principal: str, rights: Rights, turn: Turn, planned: PlannedPart) -> Part:
+    channel = state.channels.get(planned.channel, _NEW_CHANNEL)
+    seen = op.base.get(planned.channel) if may_read(rights, planned.channel) else None
+    relation, concurrent_with = relation_to(planned.overwritten, seen, principal, turn.client)
+    clock = dict(channel.clock)
+    writer = f"{principal}/{turn.client}"
+    clock.pop(writer, None)
+    clock[writer] = turn.clock_number
+    if len(clock) > CLOCK_ENTRIES:
+        del clock[next(iter(clock))]
+    return Part(planned.channel, channel.sequence + 1, planned.changes, clock, relation, concurrent_with)
+
+
+def _decision(
+    state: WeddingState, entry: LogEntry, meta: Meta, turn: Turn, refused: Refusal | None, parts: tuple[Part, ...] = ()
+) -> Decision:
+    op = entry.op
+    return Decision(
+        rev=state.rev + 1,
+        position=meta.position,
+        op=op.id,
+        principal=meta.principal,
+        client=turn.client,
+        number=turn.number,
+        now_ms=max(meta.timestamp_ms, state.now_ms),
+        type=op.type,
+        action=op.action,
+        source=entry.source,
+        client_version=entry.client_version,
+        refusal=refused,
+        parts=parts,
+        permissions_changed=any(change.collection in _PERMISSION_COLLECTIONS for part in parts for change in part.changes),
+    )

@@ -1,0 +1,94 @@
+"""evolve(state, decision): follow one decision in place. The only code that changes a wedding's state.
+
+Exact for every decision that `decide` ever produced; it asks no rule, so that stored decisions replay whatever the rules say
+today. Keeps digests and greatest order keys as it goes. Called by the runtime, `verify` and tests.
+"""
+
+from typing import Any
+
+from msgspec import UNSET
+
+from actors.contract import digest
+from actors.contract.changes import Change, merge_fields
+from actors.contract.decisions import Decision, Part
+from actors.domain.state import ChannelState, Item, WeddingState, Write
+from actors.domain.turns import record_turn
+
+
+def evolve(state: WeddingState, decision: Decision) -> None:
+    """Make `state`, which is at `decision.rev - 1`, that after the decision."""
+    state.rev = decision.rev
+    state.position = decision.position
+    state.now_ms = decision.now_ms
+    if decision.permissions_changed:
+        state.acl = decision.rev
+    for part in decision.parts:
+        _follow_part(state, decision, part)
+    record_turn(state, decision)
+
+
+def _follow_part(state: WeddingState, decision: Decision, part: Part) -> None:
+    channel = state.channels.get(part.channel)
+    if channel is None:
+        channel = state.channels[part.channel] = ChannelState(0, 0, {}, {})
+    channel.sequence = part.sequence
+    channel.clock = part.clock
+    write = Write(part.sequence, decision.op, decision.principal, decision.client)
+    for change in part.changes:
+        if change.insert is not UNSET:
+            _insert(state, part.channel, change, change.insert, write)
+        elif change.remove is not UNSET:
+            _remove(state, change)
+        elif change.set is not UNSET:
+            _set(state, change, change.set, write)
+
+
+def _insert(state: WeddingState, channel_name: str, change: Change, fields: dict[str, Any], write: Write) -> None:
+    channel = state.channels[channel_name]
+    hashed = digest.item_hash(change.collection, change.id, fields)
+    state.items.setdefault(change.collection, {})[change.id] = Item(dict(fields), channel_name, hashed, write, {})
+    channel.digest = digest.add(channel.digest, hashed)
+    _add_order(channel, change.collection, fields.get("order"))
+
+
+def _remove(state: WeddingState, change: Change) -> None:
+    collection = state.items[change.collection]
+    item = collection.pop(change.id)
+    channel = state.channels[item.channel]
+    channel.digest = digest.subtract(channel.digest, item.hash)
+    if not collection:
+        del state.items[change.collection]
+    _drop_order(state, item.channel, change.collection, item.fields.get("order"))
+
+
+def _set(state: WeddingState, change: Change, values: dict[str, Any], write: Write) -> None:
+    item = state.items[change.collection][change.id]
+    channel = state.channels[item.channel]
+    order = item.fields.get("order")
+    merge_fields(item.fields, values)
+    for field in values:
+        item.writes[field] = write
+    hashed = digest.item_hash(change.collection, change.id, item.fields)
+    channel.digest = digest.add(digest.subtract(channel.digest, item.hash), hashed)
+    item.hash = hashed
+    if "order" in values:
+        _add_order(channel, change.collection, values["order"])
+        if item.fields["order"] != order:
+            _drop_order(state, item.channel, change.collection, order)
+
+
+def _add_order(channel: ChannelState, collection: str, order: str | None) -> None:
+    if order is not None and order > channel.greatest_order.get(collection, ""):
+        channel.greatest_order[collection] = order
+
+
+def _drop_order(state: WeddingState, channel_name: str, collection: str, order: str | None) -> None:
+    """Find the greatest order key anew when the item that had it has gone elsewhere."""
+    greatest = state.channels[channel_name].greatest_order
+    if order is None or greatest.get(collection) != order:
+        return
+    left = [item.fields["order"] for item in state.items.get(collection, {}).values() if item.channel == channel_name]
+    if left:
+        greatest[collection] = max(left)
+    else:
+        del greatest[collection]

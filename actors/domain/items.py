@@ -1,0 +1,126 @@
+"""What insert, update, delete and move mean for an item of any collection. A section with rules of its own wraps these verbs.
+
+A verb reads the state and returns a plan: per channel the changes and the writes that they overwrite. It raises Refused where a
+rule says no. Called through the table in `rules`.
+"""
+
+from typing import Any, NamedTuple
+
+from actors.contract.changes import Change, merge_fields
+from actors.contract.channels import Rights, channel_of, may_read
+from actors.contract.collections import COLLECTIONS
+from actors.contract.ops import Op
+from actors.domain.authority import require_write
+from actors.domain.errors import Refused
+from actors.domain.order_keys import key_after, key_between, require_valid
+from actors.domain.state import Item, WeddingState, Write, find_item
+
+
+class Request(NamedTuple):
+    """An op in its turn, with its author."""
+
+    state: WeddingState
+    op: Op
+    principal: str
+    role: str
+    rights: Rights
+
+
+class PlannedPart(NamedTuple):
+    """What an op does in one channel: its changes, and the last writes of the fields that they touch."""
+
+    channel: str
+    changes: tuple[Change, ...]
+    overwritten: tuple[Write, ...] = ()
+
+
+Plan = tuple[PlannedPart, ...]
+
+
+def insert(request: Request) -> Plan:
+    """Put a whole new item into its channel, at the end unless the op says where."""
+    collection = request.op.target.collection
+    require_write(request.role, request.rights, collection, channel_of(collection, request.op.data))
+    return insert_unasked(request)
+
+
+def insert_unasked(request: Request) -> Plan:
+    """Insert without asking whether the author may: for sections that ask their own question."""
+    state, op = request.state, request.op
+    collection, identifier = op.target.collection, op.target.id
+    if find_item(state, collection, identifier) is not None:
+        raise Refused("exists")
+    fields: dict[str, Any] = dict(op.data)
+    channel = channel_of(collection, fields)
+    if COLLECTIONS[collection].ordered:
+        if "order" in fields:
+            require_valid(fields["order"])
+        else:
+            fields["order"] = key_between(_greatest_order(request, channel), None)
+    return (PlannedPart(channel, (Change(collection, identifier, insert=fields),)),)
+
+
+def update(request: Request) -> Plan:
+    """Set the named fields; where that gives the item another audience, it leaves its channel and arrives whole in the other."""
+    op, item = request.op, writable(request)
+    collection, identifier = op.target.collection, op.target.id
+    overwritten = tuple(item.last_write(field) for field in op.data)
+    channel = _channel_after(collection, item, op.data)
+    if channel == item.channel:
+        return (PlannedPart(channel, (Change(collection, identifier, set=op.data),), overwritten),)
+    require_write(request.role, request.rights, collection, channel)
+    fields = dict(item.fields)
+    merge_fields(fields, op.data)
+    return (
+        PlannedPart(item.channel, (Change(collection, identifier, remove=True),), overwritten),
+        PlannedPart(channel, (Change(collection, identifier, insert=fields),)),
+    )
+
+
+def delete(request: Request) -> Plan:
+    """Take the item away."""
+    item, target = writable(request), request.op.target
+    overwritten = (item.inserted, *item.writes.values())
+    return (PlannedPart(item.channel, (Change(target.collection, target.id, remove=True),), overwritten),)
+
+
+def move(request: Request) -> Plan:
+    """Give the item an order key right after another one, among those that the author may read."""
+    item, target, after = writable(request), request.op.target, request.op.data["after"]
+    readable = {
+        identifier: other.fields["order"]
+        for identifier, other in request.state.items[target.collection].items()
+        if identifier != target.id and may_read(request.rights, other.channel)
+    }
+    if after is not None and after not in readable:
+        raise Refused("not_found", f"There is no {after} in {target.collection} that you may read.")
+    order = key_after(None if after is None else readable[after], readable.values())
+    change = Change(target.collection, target.id, set={"order": order})
+    return (PlannedPart(item.channel, (change,), (item.last_write("order"),)),)
+
+
+def writable(request: Request) -> Item:
+    """Return the op's target; raises Refused when the author may not read it (`not_found`) or not write it (`not_allowed`)."""
+    target = request.op.target
+    item = find_item(request.state, target.collection, target.id)
+    if item is None or not may_read(request.rights, item.channel):
+        raise Refused("not_found")
+    require_write(request.role, request.rights, target.collection, item.channel)
+    return item
+
+
+def _channel_after(collection: str, item: Item, values: dict[str, Any]) -> str:
+    """Return the channel of the item once `values` are set."""
+    fields = {**item.fields, **values}
+    return channel_of(collection, {field: value for field, value in fields.items() if value is not None})
+
+
+def _greatest_order(request: Request, channel: str) -> str | None:
+    """Return the greatest order key of the collection that the author may know of, that of the item's own channel included."""
+    collection = request.op.target.collection
+    keys = (
+        known.greatest_order[collection]
+        for name, known in request.state.channels.items()
+        if collection in known.greatest_order and (name == channel or may_read(request.rights, name))
+    )
+    return max(keys, default=None)

@@ -1,0 +1,106 @@
+"""The state of one wedding: what `decide` reads and only `evolve` changes. No behaviour beyond plain look-ups.
+
+Owned by one actor; mutable, because a wedding is folded one op at a time and copying it would cost more than deciding. The
+structs are array-like: `snapshot_form` stores them as they are, so fields are only ever added at the end, with a default.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from actors.contract.decisions import Refusal
+
+#: How many outcomes are remembered per client and per NATS principal; older ones are looked up in the stored changes.
+CLIENT_OUTCOMES: Final = 32
+INTAKE_OUTCOMES: Final = 1000
+#: The client name under which everything that a principal sends over NATS is counted.
+INTAKE_CLIENT: Final = "intake"
+
+
+class Write(msgspec.Struct, array_like=True, frozen=True):
+    """Who wrote a field last: the op, and its sequence in the item's channel."""
+
+    sequence: int
+    op: str
+    principal: str
+    client: str
+
+
+class Item(msgspec.Struct, array_like=True):
+    """One item: its fields without `id`, its one channel, its part of the channel's digest, and who wrote what last.
+
+    `inserted` is the write that put the whole item into its channel; `writes` holds the fields written since.
+    """
+
+    fields: dict[str, Any]
+    channel: str
+    hash: int
+    inserted: Write
+    writes: dict[str, Write] = {}
+
+    def last_write(self, field: str) -> Write:
+        """Return the last write of a field, present or not."""
+        return self.writes.get(field, self.inserted)
+
+
+class ChannelState(msgspec.Struct, array_like=True):
+    """One channel: its sequence, its digest as a number, the clock of its latest writers, and the greatest order key by collection."""
+
+    sequence: int = 0
+    digest: int = 0
+    clock: dict[str, int] = {}
+    greatest_order: dict[str, str] = {}
+
+
+class ClientState(msgspec.Struct, array_like=True):
+    """One client: to whom it is bound, the last number taken, when, and the outcomes of its last ops (the newest last)."""
+
+    principal: str
+    last: int
+    seen_ms: int
+    outcomes: list[Refusal | None] = []
+
+
+class IntakeState(msgspec.Struct, array_like=True):
+    """One principal's ops over NATS: how many were decided, and the outcomes of the last ones by op id (the newest last)."""
+
+    count: int = 0
+    outcomes: dict[str, Refusal | None] = {}
+
+
+class WeddingState(msgspec.Struct, array_like=True):
+    """Everything about one wedding at `rev`; `position` is that of the last decided op.
+
+    `acl` is the rev of the last permission change. `clients` is ordered by last use, the longest idle first.
+    """
+
+    id: str
+    rev: int = 0
+    position: int = 0
+    now_ms: int = 0
+    acl: int = 0
+    items: dict[str, dict[str, Item]] = {}
+    channels: dict[str, ChannelState] = {}
+    clients: dict[str, ClientState] = {}
+    intake: dict[str, IntakeState] = {}
+
+
+def new_state(wedding_id: str) -> WeddingState:
+    """Return the state before the first op."""
+    return WeddingState(wedding_id)
+
+
+def exists(state: WeddingState) -> bool:
+    """Tell whether the wedding has been created."""
+    return "wedding" in state.items
+
+
+def find_item(state: WeddingState, collection: str, identifier: str) -> Item | None:
+    """Return the item, or None."""
+    return state.items.get(collection, {}).get(identifier)
+
+
+def sequence_of(state: WeddingState, channel: str) -> int:
+    """Return the channel's sequence, 0 for one that does not exist yet."""
+    found = state.channels.get(channel)
+    return found.sequence if found is not None else 0
