@@ -15,7 +15,7 @@ WITHOUT_WHEEL := nkeys
 .PHONY: help run setup test check format docs bench lock clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /' | column -t -s: -l 2
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(READY) ## start WedSync; options in ARGS, as in: make run ARGS="--port 9000"
 	@exec $(BIN)/wedsync up $(ARGS)
