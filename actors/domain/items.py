@@ -4,7 +4,7 @@ A verb reads the state and returns a plan: per channel the changes and the write
 rule says no. Called through the table in `rules`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from actors.contract.changes import Change, merge_fields
 from actors.contract.channels import Rights, channel_of, may_read
@@ -35,6 +35,9 @@ class PlannedPart(NamedTuple):
 
 
 Plan = tuple[PlannedPart, ...]
+
+#: The fields that `channel_of` looks at; only they can give an item another audience.
+_AUDIENCE_FIELDS: Final = frozenset({"visibility", "payer", "person", "audience"})
 
 
 def insert(request: Request) -> Plan:
@@ -111,8 +114,11 @@ def writable(request: Request) -> Item:
 
 def _channel_after(collection: str, item: Item, values: dict[str, Any]) -> str:
     """Return the channel of the item once `values` are set."""
-    fields = {**item.fields, **values}
-    return channel_of(collection, {field: value for field, value in fields.items() if value is not None})
+    if _AUDIENCE_FIELDS.isdisjoint(values):
+        return item.channel
+    fields = dict(item.fields)
+    merge_fields(fields, values)
+    return channel_of(collection, fields)
 
 
 def _greatest_order(request: Request, channel: str) -> str | None:

@@ -44,7 +44,7 @@ class Item(msgspec.Struct, array_like=True):
 
 
 class ChannelState(msgspec.Struct, array_like=True):
-    """One channel: its sequence, its digest as a number, the clock of its latest writers, and the greatest order key by collection."""
+    """One channel: its sequence, its digest, the clock of its latest writers, and the greatest order key by collection."""
 
     sequence: int = 0
     digest: int = 0
