@@ -1,0 +1,82 @@
+"""The errors of the store: one base, a stable code each, and the class docstring as the message that names the remedy.
+
+Exceptions of nats and asyncpg never pass beyond this package; callers catch these.
+"""
+
+from inspect import cleandoc
+
+
+class StoreError(Exception):
+    """The store cannot do that; see the message and the log of the process."""
+
+    code = "store_error"
+
+    def __init__(self, message: str = "") -> None:
+        """Say `message`, or the docstring of the class where nothing more exact is known."""
+        self.message = message or cleandoc(type(self).__doc__ or "").split("\n", maxsplit=1)[0]
+        super().__init__(self.message)
+
+
+class BusDown(StoreError):
+    """NATS cannot be reached at the moment; nothing was sent, try again when it is back."""
+
+    code = "bus_down"
+
+
+class RequestTimeout(StoreError):
+    """Nobody answered in time; ask again."""
+
+    code = "request_timeout"
+
+
+class NoResponder(StoreError):
+    """Nobody listens on this subject; check that the process that should answer is running."""
+
+    code = "no_responder"
+
+
+class JetStreamError(StoreError):
+    """JetStream refused a request; the error code says why."""
+
+    code = "jetstream_error"
+
+    def __init__(self, status: int, err_code: int, description: str) -> None:
+        """Keep the HTTP-like status and the exact error code of the server."""
+        super().__init__(f"JetStream says {err_code}: {description}")
+        self.status = status
+        self.err_code = err_code
+
+
+class AppendRefused(StoreError):
+    """The log refused the messages and stored none of them."""
+
+    code = "append_refused"
+
+    def __init__(self, err_code: int, description: str) -> None:
+        """Keep the exact error code of the server."""
+        super().__init__(f"The log refused the messages with {err_code}: {description}")
+        self.err_code = err_code
+
+
+class AppendUnknown(StoreError):
+    """Nobody knows whether the messages were stored; append them again one by one, in order."""
+
+    code = "append_unknown"
+
+
+class LogMismatch(StoreError):
+    """The log and the database do not belong together; start with the folder of both, or restore both from one backup."""
+
+    code = "log_mismatch"
+
+
+class GenerationChanged(StoreError):
+    """The log was replaced by another incarnation; this process must start anew."""
+
+    code = "generation_changed"
+
+
+class StoreUnavailable(StoreError):
+    """PostgreSQL cannot be reached at the moment; nothing was written, try again when it is back."""
+
+    code = "store_unavailable"
