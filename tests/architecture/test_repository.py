@@ -8,7 +8,7 @@ import pytest
 from config.limits import Limits
 from config.settings import Settings
 from tests.architecture.repository_rules import broken_links, lock_violations, package_name, unused_names
-from tests.architecture.sources import PRODUCT, python_of, report, sample
+from tests.architecture.sources import PRODUCT, python_of, relative, report, sample
 from tests.support.requirements import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -37,13 +37,12 @@ def test_the_lock_holds_every_package_with_hashes_and_no_index() -> None:
     assert report(lock_violations((ROOT / "requirements.lock").read_text(encoding="utf-8"), map(package_name, asked))) == ""
 
 
-def test_every_package_is_typed() -> None:
-    """Each package of the product has its opening and its py.typed."""
-    packages = {(ROOT / source.path).parent for source in python_of(*PRODUCT)}
+def test_every_package_is_typed_and_opens_with_an_init() -> None:
+    """Each top-level package has its py.typed, which holds for all below it, and each folder of modules its __init__.py."""
+    folders = {(ROOT / source.path).parent for source in python_of(*PRODUCT)}
 
-    assert [
-        str(package) for package in packages if not (package / "py.typed").exists() or not (package / "__init__.py").exists()
-    ] == []
+    assert [name for name in PRODUCT if not (ROOT / name / "py.typed").exists()] == []
+    assert [relative(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
 def test_every_setting_and_limit_is_used() -> None:
