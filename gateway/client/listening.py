@@ -1,0 +1,83 @@
+"""Those who listen to a client: callbacks, bounded streams of events, and waits for a condition.
+
+The client calls `tell_*` after its state has changed; nothing here changes the state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from actors.contract.events import Event
+from actors.contract.server_frames import ErrorFrame
+from gateway.client.errors import ClientError, ListenerTooSlow, NotReached
+from gateway.client.replica import SyncReport
+
+STREAM_EVENTS: Final = 10_000
+
+
+class Listening:
+    """Callbacks run inside the client and must return at once."""
+
+    def __init__(self) -> None:
+        self.on_event: list[Callable[[Event], None]] = []
+        self.on_sync: list[Callable[[SyncReport], None]] = []
+        self.on_error: list[Callable[[ErrorFrame], None]] = []
+        self._streams: set[asyncio.Queue[Event | ClientError]] = set()
+        self._changed = asyncio.Event()
+
+    def tell_event(self, event: Event) -> None:
+        """An event was applied."""
+        for callback in self.on_event:
+            callback(event)
+        for stream in list(self._streams):
+            if stream.qsize() >= STREAM_EVENTS:
+                self._streams.discard(stream)
+                stream.put_nowait(ListenerTooSlow())
+            else:
+                stream.put_nowait(event)
+
+    def tell_sync(self, report: SyncReport) -> None:
+        """A channel was brought up to date by a sync; its events are told one by one before."""
+        for callback in self.on_sync:
+            callback(report)
+
+    def tell_error(self, frame: ErrorFrame) -> None:
+        """The server complained about something that is no op."""
+        for callback in self.on_error:
+            callback(frame)
+
+    def tell_change(self) -> None:
+        """Something may be different from before."""
+        self._changed.set()
+
+    def end(self, error: ClientError | None) -> None:
+        """No more events will come."""
+        for stream in self._streams:
+            stream.put_nowait(error or ClientError("The client is closed."))
+        self._streams.clear()
+        self._changed.set()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield each event as it is applied, from now on; raises when the client ends or the reader is too slow."""
+        stream: asyncio.Queue[Event | ClientError] = asyncio.Queue()
+        self._streams.add(stream)
+        try:
+            while True:
+                told = await stream.get()
+                if isinstance(told, ClientError):
+                    raise told
+                yield told
+        finally:
+            self._streams.discard(stream)
+
+    async def until(self, condition: Callable[[], bool], within_seconds: float) -> None:
+        """Wait until the condition holds; raises NotReached."""
+        try:
+            async with asyncio.timeout(within_seconds):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise NotReached(f"The state that was waited for did not come within {within_seconds:g} s.") from None

@@ -1,0 +1,78 @@
+"""One op of ours on its way: what it asks, its number once it has one, whether it is saved, and what became of it.
+
+Made by `Client.edit`; moved along by the outbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from actors.contract.ops import Op
+
+
+class Outcome(NamedTuple):
+    """What became of an op. `sequences` maps the channels in which it is visible to us; a refusal has a code and a remedy."""
+
+    op: str
+    applied: bool
+    code: str = ""
+    message: str = ""
+    remedy: str = ""
+    sequences: Mapping[str, int] = MappingProxyType({})
+
+
+class Pending:
+    """An op until its outcome: `await pending` gives the Outcome, `await pending.saved()` whether it reached the disk."""
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+        #: 0 until it is first sent; taken back when the server says that the number is still free.
+        self.number = 0
+        #: Sent on the present connection.
+        self.sent = False
+        loop = asyncio.get_running_loop()
+        self._saved: asyncio.Future[bool] = loop.create_future()
+        self._outcome: asyncio.Future[Outcome] = loop.create_future()
+
+    @property
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        return self._outcome.done()
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the server has said that the op is on disk."""
+        return self._saved.done() and self._saved.result()
+
+    async def saved(self) -> bool:
+        """Wait until the op is on disk; False when it was refused without being taken."""
+        return await asyncio.shield(self._saved)
+
+    def __await__(self) -> Generator[None, None, Outcome]:
+        """Wait for the outcome; giving up waiting does not take the op back."""
+        return asyncio.shield(self._outcome).__await__()
+
+    def numbered(self, client: str) -> Op:
+        """Return the op under its id."""
+        return msgspec.structs.replace(self.op, id=f"{client}:{self.number}")
+
+    def forget_base(self) -> None:
+        """Drop the claims about channel sequences: they belong to a log that is gone."""
+        self.op = msgspec.structs.replace(self.op, base={})
+
+    def mark_saved(self) -> None:
+        """Note that the op is on disk."""
+        if not self._saved.done():
+            self._saved.set_result(True)
+
+    def settle(self, outcome: Outcome, *, taken: bool) -> None:
+        """Note what became of it; `taken` says that it consumed its number, hence was saved."""
+        if not self._saved.done():
+            self._saved.set_result(taken)
+        if not self._outcome.done():
+            self._outcome.set_result(outcome)

@@ -1,0 +1,306 @@
+"""What the client makes of each frame: the protocol's rules for clients, synchronously, without touching a socket.
+
+Frames to send are collected in order and taken by the connection's sender. Called by `Client` alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from actors.contract.client_frames import ChannelClaim, ClientFrame, DataSync, PresenceUpdate, SubmitOp
+from actors.contract.errors import ContractError
+from actors.contract.events import Event
+from actors.contract.ids import OpId, parse_op_id
+from actors.contract.server_frames import (
+    Applied,
+    ChannelSync,
+    ErrorFrame,
+    LiveEvents,
+    Pong,
+    PresenceFrame,
+    Rejected,
+    Saved,
+    ServerFrame,
+    Synced,
+    Welcome,
+    Withdrawn,
+)
+from gateway.client.errors import ConnectionClosed, HistoryMissing
+from gateway.client.listening import Listening
+from gateway.client.outbox import Outbox
+from gateway.client.owed import OwedAnswers
+from gateway.client.pending import Outcome, Pending
+from gateway.client.replica import Followed, Replica, SyncReport
+
+#: An op refused with one of these was not judged: it is sent again.
+SEND_AGAIN: Final = frozenset({"resend_from", "slow_down", "unavailable", "waking"})
+#: Of those, the ones that ask for a pause first.
+PAUSE: Final = frozenset({"slow_down", "unavailable", "waking"})
+DEFAULT_PAUSE_SECONDS: Final = 0.5
+#: What the server owes while answers to the ops behind a refused one are on their way.
+HOLD: Final = "answers to the ops behind a refused one"
+#: A snapshot whose digest is wrong again and again is not asked for again and again.
+REPAIRS_IN_A_ROW: Final = 3
+
+_decode_event: Final = msgspec.json.Decoder(Event).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Session:
+    """State of one client across its connections."""
+
+    def __init__(self, listening: Listening, *, client: str | None, queue_limit: int, window: int) -> None:
+        self.client = client
+        self.user = ""
+        self.role = ""
+        self.is_synced = False
+        self.replica = Replica()
+        self.outbox = Outbox(limit=queue_limit, window=window)
+        self.presence: dict[str, dict[str, Any]] = {}
+        self.last_error: ErrorFrame | None = None
+        self.mismatches = 0
+        self._listening = listening
+        self._welcome: Welcome | None = None
+        self._chunks: dict[str, list[ChannelSync]] = {}
+        self._staged: list[list[ChannelSync]] = []
+        self._withdrawn: list[str] = []
+        self._own_presence: dict[str, Any] | None = None
+        self._frames: deque[ClientFrame] = deque()
+        self._wake = asyncio.Event()
+        self._resume_at = 0.0
+        self._owed = OwedAnswers(self._wake.set)
+        self._repairs: dict[str, int] = {}
+
+    def submit(self, pending: Pending) -> None:
+        """Queue an op; raises QueueFull."""
+        self.outbox.add(pending)
+        self._wake.set()
+
+    def show_presence(self, presence: dict[str, Any] | None) -> None:
+        """Remember our presence and send it when connected."""
+        self._own_presence = presence
+        if self.is_synced:
+            self._push(PresenceUpdate(presence))
+
+    async def wait_for_frames(self) -> None:
+        """Wait until there may be something to send; raises ConnectionClosed when the server owes us an answer for too long."""
+        await self._wake.wait()
+        self._wake.clear()
+        self._owed.check()
+
+    def take_frames(self) -> Iterable[ClientFrame]:
+        """Yield what is to be sent now, in order."""
+        while self._frames:
+            yield self._frames.popleft()
+        if self.is_synced and self.client is not None and asyncio.get_running_loop().time() >= self._resume_at:
+            for pending in self.outbox.to_send():
+                yield SubmitOp(msgspec.Raw(_encode(pending.numbered(self.client))))
+
+    def disconnected(self) -> None:
+        """Forget what belonged to the connection."""
+        self.is_synced, self._welcome, self._resume_at = False, None, 0.0
+        for forgotten in (self._owed, self._chunks, self._staged, self._withdrawn, self._frames, self._repairs, self.presence):
+            forgotten.clear()
+        self._listening.tell_change()
+
+    def ask_repair(self, channels: Iterable[str]) -> None:
+        """Send what we hold of these channels, if connected; the server answers with a sync for each that differs."""
+        if not self.is_synced:
+            return
+        copies = {name: self.replica.channels[name] for name in channels if name in self.replica.channels}
+        missing = {name: ChannelClaim(0) for name in channels if name not in copies}
+        claims = {name: ChannelClaim(copy.sequence, copy.digest()) for name, copy in copies.items()}
+        self._push(DataSync(channels=claims | missing))
+
+    def handle(self, frame: ServerFrame) -> None:
+        """Follow one frame; raises HistoryMissing when we must go on under a new client id."""
+        match frame:
+            case LiveEvents():
+                self._follow([_decode_event(raw) for raw in frame.events])
+            case Saved():
+                if (number := self._our_number(frame.op)) is not None:
+                    self.outbox.saved(number)
+            case Applied():
+                if (number := self._our_number(frame.op)) is not None:
+                    self._settle(number, Outcome(frame.op, applied=True))
+            case Rejected():
+                self._rejected(frame)
+            case Welcome():
+                self._welcome = frame
+            case ChannelSync():
+                self._collect(frame)
+            case Synced():
+                self._synced()
+            case Withdrawn():
+                self._withdraw(frame.channel)
+            case PresenceFrame():
+                self._follow_presence(frame)
+            case ErrorFrame():
+                self.last_error = frame
+                self._listening.tell_error(frame)
+            case Pong():
+                pass
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    # Syncs: before `synced` they are staged and nothing of them shows.
+
+    def _collect(self, frame: ChannelSync) -> None:
+        chunks = self._chunks.setdefault(frame.channel, [])
+        chunks.append(frame)
+        if frame.more:
+            return
+        del self._chunks[frame.channel]
+        if self.is_synced:
+            report = self.replica.install(chunks)
+            self._tell([report])
+            self._check(report)
+        else:
+            self._staged.append(chunks)
+
+    def _synced(self) -> None:
+        welcome = self._welcome
+        if welcome is None:
+            raise ConnectionClosed(1002, "The server sent synced before welcome.")
+        if self.replica.generation not in (None, welcome.generation):
+            for pending in self.outbox.unanswered():
+                pending.forget_base()
+        self.client, self.user, self.role = welcome.client, welcome.user, welcome.role
+        self.replica.generation = welcome.generation
+        self.replica.keep_only(welcome.channels.keys() - self._withdrawn)
+        self._start_outbox(welcome)
+        reports = [self.replica.install(chunks) for chunks in self._staged]
+        self._staged.clear()
+        self.is_synced = True
+        self._tell(reports)
+        for report in reports:
+            self._check(report)
+        if self._own_presence is not None:
+            self._push(PresenceUpdate(self._own_presence))
+        self._wake.set()
+
+    def _start_outbox(self, welcome: Welcome) -> None:
+        try:
+            self.outbox.start(welcome.client, welcome.last_op)
+        except HistoryMissing:
+            self.client = None
+            raise
+
+    def _tell(self, reports: list[SyncReport]) -> None:
+        self._settle_own([event for report in reports for event in report.events])
+        for report in reports:
+            for event in report.events:
+                self._listening.tell_event(event)
+            self._listening.tell_sync(report)
+
+    def _check(self, report: SyncReport) -> None:
+        """Compare digests after a sync; a mismatch is counted and repaired by a sync of that channel alone."""
+        self._owed.came(report.channel)
+        if report.digest_agrees:
+            self._repairs.pop(report.channel, None)
+            return
+        self.mismatches += 1
+        if self._repairs.get(report.channel, 0) < REPAIRS_IN_A_ROW:
+            self._repair(report.channel)
+
+    def _repair(self, channel: str) -> None:
+        if channel not in self._owed:
+            self._repairs[channel] = self._repairs.get(channel, 0) + 1
+            self._owed.expect(channel)
+            self.ask_repair([channel])
+
+    def _withdraw(self, channel: str) -> None:
+        if self.is_synced:
+            self.replica.withdraw(channel)
+        else:
+            self._withdrawn.append(channel)
+
+    # Live events and answers.
+
+    def _follow(self, events: list[Event]) -> None:
+        applied = []
+        for event in events:
+            followed = self.replica.follow(event)
+            if followed is Followed.APPLIED:
+                applied.append(event)
+            elif followed is Followed.GAP:
+                self._repair(event.channel)
+        self._settle_own(events)
+        for event in applied:
+            self._listening.tell_event(event)
+
+    def _settle_own(self, events: Iterable[Event]) -> None:
+        """Our own event is the answer to our op, also when it came before."""
+        sequences: dict[str, dict[str, int]] = {}
+        for event in events:
+            if event.user_id == self.user:
+                sequences.setdefault(event.id, {})[event.channel] = event.sequence
+        for op, by_channel in sequences.items():
+            if (number := self._our_number(op)) is not None:
+                self._settle(number, Outcome(op, applied=True, sequences=by_channel))
+
+    def _settle(self, number: int, outcome: Outcome) -> None:
+        self.outbox.settle(number, outcome)
+        self._go_on()
+
+    def _rejected(self, frame: Rejected) -> None:
+        number = self._our_number(frame.op)
+        if number is None:
+            return
+        outcome = Outcome(frame.op, applied=False, code=frame.code, message=frame.message, remedy=frame.remedy)
+        if frame.code == "client_expired":
+            self.client = None
+            raise HistoryMissing("The server has forgotten this client; it goes on under a new id.")
+        if frame.next > number:
+            self._settle(number, outcome)
+            return
+        if not self.outbox.refuse(number, max(1, frame.next), outcome, final=frame.code not in SEND_AGAIN):
+            return
+        if frame.code in PAUSE:
+            self._pause(DEFAULT_PAUSE_SECONDS if frame.retry_after_ms is None else frame.retry_after_ms / 1000)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what may be sent, once no answer to an op behind a refused one is on its way any more."""
+        if self.outbox.holding:
+            try:
+                released = self.outbox.release()
+            except HistoryMissing:
+                self.client = None
+                raise
+            if not released:
+                self._owed.expect(HOLD)
+                return
+            self._owed.came(HOLD)
+        self._wake.set()
+
+    def _pause(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._resume_at = max(self._resume_at, loop.time() + seconds)
+        loop.call_at(self._resume_at + 0.001, self._wake.set)
+
+    def _our_number(self, op: str) -> int | None:
+        """The number of an op of this client, None for an op of somebody else."""
+        try:
+            parsed: OpId = parse_op_id(op)
+        except ContractError:
+            return None
+        return parsed.number if parsed.client == self.outbox.client else None
+
+    def _follow_presence(self, frame: PresenceFrame) -> None:
+        if frame.whole:
+            self.presence.clear()
+        for user, presence in frame.presence.items():
+            if presence is None:
+                self.presence.pop(user, None)
+            else:
+                self.presence[user] = presence
+
+    def _push(self, frame: ClientFrame) -> None:
+        self._frames.append(frame)
+        self._wake.set()
