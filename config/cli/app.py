@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from config.cli import context, roles, status, up
+from config.cli import context, integrator, roles, status, token, up
 from config.cli.failures import report
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command("up")(up.command)
 app.command("status")(status.command)
 app.command("gateway")(roles.gateway)
 app.command("host")(roles.host)
+app.command("token")(token.command)
+app.command("integrator")(integrator.command)
 app.command("context")(context.command)
 
 

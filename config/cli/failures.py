@@ -26,7 +26,9 @@ def report(error: BaseException) -> int:
         return 1
     usage = getattr(error, "format_message", None)
     if callable(usage):
-        return _say(f"{usage()} See `wedsync --help`.", int(getattr(error, "exit_code", 2)))
+        message = str(usage()).rstrip(".")
+        # Without a message it has just shown the help.
+        return _say(f"{message}; see `wedsync --help`" if message else "", int(getattr(error, "exit_code", 2)))
     if isinstance(getattr(error, "code", None), str):
         return _say(str(error), int(getattr(error, "exit_code", 1)))
     if os.environ.get("WEDSYNC_LOG_LEVEL", "").lower() == "debug":
@@ -36,5 +38,6 @@ def report(error: BaseException) -> int:
 
 
 def _say(message: str, exit_code: int) -> int:
-    sys.stderr.write(f"wedsync: {' '.join(message.split())}\n")
+    if message:
+        sys.stderr.write(f"wedsync: {' '.join(message.split())}\n")
     return exit_code

@@ -56,7 +56,6 @@ _GATEWAY = Permissions(
         "log.>",
         "presence.>",
         "actors.>",
-        "members.>",
         "wedding.*.outcome.*",
         "wedsync.dead.>",
         "$SRV.>",
@@ -77,7 +76,6 @@ _GATEWAY = Permissions(
         "fan.>",
         "heads.>",
         "presence.>",
-        "members.>",
         "$SRV.>",
     ),
 )
@@ -86,6 +84,8 @@ _OPERATOR = Permissions(
     publish=(
         "wedding.*.op.operator",
         "wedding.*.op.import",
+        # Questions to the owners of weddings.
+        "actors.>",
         "$SRV.>",
         "$SYS.REQ.USER.INFO",
         "$JS.API.INFO",

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 async def provision_servers(settings: Settings) -> None:
     """Bring tables and streams up to date; raises StoreError (unreachable, mismatch) with the remedy."""
-    database = await Database.open(settings.database_url.get_secret_value(), 1, 2)
+    database = await Database.open(settings.database_url.get_secret_value(), max_size=2)
     try:
         await migrate(database)
         bus = await _connect(settings)
