@@ -22,7 +22,7 @@ from actors.contract.collections import COLLECTIONS
 from actors.contract.events import Event
 from actors.contract.ops import Op, Target
 from gateway.client.connection import Connection, decode_frame
-from gateway.client.errors import ClientError, ConnectionClosed, Stopped
+from gateway.client.errors import ClientError, ConnectionClosed, HistoryMissing, Stopped
 from gateway.client.listening import Listening
 from gateway.client.optimistic import overlay
 from gateway.client.pending import Pending
@@ -222,6 +222,9 @@ class Client:
             began = asyncio.get_running_loop().time()
             try:
                 await self._serve_one_connection(http)
+            except HistoryMissing:
+                # The next hello names no client, so the server gives a new id.
+                self._session.client = None
             except ClientError as error:
                 self._stopped = self._reason_to_stop(error)
             finally:

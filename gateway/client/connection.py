@@ -46,7 +46,7 @@ class Connection:
         self._socket = socket
 
     @classmethod
-    async def open(cls, session: aiohttp.ClientSession, url: str, *, timeout_seconds: float = 5.0) -> Connection:
+    async def open(cls, session: aiohttp.ClientSession, url: str, *, close_within_seconds: float = 1.0) -> Connection:
         """Connect; raises ConnectionClosed with 1006 when nobody answers."""
         try:
             return cls(
@@ -54,7 +54,7 @@ class Connection:
                     websocket_url(url),
                     heartbeat=HEARTBEAT_SECONDS,
                     max_msg_size=MAX_FRAME_BYTES,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=timeout_seconds),
+                    timeout=aiohttp.ClientWSTimeout(ws_close=close_within_seconds),
                 )
             )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

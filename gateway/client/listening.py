@@ -27,6 +27,11 @@ class Listening:
         self._streams: set[asyncio.Queue[Event | ClientError]] = set()
         self._changed = asyncio.Event()
 
+    @property
+    def streams(self) -> int:
+        """How many readers of events there are."""
+        return len(self._streams)
+
     def tell_event(self, event: Event) -> None:
         """An event was applied."""
         for callback in self.on_event:
@@ -63,6 +68,7 @@ class Listening:
         """Yield each event as it is applied, from now on; raises when the client ends or the reader is too slow."""
         stream: asyncio.Queue[Event | ClientError] = asyncio.Queue()
         self._streams.add(stream)
+        self._changed.set()
         try:
             while True:
                 told = await stream.get()

@@ -6,7 +6,7 @@ Made by `Client.edit`; moved along by the outbox.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 
 
 class Pending:
-    """An op until its outcome: `await pending` gives the Outcome, `await pending.saved()` whether it reached the disk."""
+    """An op until its outcome: `await pending.outcome()` says what became of it, `await pending.saved()` whether it is on disk."""
 
     def __init__(self, op: Op) -> None:
         self.op = op
@@ -53,9 +53,9 @@ class Pending:
         """Wait until the op is on disk; False when it was refused without being taken."""
         return await asyncio.shield(self._saved)
 
-    def __await__(self) -> Generator[None, None, Outcome]:
-        """Wait for the outcome; giving up waiting does not take the op back."""
-        return asyncio.shield(self._outcome).__await__()
+    async def outcome(self) -> Outcome:
+        """Wait until it is known what became of the op; giving up waiting does not take the op back."""
+        return await asyncio.shield(self._outcome)
 
     def numbered(self, client: str) -> Op:
         """Return the op under its id."""

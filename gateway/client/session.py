@@ -15,7 +15,7 @@ import msgspec
 from actors.contract.client_frames import ChannelClaim, ClientFrame, DataSync, PresenceUpdate, SubmitOp
 from actors.contract.errors import ContractError
 from actors.contract.events import Event
-from actors.contract.ids import OpId, parse_op_id
+from actors.contract.ids import parse_op_id
 from actors.contract.server_frames import (
     Applied,
     ChannelSync,
@@ -170,10 +170,11 @@ class Session:
         if self.replica.generation not in (None, welcome.generation):
             for pending in self.outbox.unanswered():
                 pending.forget_base()
-        self.client, self.user, self.role = welcome.client, welcome.user, welcome.role
+        self.user, self.role = welcome.user, welcome.role
         self.replica.generation = welcome.generation
         self.replica.keep_only(welcome.channels.keys() - self._withdrawn)
-        self._start_outbox(welcome)
+        self.outbox.start(welcome.client, welcome.last_op)
+        self.client = welcome.client
         reports = [self.replica.install(chunks) for chunks in self._staged]
         self._staged.clear()
         self.is_synced = True
@@ -183,13 +184,6 @@ class Session:
         if self._own_presence is not None:
             self._push(PresenceUpdate(self._own_presence))
         self._wake.set()
-
-    def _start_outbox(self, welcome: Welcome) -> None:
-        try:
-            self.outbox.start(welcome.client, welcome.last_op)
-        except HistoryMissing:
-            self.client = None
-            raise
 
     def _tell(self, reports: list[SyncReport]) -> None:
         self._settle_own([event for report in reports for event in report.events])
@@ -254,7 +248,6 @@ class Session:
             return
         outcome = Outcome(frame.op, applied=False, code=frame.code, message=frame.message, remedy=frame.remedy)
         if frame.code == "client_expired":
-            self.client = None
             raise HistoryMissing("The server has forgotten this client; it goes on under a new id.")
         if frame.next > number:
             self._settle(number, outcome)
@@ -268,12 +261,7 @@ class Session:
     def _go_on(self) -> None:
         """Send what may be sent, once no answer to an op behind a refused one is on its way any more."""
         if self.outbox.holding:
-            try:
-                released = self.outbox.release()
-            except HistoryMissing:
-                self.client = None
-                raise
-            if not released:
+            if not self.outbox.release():
                 self._owed.expect(HOLD)
                 return
             self._owed.came(HOLD)
@@ -287,7 +275,7 @@ class Session:
     def _our_number(self, op: str) -> int | None:
         """The number of an op of this client, None for an op of somebody else."""
         try:
-            parsed: OpId = parse_op_id(op)
+            parsed = parse_op_id(op)
         except ContractError:
             return None
         return parsed.number if parsed.client == self.outbox.client else None

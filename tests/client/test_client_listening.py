@@ -1,0 +1,63 @@
+"""What a program hears from the client: rights that change, presence, events, and edits made before there is a connection."""
+
+import asyncio
+
+import pytest
+
+from gateway.client import Client, QueueFull
+from tests.client.scripted_server import CLIENT, ScriptedServer, event, meet
+
+FLOWERS = {"tasks": {"flowers": {"title": "Order flowers", "done": False}}}
+
+
+async def test_withdrawn_and_granted_channels_follow_the_rights(server: ScriptedServer) -> None:
+    """A withdrawn channel disappears at once; a granted one arrives as its state."""
+    client = Client(server.url, "w1", "t")
+    peer = await meet(server, client)
+    await peer.snapshot("tasks.team", 2, FLOWERS, reason="granted")
+    await client.until(lambda: client.confirmed() == FLOWERS)
+    await peer.send({"type": "withdrawn", "channel": "tasks.team"})
+    await client.until(lambda: client.confirmed() == {})
+    await client.close()
+
+
+async def test_presence_is_followed_and_told_again_after_a_reconnect(server: ScriptedServer) -> None:
+    """The whole replaces what was known, null removes; our own presence is sent again on a new socket."""
+    client = Client(server.url, "w1", "t")
+    peer = await meet(server, client)
+    client.show_presence({"page": "budget"})
+    assert await peer.receive() == {"type": "presence_update", "presence": {"page": "budget"}}
+    whole = {"type": "presence_update", "version": 1, "whole": True, "presence": {"bo": {"page": "x"}, "cy": {}}}
+    await peer.send(whole, {"type": "presence_update", "version": 2, "whole": False, "presence": {"cy": None}})
+    await client.until(lambda: dict(client.presence) == {"bo": {"page": "x"}})
+    await peer.close()
+    peer = await server.accept()
+    await peer.let_in()
+    assert await peer.receive() == {"type": "presence_update", "presence": {"page": "budget"}}
+    await client.close()
+
+
+async def test_edits_made_offline_are_queued_up_to_a_limit(server: ScriptedServer) -> None:
+    """Edits before the first connection show in the view and are sent after it; beyond the limit edit refuses."""
+    client = Client(server.url, "w1", "t", queue_limit=1)
+    client.insert("tasks", "a", {"title": "A"})
+    assert client.view()["tasks"]["a"]["title"] == "A"
+    with pytest.raises(QueueFull):
+        client.insert("tasks", "b", {"title": "B"})
+    peer = await meet(server, client)
+    assert (await peer.receive_op())["id"] == f"{CLIENT}:1"
+    await client.close()
+
+
+async def test_events_are_yielded_to_whoever_listens(server: ScriptedServer) -> None:
+    """`events()` yields each event once, as it is applied."""
+    client = Client(server.url, "w1", "t")
+    peer = await meet(server, client)
+    stream = client.events()
+    heard = asyncio.ensure_future(anext(stream))
+    await client.until(lambda: client.listening.streams == 1)
+    inserts = [event("tasks.team", n, {"collection": "tasks", "id": f"t{n}", "insert": {"title": "T"}}) for n in (1, 2)]
+    await peer.send(*({"type": "collaboration_event", "events": [each]} for each in inserts))
+    assert (await heard).sequence == 1
+    assert (await anext(stream)).sequence == 2
+    await client.close()
