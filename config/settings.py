@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     presence_tick_large_room_seconds: PositiveFloat = 0.250
     presence_large_room_members: Annotated[int, Field(ge=2)] = 50
     presence_store_interval_seconds: PositiveFloat = 10.0
+    #: Presence from HTTP or NATS has no socket that could close: it is forgotten after this time.
+    presence_without_socket_seconds: PositiveFloat = 60.0
 
     # What it says about itself.
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -62,6 +62,11 @@ def presence_subject(region: str, wedding: str) -> str:
     return f"presence.{region}.{wedding}"
 
 
+def presence_beat_subject(region: str) -> str:
+    """`presence.<region>._gateways`: that a gateway lives; no wedding has an id of this form."""
+    return f"presence.{region}._gateways"
+
+
 def members_subject(region: str) -> str:
     """`members.<region>`: the heartbeats of hosts."""
     return f"members.{region}"

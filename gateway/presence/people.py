@@ -1,0 +1,103 @@
+"""Who is in one wedding, merged from the connections of all gateways: pure, no clock, no IO.
+
+Records are keyed by (gateway, boot, connection). A person with several connections is shown by the one that was active last.
+Every gateway's changes carry a version; what does not follow the last one is a gap, and the whole must be asked for.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from actors.contract.events import instant_of
+from actors.contract.presence import PresenceDiff, PresenceRecord
+
+#: A room that nobody changed yet.
+NO_CHANGE: Final = 0
+
+
+class Source(NamedTuple):
+    """One life of one gateway."""
+
+    gateway: str
+    boot: str
+
+
+class People:
+    """The presence of one wedding as one gateway knows it."""
+
+    def __init__(self) -> None:
+        self._connections: dict[Source, dict[str, PresenceRecord]] = {}
+        self._versions: dict[Source, int] = {}
+        self._of_user: dict[str, dict[tuple[Source, str], PresenceRecord]] = {}
+
+    def put(self, source: Source, connection: str, record: PresenceRecord) -> None:
+        """Set what one connection says."""
+        self.drop(source, connection)
+        self._connections.setdefault(source, {})[connection] = record
+        self._of_user.setdefault(record.user, {})[source, connection] = record
+
+    def drop(self, source: Source, connection: str) -> str | None:
+        """Forget a connection; returns its person if it was known."""
+        record = self._connections.get(source, {}).pop(connection, None)
+        if record is None:
+            return None
+        records = self._of_user[record.user]
+        del records[source, connection]
+        if not records:
+            del self._of_user[record.user]
+        return record.user
+
+    def drop_source(self, source: Source) -> set[str]:
+        """Forget all connections of a gateway that is gone; returns the persons concerned."""
+        users = {user for connection in list(self._connections.get(source, {})) if (user := self.drop(source, connection))}
+        self._connections.pop(source, None)
+        self._versions.pop(source, None)
+        return users
+
+    def follow(self, diff: PresenceDiff) -> set[str] | None:
+        """Take over another gateway's change; returns the persons concerned, or None when something is missing before it."""
+        source = Source(diff.gateway, diff.boot)
+        known = self._versions.get(source, NO_CHANGE)
+        if diff.version <= known:
+            return set()
+        if not diff.whole and diff.version != known + 1:
+            return None
+        self._versions[source] = diff.version
+        before = dict(self._connections.get(source, {}))
+        records = diff.connections | {connection: None for connection in before.keys() - diff.connections.keys() if diff.whole}
+        users: set[str] = set()
+        for connection, record in records.items():
+            known_record = before.get(connection)
+            if record == known_record:
+                continue
+            if known_record is not None:
+                users.add(known_record.user)
+                self.drop(source, connection)
+            if record is not None:
+                users.add(record.user)
+                self.put(source, connection, record)
+        return users
+
+    def version(self, source: Source) -> int:
+        """The last version that was followed of this gateway."""
+        return self._versions.get(source, NO_CHANGE)
+
+    def sources(self) -> Iterable[Source]:
+        return self._connections.keys() | self._versions.keys()
+
+    def connections_of(self, source: Source) -> Mapping[str, PresenceRecord]:
+        return self._connections.get(source, {})
+
+    def users(self) -> Iterable[str]:
+        return self._of_user.keys()
+
+    def count(self) -> int:
+        """How many connections there are."""
+        return sum(len(connections) for connections in self._connections.values())
+
+    def seen(self, user: str) -> dict[str, Any] | None:
+        """What a person shows, unmasked, with `lastActivity`; None when not here."""
+        records = self._of_user.get(user)
+        if not records:
+            return None
+        latest = max(records.items(), key=lambda entry: (entry[1].updated_ms, entry[0]))[1]
+        return {"status": "online", **latest.presence, "lastActivity": instant_of(latest.updated_ms)}
