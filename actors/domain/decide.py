@@ -20,7 +20,8 @@ from actors.domain.turns import Turn, take_turn
 
 #: How many clients a channel's clock names.
 CLOCK_ENTRIES: Final = 16
-_PERMISSION_COLLECTIONS: Final = frozenset({"people", "permissions"})
+#: What stands in these channels says who may read what.
+_PERMISSION_CHANNELS: Final = frozenset({"people.everyone", "permissions.core"})
 _NEW_CHANNEL: Final = ChannelState()
 
 
@@ -45,7 +46,7 @@ def decide(state: WeddingState, entry: LogEntry, meta: Meta) -> Decision | Answe
         return _decision(state, entry, meta, turn, refusal(error.code, error.message, error.remedy))
     except Refused as error:
         return _decision(state, entry, meta, turn, error.refusal)
-    parts = tuple(_part(state, entry.op, meta.principal, rights, turn, planned) for planned in plan)
+    parts = tuple([_part(state, entry.op, meta.principal, rights, turn, planned) for planned in plan])
     return _decision(state, entry, meta, turn, None, parts)
 
 
@@ -120,5 +121,5 @@ def _decision(
         client_version=entry.client_version,
         refusal=refused,
         parts=parts,
-        permissions_changed=any(change.collection in _PERMISSION_COLLECTIONS for part in parts for change in part.changes),
+        permissions_changed=any(part.channel in _PERMISSION_CHANNELS for part in parts),
     )

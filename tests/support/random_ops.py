@@ -1,0 +1,127 @@
+"""Random logs of one wedding: ops of random roles on few items, so that they meet; some wrong, some repeated, some out of turn.
+
+Called by the property tests of the domain and of the client.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+from hypothesis import strategies as st
+
+from actors.contract.ops import Op, Source
+from tests.support.folding import MEMBERS, WEDDING, Fold, op_of, wedding_with_members
+
+_IDS = st.sampled_from(["a", "b"])
+_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=6)
+_PERSON = st.sampled_from(list(MEMBERS))
+_AUDIENCE = st.sampled_from(["everyone", "team", "core", "family"])
+_ORDER = st.sampled_from(["a0", "a1V", "Zz", "b00", "nonsense"])
+_MONEY = st.integers(-(2**53), 2**53)
+
+_FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "wedding": {"title": _TEXT, "rates": st.dictionaries(st.sampled_from(["EUR", "USD"]), st.just("0.9400"))},
+    "timeline": {
+        "title": _TEXT,
+        "visibility": _AUDIENCE,
+        "dependsOn": st.lists(_IDS, max_size=2),
+        "durationMin": st.integers(-1, 90),
+    },
+    "budget": {"item": _TEXT, "estimate": _MONEY, "payer": st.sampled_from(["couple", "fatou", "noemi"])},
+    "vendors": {"name": _TEXT, "notes": _TEXT},
+    "guests": {
+        "firstName": _TEXT,
+        "rsvp": st.sampled_from(["yes", "no", "pending", "perhaps"]),
+        "needs": st.lists(_TEXT, max_size=2),
+    },
+    "tables": {"name": _TEXT, "capacity": st.integers(0, 10)},
+    "documents": {"title": _TEXT, "text": _TEXT, "audience": _AUDIENCE},
+    "tasks": {"title": _TEXT, "done": st.booleans()},
+    "messages": {"text": _TEXT, "audience": _AUDIENCE},
+    "inbox": {"person": _PERSON, "text": _TEXT, "read": st.booleans()},
+    "people": {"name": _TEXT, "role": st.sampled_from(["couple", "vendor", "family", "guest"])},
+    "permissions": {"integrator": st.booleans()},
+}
+_CHANNELS = st.sampled_from(
+    ["timeline.team", "timeline.everyone", "tasks.team", "guests.family", "people.everyone", "budget.core"]
+)
+
+
+#: What stands there before the first random op.
+_AT_FIRST = {
+    "timeline": {"title": "Arch"},
+    "budget": {"item": "Arch"},
+    "tasks": {"title": "Arch"},
+    "documents": {"title": "Vows", "audience": "core"},
+}
+_COLLECTIONS = st.sampled_from([*_AT_FIRST, *_AT_FIRST, *_FIELDS])
+_PRINCIPALS = st.sampled_from(["amara"] * 5 + ["petra", "import"] * 2 + [*MEMBERS, "operator", "stranger"])
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+class Step(NamedTuple):
+    """One op of a random log; `jump` 0 is the client's next number, else so many after or before it.
+
+    Its author had seen all channels but for the last `lag` ops of each, or says nothing about it (None).
+    """
+
+    principal: str
+    source: Source
+    op: Op
+    client: str
+    jump: int
+    lag: int | None
+    milliseconds: int
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Step:
+    """One random op."""
+    collection = draw(_COLLECTIONS)
+    action = draw(st.sampled_from(["insert"] * 3 + ["update"] * 5 + ["move", "move", "delete"]))
+    identifier = WEDDING if collection == "wedding" else draw(_PERSON if collection in {"people", "permissions"} else _IDS)
+    principal = draw(_PRINCIPALS)
+    return Step(
+        principal,
+        draw(st.sampled_from(["websocket", "websocket", "http", "nats"])),
+        op_of(
+            draw(st.sampled_from([f"n{n}" for n in range(9)])), collection, action, identifier, draw(_data(collection, action))
+        ),
+        draw(st.sampled_from([f"20270619-{principal}", f"20270612-{principal}", f"20270618-{principal}", "20270619-shared"])),
+        draw(st.sampled_from([0] * 20 + [1, -1, -40])),
+        draw(st.sampled_from([0] * 4 + [1, 2, 3, None] * 2 + [-1])),
+        draw(st.sampled_from([0] * 10 + [1000, -5000, 10 * _DAY_MS])),
+    )
+
+
+def _data(collection: str, action: str) -> st.SearchStrategy[dict[str, Any]]:
+    fields = _FIELDS[collection]
+    if action == "insert":
+        return st.fixed_dictionaries(fields) | st.fixed_dictionaries(fields, optional={"order": _ORDER})
+    if action == "update":
+        return st.sampled_from(sorted(fields)).flatmap(lambda field: st.fixed_dictionaries({field: fields[field] | st.none()}))
+    if action == "move":
+        return st.fixed_dictionaries({"after": _IDS | st.none()})
+    return st.just({})
+
+
+def play(log: list[Step]) -> Fold:
+    """Fold a random log, after the wedding and its members were made."""
+    fold = wedding_with_members()
+    for collection, data in _AT_FIRST.items():
+        fold.act("amara", collection, "insert", "a", data)
+    for step in log:
+        fold.now_ms += step.milliseconds
+        op = step.op
+        if step.lag is not None:
+            seen = {name: max(channel.sequence - step.lag, 0) for name, channel in fold.state.channels.items()}
+            op = msgspec.structs.replace(op, base=seen)
+        if step.source != "nats":
+            known = fold.state.clients.get(step.client)
+            number = (known.last if known else 0) + 1 + step.jump
+            op = msgspec.structs.replace(op, id=f"{step.client}:{max(number, 1)}")
+        fold.send(step.principal, op, step.source)
+    return fold
+
+
+#: A log of a wedding with members, folded.
+random_folds = (st.lists(steps(), min_size=1, max_size=8) | st.lists(steps(), min_size=30, max_size=60)).map(play)
