@@ -43,26 +43,26 @@ async def checkpoints(database: Database, generation: int, partitions: int) -> d
 async def read_after(
     database: Database,
     kind: str,
-    id: str,
+    identifier: str,
     rev: int,
     *,
     limit_decisions: int,
-    after_ms: int = 0,  # noqa: A002  # the contract's word
+    after_ms: int = 0,
 ) -> list[Decision]:
     """The first decisions above `rev`, ascending; `after_ms`, the wedding's clock at `rev`, makes the search narrow."""
     raise NotImplementedError
 
 
-async def read_before(database: Database, kind: str, id: str, rev: int, *, limit_decisions: int) -> list[Decision]:  # noqa: A002  # the contract's word
+async def read_before(database: Database, kind: str, identifier: str, rev: int, *, limit_decisions: int) -> list[Decision]:
     """The last decisions at or below `rev`, ascending."""
     raise NotImplementedError
 
 
-async def read_since(database: Database, kind: str, id: str, since_ms: int, *, limit_decisions: int) -> list[Decision]:  # noqa: A002  # the contract's word
+async def read_since(database: Database, kind: str, identifier: str, since_ms: int, *, limit_decisions: int) -> list[Decision]:
     """The first decisions whose `now_ms` is at or after `since_ms`, ascending."""
     raise NotImplementedError
 
 
-async def find(database: Database, kind: str, id: str, principal: str, op: str) -> Decision | None:  # noqa: A002  # the contract's word
+async def find(database: Database, kind: str, identifier: str, principal: str, op: str) -> Decision | None:
     """The decision about one op, however old."""
     raise NotImplementedError

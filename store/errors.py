@@ -23,6 +23,12 @@ class BusDown(StoreError):
     code = "bus_down"
 
 
+class BadMessage(StoreError):
+    """The message is too large or its subject is malformed; it was not sent."""
+
+    code = "bad_message"
+
+
 class RequestTimeout(StoreError):
     """Nobody answered in time; ask again."""
 

@@ -1,22 +1,36 @@
 """Reading the log in order, each position once, across every loss of the consumer behind it (design D3).
 
 A pull consumer with a plain inbox, no acknowledgements, memory storage. The host's fold and tools read the log through it.
+Every doubt has one remedy: delete the consumer and make a new one from the own position + 1.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 
-from store.bus import Bus
-from store.errors import StoreError
+import structlog
+
+from store.bus import Bus, BusSubscription, Message
+from store.errors import LogMismatch, StoreError
 
 #: (position, log time in Unix milliseconds, subject, data)
 OnMessage = Callable[[int, int, str, bytes], Awaitable[None]]
 
+PULL_MESSAGES = 2000
+PULL_EXPIRES_SECONDS = 30
+#: A reader that is gone leaves its consumer behind for this long.
+INACTIVE_SECONDS = 30
+RETRY_SECONDS = 0.2
+ASK_EVERY_SECONDS = 1.0
+_NANOSECONDS = 1_000_000_000
+
+log = structlog.get_logger()
+
 
 class LogConsumer:
     """Delivers the messages of some partitions of one stream after a position."""
-
-    #: Every message of the filters at or below it has been delivered; it advances while idle too.
-    position: int
 
     def __init__(
         self,
@@ -33,19 +47,235 @@ class LogConsumer:
     ) -> None:
         """`on_reset` hears why the consumer was made anew; `on_broken` that reading ended for good.
 
-        It ends when `on_message` raises (the exception is handed over) and when the log is shorter than what was read
+        It ends when `on_message` raises (the exception is handed over) and when the log is not the one that was read
         (LogMismatch).
         """
-        raise NotImplementedError
+        #: Every message of the filters at or below it has been handled; it advances while idle too.
+        self.position = after_position
+        self._bus = bus
+        self._stream = stream
+        self._filters = filters
+        self._on_message = on_message
+        self._on_reset = on_reset
+        self._on_broken = on_broken
+        self._heartbeat_seconds = heartbeat_seconds
+        self._silence_seconds = silence_seconds
+        self._inbox = bus.new_inbox()
+        self._stream_created = ""
+        self._incarnation = 0
+        #: The name of the consumer that is believed, "" while there is none.
+        self._consumer = ""
+        self._consumer_sequence = 0
+        #: (messages, position): when so many came from this consumer, everything up to the position has been handled.
+        self._caught_up: tuple[int, int] = (0, 0)
+        self._asked = 0
+        self._heard_at = time.monotonic()
+        self._doubt = ""
+        self._wake = asyncio.Event()
+        self._previous_asking: tuple[int, int, bool] | None = None
+        self._subscription: BusSubscription | None = None
+        self._watch_task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin; returns when the consumer exists. Raises LogMismatch when the log is shorter than `after_position`."""
-        raise NotImplementedError
+        """Begin; returns when the consumer exists. Raises LogMismatch when this log does not go on at `after_position`."""
+        self._subscription = await self._bus.subscribe(f"{self._inbox}.*", self._on_delivery)
+        self._bus.on_reconnect.append(self._on_reconnect)
+        try:
+            await self._create()
+        except StoreError:
+            await self.stop()
+            raise
+        self._watch_task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
         """End; no message is delivered after it returns."""
-        raise NotImplementedError
+        if self._on_reconnect in self._bus.on_reconnect:
+            self._bus.on_reconnect.remove(self._on_reconnect)
+        if self._watch_task is not None and self._watch_task is not asyncio.current_task():
+            self._watch_task.cancel()
+            await asyncio.wait([self._watch_task])
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+            self._subscription = None
+            await self._delete()
 
     async def last_position(self) -> int:
         """Ask for the stream's last position; raises StoreError."""
-        raise StoreError
+        return int((await self._stream_info())["state"]["last_seq"])
+
+    async def _on_delivery(self, message: Message) -> None:
+        tokens = message.reply.split(".")
+        if len(tokens) < 9:
+            await self._on_status(message)
+            return
+        # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<consumer sequence>.<nanoseconds>.<pending>, in version 2 of the
+        # form with domain and account in front.
+        first = 2 if len(tokens) == 9 else 4
+        if tokens[first + 1] != self._consumer:
+            return
+        self._heard_at = time.monotonic()
+        if int(tokens[first + 4]) != self._consumer_sequence + 1:
+            self._reset("gap")
+            return
+        position = int(tokens[first + 3])
+        if position > self.position:
+            try:
+                await self._on_message(position, int(tokens[first + 5]) // 1_000_000, message.subject, message.data)
+            except Exception as error:
+                self._break(error)
+                return
+            self.position = position
+        self._consumer_sequence += 1
+        if self._consumer_sequence == self._caught_up[0]:
+            self.position = max(self.position, self._caught_up[1])
+        self._asked -= 1
+        if self._asked == PULL_MESSAGES // 2:
+            await self._pull()
+
+    async def _on_status(self, message: Message) -> None:
+        if not self._consumer or message.subject != self._reply_subject():
+            return
+        self._heard_at = time.monotonic()
+        headers = message.headers or {}
+        status = headers.get("Status", "")
+        if status == "100":
+            if int(headers.get("Nats-Last-Consumer", "0")) > self._consumer_sequence:
+                self._reset("lost")
+        elif status == "408":
+            self._asked -= int(headers.get("Nats-Pending-Messages", "0"))
+            if self._asked <= PULL_MESSAGES // 2:
+                await self._pull()
+        else:
+            self._reset(f"{status} {headers.get('Description', '')}".strip())
+
+    async def _pull(self) -> None:
+        self._asked += PULL_MESSAGES
+        request = (
+            f'{{"batch":{PULL_MESSAGES},"expires":{PULL_EXPIRES_SECONDS * _NANOSECONDS},'
+            f'"idle_heartbeat":{int(self._heartbeat_seconds * _NANOSECONDS)}}}'
+        )
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
+        with suppress(StoreError):  # a reconnect or silence makes the consumer anew
+            await self._bus.publish(subject, request.encode(), reply=self._reply_subject())
+
+    def _reply_subject(self) -> str:
+        return f"{self._inbox}.{self._incarnation}"
+
+    def _on_reconnect(self) -> None:
+        self._reset("reconnect")
+
+    def _reset(self, reason: str) -> None:
+        self._doubt = reason
+        self._wake.set()
+
+    def _break(self, error: Exception) -> None:
+        log.error("log_reader_broken", stream=self._stream, position=self.position, error=str(error))
+        self._consumer = ""
+        if self._watch_task is not None:
+            self._watch_task.cancel()
+        self._on_broken(error)
+
+    async def _watch(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_EVERY_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+            try:
+                if not self._doubt:
+                    await self._look()
+                if self._doubt:
+                    await self._recreate()
+            except LogMismatch as error:
+                self._break(error)
+                return
+            except StoreError as error:
+                log.warning("log_reader_waits", stream=self._stream, error=error.message)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _look(self) -> None:
+        """Ask what the consumer delivered; doubt it when it is silent, gone, or ahead of us twice with nothing between."""
+        if self._subscription is not None and self._subscription.waiting:
+            return
+        if time.monotonic() - self._heard_at > self._silence_seconds:
+            self._reset("silence")
+            return
+        # First the stream, then the consumer: what the consumer has no more of was in the stream before.
+        last_position = await self.last_position()
+        try:
+            info = await self._bus.js_request(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
+        except StoreError as error:
+            self._reset(error.message)
+            return
+        received, delivered = self._consumer_sequence, int(info["delivered"]["consumer_seq"])
+        previous, self._previous_asking = self._previous_asking, (received, last_position, delivered > received)
+        if previous is None:
+            return
+        if previous == (received, previous[1], True) and delivered > received:
+            self._reset("stuck")
+        elif delivered == received and info["num_pending"] == 0:
+            # The server counts what is pending a moment after it stores: only what it had an asking ago is sure.
+            self.position = max(self.position, previous[1])
+
+    async def _recreate(self) -> None:
+        reason = self._doubt
+        await self._delete()
+        self._consumer = ""
+        await self._create()
+        log.info("log_reader_recreated", stream=self._stream, after=self.position, reason=reason)
+        self._on_reset(reason)
+
+    async def _create(self) -> None:
+        info = await self._stream_info()
+        self._check(info)
+        start = self.position + 1
+        self._incarnation += 1
+        name = f"reader-{self._inbox.rsplit('.', 2)[1]}-{self._inbox.rsplit('.', 1)[1]}-{self._incarnation}"
+        config = {
+            "name": name,
+            "description": "WedSync log reader: folds ops in order; made anew after any doubt",
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": start,
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "filter_subjects": self._filters,
+            "mem_storage": True,
+            "num_replicas": info["config"]["num_replicas"],
+            "inactive_threshold": INACTIVE_SECONDS * _NANOSECONDS,
+        }
+        created = await self._bus.js_request(
+            f"CONSUMER.CREATE.{self._stream}.{name}", {"stream_name": self._stream, "config": config, "action": "create"}
+        )
+        self._doubt = ""
+        self._consumer_sequence = self._asked = 0
+        self._previous_asking = None
+        self._heard_at = time.monotonic()
+        self._caught_up = (int(created["num_pending"]), int(info["state"]["last_seq"]))
+        self._consumer = name
+        if self._caught_up[0] == 0:
+            self.position = max(self.position, self._caught_up[1])
+        await self._pull()
+
+    def _check(self, info: dict[str, Any]) -> None:
+        state, created = info["state"], str(info["created"])
+        if self._stream_created not in {"", created}:
+            raise LogMismatch(f"{self._stream} was replaced by another stream of that name; restore it or re-seed the log.")
+        self._stream_created = created
+        if state["last_seq"] < self.position:
+            raise LogMismatch(
+                f"{self._stream} ends at {state['last_seq']}, but {self.position} has been read from it: it has lost ops. "
+                "Restore it from a backup or re-seed the log."
+            )
+        if state["first_seq"] > self.position + 1:
+            raise LogMismatch(
+                f"{self._stream} begins at {state['first_seq']}, after the position {self.position} that was to be read from. "
+                "Begin at the stored checkpoint."
+            )
+
+    async def _stream_info(self) -> dict[str, Any]:
+        return await self._bus.js_request(f"STREAM.INFO.{self._stream}")
+
+    async def _delete(self) -> None:
+        if self._consumer:
+            with suppress(StoreError):
+                await self._bus.js_request(f"CONSUMER.DELETE.{self._stream}.{self._consumer}")

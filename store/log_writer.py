@@ -1,21 +1,53 @@
 """Appending to the log: one message as a plain publish, several as one atomic batch (design D5).
 
 Called by the gateways' group commit, one writer per process. A message is saved when `append` returns, and only then.
+Nothing here retries: who was told `AppendUnknown` appends again one by one, in order.
 """
 
+import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Self
 
-from store.bus import Bus
+import msgspec
+
+from store.bus import Bus, BusSubscription, Message
+from store.errors import AppendRefused, AppendUnknown, BusDown, StoreError
+
+MAX_BATCH_MESSAGES = 1000
+
+
+class _AckError(msgspec.Struct):
+    description: str = ""
+    err_code: int = 0
+
+
+class _Ack(msgspec.Struct):
+    seq: int = 0
+    error: _AckError | None = None
+
+
+_decode_ack = msgspec.json.Decoder(_Ack).decode
 
 
 class LogWriter:
     """Appends messages; every call fails at once with AppendUnknown when the connection is lost."""
 
+    def __init__(self, bus: Bus, boot_id: str) -> None:
+        self._bus = bus
+        self._boot_id = boot_id
+        self._inbox = bus.new_inbox()
+        self._numbers = itertools.count(1)
+        self._acks: dict[str, asyncio.Future[int]] = {}
+        self._subscription: BusSubscription | None = None
+
     @classmethod
     async def open(cls, bus: Bus, boot_id: str) -> Self:
-        """`boot_id` is 128 random bits as text, new at each start of the process."""
-        raise NotImplementedError
+        """`boot_id` is 128 random bits as text of at most 40 characters, new at each start of the process."""
+        writer = cls(bus, boot_id)
+        writer._subscription = await bus.subscribe(f"{writer._inbox}.*", writer._on_ack)
+        bus.on_disconnect.append(writer._fail_all)
+        return writer
 
     async def append(self, messages: Sequence[tuple[str, bytes]], *, timeout_seconds: float = 2.0) -> int:
         """Store all messages, whose subjects lie in one stream, or none of them; at most 1,000.
@@ -23,8 +55,57 @@ class LogWriter:
         Returns the stream position of the last one; a batch has contiguous positions. Raises AppendRefused (nothing is
         stored), AppendUnknown (stored or not) or BusDown (nothing was sent).
         """
-        raise NotImplementedError
+        if not 0 < len(messages) <= MAX_BATCH_MESSAGES:
+            raise StoreError(f"An append takes 1 to {MAX_BATCH_MESSAGES} messages, not {len(messages)}.")
+        if not self._bus.connected:
+            raise BusDown
+        number = next(self._numbers)
+        reply = f"{self._inbox}.{number}"
+        ack: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._acks[reply] = ack
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._send(messages, f"{self._boot_id}-{number}", reply)
+                return await ack
+        except TimeoutError:
+            raise AppendUnknown(f"The log did not acknowledge within {timeout_seconds:g} s; append again one by one.") from None
+        except BusDown as error:
+            raise AppendUnknown from error
+        finally:
+            del self._acks[reply]
 
     async def close(self) -> None:
         """Fail what is in flight with AppendUnknown and stop."""
-        raise NotImplementedError
+        self._bus.on_disconnect.remove(self._fail_all)
+        self._fail_all()
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+
+    async def _send(self, messages: Sequence[tuple[str, bytes]], batch_id: str, reply: str) -> None:
+        publish = self._bus.publish
+        *first, (last_subject, last_payload) = messages
+        if not first:
+            await publish(last_subject, last_payload, reply=reply)
+            return
+        for sequence, (subject, payload) in enumerate(first, 1):
+            await publish(subject, payload, headers={"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(sequence)})
+        commit = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(len(messages)), "Nats-Batch-Commit": "1"}
+        await publish(last_subject, last_payload, reply=reply, headers=commit)
+
+    async def _on_ack(self, message: Message) -> None:
+        ack = self._acks.get(message.subject)
+        if ack is None or ack.done():
+            return
+        if not message.data:  # 503: no stream takes these subjects at the moment
+            ack.set_exception(AppendRefused(503, "no stream listens to the subject"))
+            return
+        answer = _decode_ack(message.data)
+        if answer.error is not None:
+            ack.set_exception(AppendRefused(answer.error.err_code, answer.error.description))
+        else:
+            ack.set_result(answer.seq)
+
+    def _fail_all(self) -> None:
+        for ack in self._acks.values():
+            if not ack.done():
+                ack.set_exception(AppendUnknown())

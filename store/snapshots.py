@@ -23,6 +23,6 @@ async def write(database: Database, generation: int, rows: Sequence[SnapshotRow]
     raise NotImplementedError
 
 
-async def newest(database: Database, kind: str, id: str, at_or_below_rev: int | None = None) -> SnapshotRow | None:  # noqa: A002  # the contract's word
+async def newest(database: Database, kind: str, identifier: str, at_or_below_rev: int | None = None) -> SnapshotRow | None:
     """The newest snapshot, or the newest at or below a rev."""
     raise NotImplementedError
