@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from config.cli import context, integrator, roles, status, token, up
+from config.cli import backup, context, integrator, roles, status, token, up
 from config.cli.failures import report
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app.command("gateway")(roles.gateway)
 app.command("host")(roles.host)
 app.command("token")(token.command)
 app.command("integrator")(integrator.command)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("context")(context.command)
 
 

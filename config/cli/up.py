@@ -15,10 +15,7 @@ import typer
 from config.cli.options import DEFAULT_DATA, Data
 from config.logging import configure_logging
 from config.settings import Settings, load_settings
-from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder, Keys
-from config.supervision.embedded_nats import nats_child
-from config.supervision.embedded_postgres import postgres_child
 from config.supervision.errors import PortBusy
 from config.supervision.ports import LOOPBACK, free_port, port_is_free
 from config.supervision.roles import (
@@ -27,8 +24,8 @@ from config.supervision.roles import (
     role_environment,
     settings_from,
     uses_own_nats,
-    uses_own_postgres,
 )
+from config.supervision.servers import reserve_server_ports, server_children
 from config.supervision.supervisor import Supervisor, end_left_over, watch_stop_signals
 
 log = structlog.get_logger(__name__)
@@ -52,7 +49,7 @@ async def _serve(settings: Settings, gateways: int, hosts: int) -> int:
         end_left_over(folder)
         http_port = _public_port(settings)
         keys = folder.ensure_keys()
-        ports = folder.reserve_ports(*_port_names())
+        ports = reserve_server_ports(folder)
         addresses = {"httpUrl": f"http://{_public_host(settings)}:{http_port}", "natsUrl": _nats_address(ports)}
         supervisor = Supervisor(folder, addresses)
         stop = asyncio.Event()
@@ -79,7 +76,9 @@ async def _start(
 ) -> None:
     from config.supervision.provision import provision_servers
 
-    await supervisor.start(_servers(folder, keys, ports))
+    if not uses_own_nats():
+        log.warning("fsync_unverified", reason="whether the server of NATS_URL syncs before it acknowledges is not known")
+    await supervisor.start(server_children(folder, keys, ports))
     host_environment = role_environment(folder, keys, ports, "host")
     await provision_servers(settings_from(host_environment))
     gateway_environment = role_environment(folder, keys, ports, "gateway")
@@ -88,23 +87,6 @@ async def _start(
         [host_child(host_environment, number) for number in range(1, hosts + 1)]
         + [gateway_child(gateway_environment, number, http_port, share_port=gateways > 1) for number in range(1, gateways + 1)]
     )
-
-
-def _servers(folder: DataFolder, keys: Keys, ports: dict[str, int]) -> list[ChildSpec]:
-    """The embedded servers that this start needs; PostgreSQL stands first, so that it is stopped last."""
-    servers = []
-    if uses_own_postgres():
-        servers.append(postgres_child(folder, keys, ports["postgres"]))
-    if uses_own_nats():
-        servers.append(nats_child(folder, keys, ports))
-    else:
-        log.warning("fsync_unverified", reason="whether the server of NATS_URL syncs before it acknowledges is not known")
-    return servers
-
-
-def _port_names() -> list[str]:
-    own = ["nats", "nats_monitor"] if uses_own_nats() else []
-    return [*own, "postgres"] if uses_own_postgres() else own
 
 
 def _public_port(settings: Settings) -> int:

@@ -59,8 +59,11 @@ log = structlog.get_logger(__name__)
 
 def postgres_child(folder: DataFolder, keys: Keys, port: int) -> ChildSpec:
     """Make the database files if there are none yet, clear what a crash left, and say how to start the server."""
+    folder.create()
     data = folder.postgres_directory
     account = _account()
+    if account:
+        _let_through(data)
     if not data.exists():
         _initialise(data, keys, account)
     _end_left_over_server(data)
@@ -113,7 +116,6 @@ def _initialise(data: Path, keys: Keys, account: pwd.struct_passwd | None) -> No
     unfinished.mkdir(mode=0o700, parents=True)
     if account:
         os.chown(unfinished, account.pw_uid, account.pw_gid)
-        _let_through(unfinished)
     initdb = [str(postgres_program("initdb")), "-D", str(unfinished), "-U", DATABASE_USER, "--encoding=UTF8"]
     initdb += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--auth=scram-sha-256"]
     with tempfile.NamedTemporaryFile(mode="w", dir=data.parent, prefix="password-") as password_file:

@@ -77,3 +77,29 @@ class ProcessDied(SupervisionError):
     """{identity} ended with exit code {exit_status} before it was ready: its reason is in the log lines above."""
 
     code = "process_died"
+
+
+class StreamCopyFailed(SupervisionError):
+    """The stream {name} could not be copied ({reason}): see that NATS runs and has room, then start again."""
+
+    code = "stream_copy_failed"
+
+
+class DatabaseCopyFailed(SupervisionError):
+    """PostgreSQL could not be copied ({reason}): see that it runs and has room, then start again."""
+
+    code = "database_copy_failed"
+
+
+class NoBackup(SupervisionError):
+    """{path} is not a backup of WedSync ({reason}): name a file that `wedsync backup` has written."""
+
+    code = "no_backup"
+    exit_code = 2
+
+
+class FolderNotEmpty(SupervisionError):
+    """{folder} holds data already: restore into another folder with --data, or move this one away."""
+
+    code = "folder_not_empty"
+    exit_code = 2

@@ -42,6 +42,7 @@ _HOST = Permissions(
         "$JS.API.>",
         "$JS.ACK.>",
         "$JS.FC.>",
+        "$JS.SNAPSHOT.>",
         "$SRV.>",
         # Answers go to the inbox of whoever asked.
         "_INBOX_host.>",

@@ -1,0 +1,158 @@
+"""Backup and restore of one WedSync: keys, PostgreSQL and all streams, in one tar file of mode 0600.
+
+PostgreSQL is copied first and the log after it, so that the log in a backup reaches at least as far as the database;
+when the log was trimmed meanwhile the copy starts again. A restored WedSync is of a new generation (design D12):
+clients that have seen more than the backup holds get whole states, never a wrong continuation.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from actors.contract.subjects import DEAD_STREAM, INTAKE_STREAM, LOG_STREAM_PREFIX, TIMERS_STREAM
+from config.settings import Settings
+from config.supervision.data_folder import DataFolder
+from config.supervision.embedded_postgres import postgres_program
+from config.supervision.errors import DatabaseCopyFailed, FolderNotEmpty, NoBackup
+from config.supervision.nats_permissions import inbox_prefix
+from config.supervision.servers import running_servers
+from config.supervision.stream_copy import first_sequences, load_stream, save_stream, stream_names
+from store.bus import Bus
+from store.postgres import Database
+from store.streams import raise_generation
+
+FORMAT = 1
+_STREAMS = {INTAKE_STREAM, TIMERS_STREAM, DEAD_STREAM}
+Progress = Callable[[str, int], None]
+"""Called with what is being copied and how many bytes more were."""
+
+
+async def save_backup(folder: DataFolder, path: Path, progress: Progress) -> None:
+    """Write the backup, whole or not at all; works beside a running `up` and without one."""
+    folder.keys()
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".wedsync-backup-") as name:
+        content = Path(name)
+        shutil.copyfile(folder.keys_path, content / "keys.json")
+        (content / "manifest.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
+        (content / "streams").mkdir()
+        async with running_servers(folder) as settings, _bus(settings) as bus:
+            while not await _copy_once(settings, bus, content, progress):
+                progress("the log was trimmed meanwhile: once more", 0)
+        await asyncio.to_thread(_pack, content, path)
+
+
+async def load_backup(path: Path, folder: DataFolder, progress: Progress) -> None:
+    """Make the data folder from the backup, whole or not at all."""
+    if folder.path.exists() and any(folder.path.iterdir()):
+        raise FolderNotEmpty(folder=folder.path)
+    unfinished = DataFolder(folder.path.with_name(folder.path.name + ".restoring"))
+    shutil.rmtree(unfinished.path, ignore_errors=True)
+    unfinished.create()
+    content = unfinished.path / "content"
+    await asyncio.to_thread(_unpack, path, content)
+    unfinished.keys_path.touch(mode=0o600)
+    shutil.copyfile(content / "keys.json", unfinished.keys_path)
+    async with running_servers(unfinished) as settings:
+        await _load_database(settings, content / "postgres.dump", progress)
+        async with _bus(settings) as bus:
+            for stream in sorted(file.stem for file in (content / "streams").glob("*.json")):
+                await load_stream(bus, stream, content / "streams", partial(progress, stream))
+    shutil.rmtree(content)
+    unfinished.state_path.unlink(missing_ok=True)
+    if folder.path.exists():
+        folder.path.rmdir()
+    unfinished.path.rename(folder.path)
+
+
+async def _copy_once(settings: Settings, bus: Bus, content: Path, progress: Progress) -> bool:
+    """Copy database and streams; False when the log was trimmed between the two."""
+    names = [name for name in await stream_names(bus) if name.startswith(LOG_STREAM_PREFIX) or name in _STREAMS]
+    before = await first_sequences(bus, names)
+    progress("PostgreSQL", 0)
+    dump = content / "postgres.dump"
+    await _postgres("pg_dump", settings, "--format=custom", "--no-owner", "--file", str(dump))
+    for stream in names:
+        await save_stream(bus, stream, content / "streams", partial(progress, stream))
+    logs = [name for name in names if name.startswith(LOG_STREAM_PREFIX)]
+    after = await first_sequences(bus, logs)
+    return all(after[name] == before[name] for name in logs)
+
+
+async def _load_database(settings: Settings, dump: Path, progress: Progress) -> None:
+    progress("PostgreSQL", 0)
+    await _postgres("pg_restore", settings, "--clean", "--if-exists", "--no-owner", "--single-transaction", str(dump))
+    database = await Database.open(settings.database_url.get_secret_value(), max_size=1)
+    try:
+        await raise_generation(database)
+    finally:
+        await database.close()
+
+
+async def _postgres(program: str, settings: Settings, *arguments: str) -> None:
+    """Run pg_dump or pg_restore on the database; the password goes through the environment."""
+    address = urlsplit(settings.database_url.get_secret_value())
+    user_and_host = address.netloc.replace(f":{address.password}@", "@")
+    url = address._replace(netloc=user_and_host).geturl()
+    environment = {**os.environ, "PGPASSWORD": unquote(address.password or "")}
+    process = await asyncio.create_subprocess_exec(
+        str(postgres_program(program)),
+        *("--dbname", url, *arguments),
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    if process.returncode:
+        reason = errors.decode(errors="replace").strip().splitlines()
+        raise DatabaseCopyFailed(reason=reason[0] if reason else f"{program} ended with {process.returncode}")
+
+
+@asynccontextmanager
+async def _bus(settings: Settings) -> AsyncIterator[Bus]:
+    """Connect with the host's rights, which include making streams."""
+    bus = await Bus.connect(
+        settings.nats_url.get_secret_value(),
+        user=settings.nats_user,
+        password=settings.nats_password.get_secret_value(),
+        name="wedsync-backup",
+        inbox_prefix=inbox_prefix("host"),
+    )
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+def _pack(content: Path, path: Path) -> None:
+    """Make one file of the folder; it appears under its name when it is whole and on disk."""
+    unfinished = content.with_suffix(".tar")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w") as archive:
+                archive.add(content, arcname=".")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _unpack(path: Path, content: Path) -> None:
+    """Lay the backup out in a folder; raises NoBackup."""
+    try:
+        with tarfile.open(path) as archive:
+            archive.extractall(content, filter="data")
+        manifest = json.loads((content / "manifest.json").read_bytes())
+    except (OSError, tarfile.TarError, ValueError) as error:
+        raise NoBackup(path=path, reason=error) from error
+    if manifest.get("format") != FORMAT:
+        raise NoBackup(path=path, reason=f"format {manifest.get('format')}, this version reads {FORMAT}")
