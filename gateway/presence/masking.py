@@ -60,8 +60,8 @@ def mask(presence: Mapping[str, Any], rights: Rights) -> Presence:
 def sight(section: str | None, rights: Rights) -> tuple[bool, bool]:
     """Tell whether these rights see that somebody is in the section, and the details of the place.
 
-    A bare section is seen by who reads some common channel of it; its details, which may stand in any of its channels, only by who
-    reads all of them. Details without a section could be anywhere: only who reads every audience sees them.
+    A bare section is seen by who reads some common channel of it; its details, which may stand in any of its channels, only by
+    who reads all of them. Details without a section could be anywhere: only who reads every audience sees them.
     """
     if section is None:
         return True, all(may_read(rights, f"documents.{audience}") for audience in ITEM_AUDIENCES)
