@@ -45,14 +45,17 @@ def opening_violations(found: Iterable[Source]) -> Iterator[str]:
             yield f"{source.path}: does not say what lives here"
 
 
-def comment_violations(found: Iterable[Source]) -> Iterator[str]:
-    """Yield a sentence for each suppression without code and reason, and each mark of unfinished work."""
+def loose_end_violations(found: Iterable[Source]) -> Iterator[str]:
+    """Yield a sentence for each suppression without code and reason, each mark of unfinished work, and each stub."""
     for source in found:
         for number, line in enumerate(source.text.splitlines(), 1):
             if _SUPPRESSION.search(line) and not _WITH_CODE_AND_REASON.search(line) and not _inside_text(line):
                 yield f"{source.path}:{number}: a suppression needs its code and its reason"
             if _UNFINISHED.search(line):
                 yield f"{source.path}:{number}: unfinished work stands in an issue, not in a comment"
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Raise) and node.exc is not None and "NotImplementedError" in ast.unparse(node.exc):
+                yield f"{source.path}:{node.lineno}: a stub is not done"
 
 
 def promise_violations(found: Iterable[Source]) -> Iterator[str]:

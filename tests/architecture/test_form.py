@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.architecture.form_rules import comment_violations, opening_violations, promise_violations, size_violations
+from tests.architecture.form_rules import loose_end_violations, opening_violations, promise_violations, size_violations
 from tests.architecture.sources import python_of, report, sample
 from tests.support.requirements import ROOT
 
@@ -29,7 +29,7 @@ def test_every_module_says_what_lives_in_it() -> None:
 
 def test_every_suppression_has_its_reason_and_nothing_is_left_unfinished() -> None:
     """A rule is switched off for one line, by code, with a sentence; no comment promises work."""
-    assert report(comment_violations(python_of())) == ""
+    assert report(loose_end_violations(python_of())) == ""
 
 
 def test_every_test_states_its_promise_and_waits_without_sleeping() -> None:
@@ -80,18 +80,19 @@ def test_a_module_without_an_opening_is_found() -> None:
         "x = 1  # type: ignore[arg-type]",
         "x = 1  # TO" + "DO later",
         "# FIX" + "ME",
+        "def later(): raise NotImplementedError",
     ],
 )
 def test_a_bare_suppression_or_unfinished_work_is_found(line: str) -> None:
     """A suppression without code or reason, and a mark of unfinished work, are named."""
-    assert list(comment_violations([sample("store/loose.py", line)]))
+    assert list(loose_end_violations([sample("store/loose.py", line)]))
 
 
 def test_a_suppression_with_its_reason_passes() -> None:
     """Code and sentence together are accepted."""
     text = "x = 1  # noqa: S608  # the table's name comes from the code\ny = 2  # type: ignore[arg-type]  # asyncpg has no types"
 
-    assert report(comment_violations([sample("store/loose.py", text)])) == ""
+    assert report(loose_end_violations([sample("store/loose.py", text)])) == ""
 
 
 @pytest.mark.parametrize(
