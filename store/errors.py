@@ -86,3 +86,9 @@ class StoreUnavailable(StoreError):
     """PostgreSQL cannot be reached at the moment; nothing was written, try again when it is back."""
 
     code = "store_unavailable"
+
+
+class MigrationChanged(StoreError):
+    """A migration was edited after it had been applied; put it back and add a new file instead."""
+
+    code = "migration_changed"

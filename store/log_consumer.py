@@ -178,7 +178,7 @@ class LogConsumer:
     async def _watch(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(ASK_EVERY_SECONDS):
+                async with asyncio.timeout(RETRY_SECONDS if self._doubt else ASK_EVERY_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
             try:
@@ -191,7 +191,6 @@ class LogConsumer:
                 return
             except StoreError as error:
                 log.warning("log_reader_waits", stream=self._stream, error=error.message)
-                await asyncio.sleep(RETRY_SECONDS)
 
     async def _look(self) -> None:
         """Ask what the consumer delivered; doubt it when it is silent, gone, or ahead of us twice with nothing between."""

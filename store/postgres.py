@@ -1,21 +1,81 @@
-"""The connection pool to PostgreSQL; what asyncpg raises becomes StoreUnavailable or StoreError here."""
+"""The connection pool to PostgreSQL; what asyncpg raises becomes StoreUnavailable or StoreError here.
 
-from contextlib import AbstractAsyncContextManager
+The other modules of `store` hold the statements; nobody outside this package sees a connection.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Self
+
+import asyncpg
+
+from store.errors import StoreError, StoreUnavailable
+
+#: Errors that end by themselves: the server is away, starting, stopping, out of connections, or too slow.
+_PASSING = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
 
 
 class Database:
-    """A pool of connections."""
+    """A pool of connections; it needs no server to be made and finds the server again whenever it comes back."""
+
+    def __init__(self, pool: Any, timeout_seconds: float) -> None:
+        self._pool = pool
+        self._timeout_seconds = timeout_seconds
 
     @classmethod
     async def open(cls, url: str, *, min_size: int = 1, max_size: int = 6, timeout_seconds: float = 10.0) -> Self:
-        """Connect; raises StoreUnavailable."""
-        raise NotImplementedError
+        """Connect; raises StoreUnavailable. `timeout_seconds` bounds connecting and every statement."""
+        async with _store_errors():
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=min_size,
+                max_size=max_size,
+                timeout=timeout_seconds,
+                command_timeout=timeout_seconds,
+                server_settings={"application_name": "wedsync", "timezone": "UTC", "jit": "off"},
+            )
+        return cls(pool, timeout_seconds)
 
-    def connection(self) -> AbstractAsyncContextManager[Any]:
-        """A connection of asyncpg for one piece of work."""
-        raise NotImplementedError
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A connection of asyncpg for one piece of work; its errors become StoreUnavailable or StoreError."""
+        async with _store_errors(), self._pool.acquire(timeout=self._timeout_seconds) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """As `connection`, inside one transaction."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
 
     async def close(self) -> None:
-        """Close every connection."""
-        raise NotImplementedError
+        """Close every connection, at the latest after the timeout by force."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._pool.close()
+        except (TimeoutError, *_PASSING):
+            self._pool.terminate()
+
+
+@asynccontextmanager
+async def _store_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except _PASSING as error:
+        raise StoreUnavailable(f"PostgreSQL cannot be reached or is too slow: {_text(error)}. Nothing was written.") from error
+    except asyncpg.PostgresError as error:
+        raise StoreError(f"PostgreSQL refused a statement: {_text(error)}") from error
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
