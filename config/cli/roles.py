@@ -1,14 +1,16 @@
-"""`wedsync host` and `wedsync gateway`: one role each, in the foreground, for deployments with servers of their own.
+"""`wedsync host`, `wedsync gateway`, `wedsync provision`: the parts of `up`, for deployments with servers of their own.
 
 Settings come from the environment; what it leaves open (addresses, credentials) is taken from the data folder.
 """
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from config.cli.options import DEFAULT_DATA, Data
 from config.cli.role import run_role
+from config.logging import configure_logging
 from config.supervision.data_folder import DataFolder
 from config.supervision.roles import role_settings
 
@@ -28,3 +30,13 @@ def gateway(
 ) -> int:
     """Run one gateway: the process that clients connect to."""
     return run_role("gateway", role_settings(DataFolder(data), "gateway", data_dir=data, gateway_id=identity, port=port))
+
+
+def provision(data: Data = DEFAULT_DATA) -> int:
+    """Bring the tables and streams of servers of your own up to date; `up` does this itself."""
+    from config.supervision.provision import provision_servers
+
+    settings = role_settings(DataFolder(data), "host", data_dir=data)
+    configure_logging(settings, role="provision")
+    asyncio.run(provision_servers(settings))
+    return 0

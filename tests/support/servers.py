@@ -25,6 +25,8 @@ from config.supervision.data_folder import DataFolder, Keys
 from config.supervision.embedded_nats import nats_child, nats_url
 from config.supervision.embedded_postgres import postgres_child, postgres_url
 from config.supervision.nats_permissions import inbox_prefix
+from store.migrate import migrate
+from store.postgres import Database
 from tests.support import containers
 from tests.support.waiting import eventually_blocking
 
@@ -242,3 +244,8 @@ async def jetstream(nats_server: NatsServer) -> AsyncIterator[NatsServer]:
 
 async def _migrate(url: str) -> None:
     """Apply all migrations of `store`."""
+    database = await Database.open(url, max_size=1)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()
