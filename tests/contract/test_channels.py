@@ -1,0 +1,70 @@
+"""Channels and rights: the table of the design, role by role (design D4)."""
+
+from typing import Any
+
+import pytest
+
+from actors.contract.channels import SERVICE_RIGHTS, channel_of, may_read, rights_of
+
+_CHANNEL: list[tuple[str, dict[str, Any], str]] = [
+    ("wedding", {}, "wedding.everyone"),
+    ("timeline", {}, "timeline.team"),
+    ("timeline", {"visibility": "everyone"}, "timeline.everyone"),
+    ("vendors", {}, "vendors.team"),
+    ("tasks", {}, "tasks.team"),
+    ("guests", {}, "guests.family"),
+    ("tables", {}, "guests.family"),
+    ("budget", {}, "budget.core"),
+    ("budget", {"payer": "couple"}, "budget.core"),
+    ("budget", {"payer": "fatou"}, "budget.payer-fatou"),
+    ("documents", {}, "documents.team"),
+    ("photos", {"audience": "everyone"}, "photos.everyone"),
+    ("messages", {"audience": "family"}, "messages.family"),
+    ("people", {}, "people.everyone"),
+    ("permissions", {}, "permissions.core"),
+    ("inbox", {"person": "noemi"}, "inbox.noemi"),
+]
+
+
+@pytest.mark.parametrize(("collection", "fields", "channel"), _CHANNEL)
+def test_d4_an_item_lives_in_one_channel(collection: str, fields: dict[str, Any], channel: str) -> None:
+    """The collection and, where it has one, the item's audience name the channel."""
+    assert channel_of(collection, fields) == channel
+
+
+_READS = {
+    "timeline.everyone": "couple planner vendor family friend guest",
+    "people.everyone": "couple planner vendor family friend guest",
+    "timeline.team": "couple planner vendor",
+    "tasks.team": "couple planner vendor",
+    "guests.family": "couple planner family",
+    "messages.family": "couple planner family",
+    "timeline.core": "couple planner",
+    "budget.core": "couple planner",
+    "permissions.core": "couple planner",
+    "budget.payer-fatou": "couple planner",
+    "inbox.fatou": "",
+}
+
+
+@pytest.mark.parametrize("channel", _READS)
+@pytest.mark.parametrize("role", ["couple", "planner", "vendor", "family", "friend", "guest"])
+def test_d4_each_role_reads_its_channels(channel: str, role: str) -> None:
+    """What somebody of a role reads of channels that are not their own."""
+    assert may_read(rights_of(role, "noemi"), channel) is (role in _READS[channel].split())
+
+
+@pytest.mark.parametrize("role", ["couple", "planner", "vendor", "family", "friend", "guest"])
+def test_d4_personal_channels_are_read_by_their_person(role: str) -> None:
+    """The own budget rows and the own inbox, and nobody else's with a longer or shorter name."""
+    rights = rights_of(role, "noemi")
+    assert may_read(rights, "budget.payer-noemi")
+    assert may_read(rights, "inbox.noemi")
+    assert not may_read(rights, "inbox.noemi2")
+    assert not may_read(rights, "inbox.noem")
+
+
+def test_d4_services_read_all_but_inboxes() -> None:
+    """`operator` and `import` read every section, and no inbox."""
+    assert all(may_read(SERVICE_RIGHTS, channel) for channel in _READS if not channel.startswith("inbox"))
+    assert not may_read(SERVICE_RIGHTS, "inbox.noemi")
