@@ -1,9 +1,21 @@
-"""The errors of the domain: a rule says no. Caught once, in `decide`, and turned into the decision's refusal."""
+"""The errors of the domain. `Refused` is caught once, in `decide`, and becomes the decision's refusal; the rest is for callers."""
 
 from actors.contract.decisions import Refusal, refusal
 
 
-class Refused(Exception):
+class DomainError(Exception):
+    """The domain cannot do what it was asked; read the message."""
+
+    code = "domain_error"
+
+
+class SnapshotUnreadable(DomainError):
+    """This snapshot is of another format or damaged; fold the stored changes instead, or take an older snapshot."""
+
+    code = "snapshot_unreadable"
+
+
+class Refused(DomainError):
     """A rule refuses the op; code, message and remedy stand in `refusal`."""
 
     def __init__(self, code: str, message: str = "", remedy: str = "") -> None:

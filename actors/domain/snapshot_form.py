@@ -8,15 +8,10 @@ from typing import Final
 
 import msgspec
 
+from actors.domain.errors import SnapshotUnreadable
 from actors.domain.state import WeddingState
 
 FORMAT: Final = 1
-
-
-class SnapshotUnreadable(Exception):
-    """This snapshot is of another format or damaged; fold the stored changes instead, or take an older snapshot."""
-
-    code = "snapshot_unreadable"
 
 
 class _Snapshot(msgspec.Struct, array_like=True, frozen=True):
