@@ -15,7 +15,7 @@ from actors.contract.channels import Rights
 from actors.contract.presence import PresenceAsk, PresenceBeat, PresenceDiff, PresenceRecord
 from actors.contract.subjects import presence_subject
 from config.settings import Settings
-from gateway.errors import GatewayError
+from gateway.errors import Refused
 from gateway.presence.masking import check_presence
 from gateway.presence.neighbours import Neighbours, decoded
 from gateway.presence.people import Source
@@ -109,7 +109,7 @@ class PresenceHub:
             self._set(wedding, listener.connection, None)
 
     def update(self, wedding: str, principal: str, connection: str, presence: Mapping[str, Any] | None) -> None:
-        """A connection says where its person is, None for nowhere; raises GatewayError bad_value, too_large or slow_down."""
+        """A connection says where its person is, None for nowhere; raises Refused bad_value, too_large or slow_down."""
         opened = self._open(wedding)
         now = time.monotonic()
         bucket = opened.buckets.get(connection)
@@ -117,7 +117,7 @@ class PresenceHub:
             rate = self._settings.limits.presence_per_second
             bucket = opened.buckets[connection] = TokenBucket(rate, 2 * rate, now)
         if bucket.wait_seconds(now):
-            raise GatewayError("slow_down", "Too many presence updates at once.", "Send the latest one again in a moment.")
+            raise Refused("slow_down", "Too many presence updates at once.", "Send the latest one again in a moment.")
         bucket.take()
         if presence is not None:
             check_presence(presence, self._settings.limits.presence_bytes)

@@ -14,7 +14,7 @@ import msgspec
 from actors.contract.channels import ITEM_AUDIENCES, TIMELINE_AUDIENCES, Rights, channel_of, may_read
 from actors.contract.collections import COLLECTIONS
 from actors.contract.ids import is_token
-from gateway.errors import GatewayError
+from gateway.errors import Refused
 
 Presence = dict[str, Any]
 
@@ -28,16 +28,16 @@ _SECTIONS: Final = frozenset(_SECTION_OF.values())
 
 
 def check_presence(presence: Mapping[str, Any], limit_bytes: int) -> None:
-    """Judge a presence at the entrance; raises GatewayError `too_large` or `bad_value`."""
+    """Judge a presence at the entrance; raises Refused `too_large` or `bad_value`."""
     size = len(_encode(presence))
     if size > limit_bytes:
-        raise GatewayError("too_large", f"The presence has {size} bytes; the limit is {limit_bytes}.")
+        raise Refused("too_large", f"The presence has {size} bytes; the limit is {limit_bytes}.")
     status = presence.get("status", "online")
     if status not in STATUSES:
-        raise GatewayError("bad_value", "presence.status must be one of " + ", ".join(STATUSES) + ".")
+        raise Refused("bad_value", "presence.status must be one of " + ", ".join(STATUSES) + ".")
     section = presence.get("section")
     if section is not None and not _is_place(section):
-        raise GatewayError("bad_value", "presence.section must be a section (`timeline`) or a channel (`timeline.team`).")
+        raise Refused("bad_value", "presence.section must be a section (`timeline`) or a channel (`timeline.team`).")
 
 
 def _is_place(section: object) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.contract.channels import rights_of
-from gateway.errors import GatewayError
+from gateway.errors import Refused
 from gateway.presence.masking import check_presence, mask
 
 COUPLE = rights_of("couple", "ada")
@@ -59,7 +59,7 @@ def test_inv5_a_place_is_shown_to_its_readers_only(
 )
 def test_d9_a_presence_that_could_not_be_masked_or_carried_is_refused(presence: dict[str, Any], code: str) -> None:
     """Form and size are judged at the entrance, with the code of the reason."""
-    with pytest.raises(GatewayError) as refusal:
+    with pytest.raises(Refused) as refusal:
         check_presence(presence, 4096)
     assert refusal.value.code == code
 

@@ -1,0 +1,38 @@
+"""What the routes stand on: the parts of the gateway that they call, held by the application under one key."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from config.settings import Settings
+from gateway.health import Health
+from gateway.http.client_numbers import ClientNumbers
+from gateway.hub import Hub
+from gateway.ids import new_client
+from gateway.metrics import Metrics
+from gateway.owner import Owner
+from gateway.presence.hub import PresenceHub
+from gateway.submit import Submitter
+
+
+def client_of_today() -> str:
+    """A new client id with the day of now in front."""
+    return new_client(datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """See the module."""
+
+    settings: Settings
+    hub: Hub
+    owner: Owner
+    submitter: Submitter
+    presence: PresenceHub
+    health: Health
+    metrics: Metrics
+    numbers: ClientNumbers = field(default_factory=lambda: ClientNumbers(client_of_today))
+
+
+API = web.AppKey("api", Api)

@@ -1,0 +1,79 @@
+"""Who asks and what for: the bearer token, membership, and the body of a request. Everything here raises; problems.py answers."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from actors.contract.channels import Rights
+from actors.contract.ids import is_token
+from gateway.errors import GatewayError, TokenError
+from gateway.http.api import API
+from gateway.room import Room
+from gateway.tokens import TokenClaims, read_token
+
+_Body = TypeVar("_Body")
+
+
+class Visit(NamedTuple):
+    """A member at the wedding that the path names."""
+
+    claims: TokenClaims
+    room: Room
+    rights: Rights
+
+
+def claims_of(request: web.Request) -> TokenClaims:
+    """Read the bearer token; raises TokenError."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenError(message="The header `Authorization: Bearer <token>` is missing.")
+    return read_token(request.app[API].settings.jwt_secret.get_secret_value(), token.strip(), now=time.time())
+
+
+def claims_for(request: web.Request, wedding: str) -> TokenClaims:
+    """The same for one wedding: a token names one and opens no other."""
+    claims = claims_of(request)
+    if not is_token(wedding):
+        raise GatewayError("bad_id", "The wedding's id is malformed.")
+    if claims.wedding != wedding:
+        raise TokenError(message="The token is for another wedding.")
+    return claims
+
+
+@asynccontextmanager
+async def visiting(request: web.Request) -> AsyncIterator[Visit]:
+    """Enter the wedding of the path as a member; raises TokenError, or GatewayError wedding_unknown, not_allowed, waking."""
+    wedding = request.match_info["wedding"]
+    claims = claims_for(request, wedding)
+    async with request.app[API].hub.visit(wedding) as room:
+        rights = room.rights(claims.principal)
+        if rights is None:
+            raise GatewayError(
+                "not_allowed", "You are not a member of this wedding.", "Ask the couple or the planner to add you."
+            )
+        yield Visit(claims, room, rights)
+
+
+async def body_of(request: web.Request, shape: type[_Body]) -> _Body:
+    """Decode the JSON body; raises GatewayError bad_frame, or aiohttp's error when it is too large."""
+    return decoded(await request.read(), shape)
+
+
+def decoded(data: bytes, shape: type[_Body]) -> _Body:
+    """Decode JSON of this shape; raises GatewayError bad_frame, which says where it does not fit and never what stood there."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise GatewayError(
+            "bad_frame", f"The body does not fit: {error}", "Send one JSON object as docs/protocol.md shows."
+        ) from None
+
+
+def json_response(body: Any, status: int = 200) -> web.Response:
+    """A response with a JSON body; bytes are taken as JSON already."""
+    payload = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return web.Response(status=status, body=payload, content_type="application/json", headers={"Cache-Control": "no-store"})
