@@ -16,12 +16,11 @@ from store.bus import Bus, Message
 
 _CHUNK_BYTES = 256 * 1024
 _SILENCE_SECONDS = 30.0
-_PAGE = 1024
 
 
 async def stream_names(bus: Bus) -> list[str]:
     """Every stream of the account."""
-    answer = await bus.js_request("STREAM.NAMES", {"offset": 0, "limit": _PAGE})
+    answer = await bus.js_request("STREAM.NAMES", {"offset": 0})
     return sorted(answer.get("streams") or [])
 
 

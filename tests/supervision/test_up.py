@@ -1,0 +1,199 @@
+"""`wedsync up` with everything real: one line when it serves, one owner per folder, nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from config.supervision.processes import running
+from tests.support.requirements import require_nats_command_line
+from tests.support.waiting import eventually_blocking
+from tests.support.wedsync_process import WedSync
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+
+WEDDING = {
+    "title": "By the lake",
+    "date": "2027-06-19",
+    "timeZone": "Europe/Zurich",
+    "homeCurrency": "CHF",
+    "role": "planner",
+}
+
+
+@pytest.fixture(scope="module")
+def wedsync(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WedSync]:
+    """One WedSync with two hosts and two gateways, for the tests that leave it running."""
+    folder = tmp_path_factory.mktemp("up")
+    running_up = WedSync(folder / ".wedsync", folder / "up.log")
+    running_up.start("--hosts", "2", "--gateways", "2")
+    yield running_up
+    running_up.stop()
+
+
+def pids_of(wedsync: WedSync) -> list[int]:
+    return [each["pid"] for each in wedsync.status()["processes"]]
+
+
+def none_runs(pids: list[int]) -> bool:
+    return all(running(pid) is None for pid in pids)
+
+
+def create_wedding(wedsync: WedSync, wedding: str) -> str:
+    """Make a wedding whose planner is paula; gives her token."""
+    token = wedsync.output_of("token", "--wedding", wedding, "--user", "paula")
+    status, body = wedsync.request("POST", "/api/collaboration/weddings", token, {"id": wedding, **WEDDING})
+    assert status in {200, 201}, body
+    return token
+
+
+def test_status_shows_every_process(wedsync: WedSync) -> None:
+    """Role, id, pid, ports and state of hosts, gateways and both servers; two gateways share the public port."""
+    status = wedsync.status()
+    assert status["serving"]
+    assert status["httpUrl"] == wedsync.http_url
+    shown = {each["id"]: each for each in status["processes"]}
+    assert set(shown) == {"postgres", "nats-server", "host-1", "host-2", "gateway-1", "gateway-2"}
+    assert {each["state"] for each in shown.values()} == {"ready"}
+    assert shown["gateway-1"]["ports"] == shown["gateway-2"]["ports"] == {"http": wedsync.port}
+    assert wedsync.run("status").returncode == 0
+
+
+def test_second_up_names_the_holder(wedsync: WedSync) -> None:
+    """A second `up` on the folder says on one line which process holds it, and does no harm."""
+    assert wedsync.process is not None
+    done = wedsync.run("up", "--port", "0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"pid {wedsync.process.pid}" in done.stderr.splitlines()[-1]
+    assert wedsync.status()["serving"]
+
+
+def test_health_of_a_gateway(wedsync: WedSync) -> None:
+    """What READY promises: the port answers and the gateway is ready."""
+    assert wedsync.request("GET", "/healthz")[0] == 200
+    assert wedsync.request("GET", "/readyz")[0] == 200
+
+
+def test_token_of_a_stranger_adds_a_member(wedsync: WedSync) -> None:
+    """An unknown person needs a role and becomes a member; a known one needs none, and no other is accepted."""
+    create_wedding(wedsync, "token-wedding")
+    arguments = ("token", "--wedding", "token-wedding", "--user", "viktor")
+    without_role = wedsync.run(*arguments)
+    assert (without_role.returncode, without_role.stdout) == (2, "")
+    assert "--role" in without_role.stderr
+    token = wedsync.output_of(*arguments, "--role", "vendor")
+    status, joined = wedsync.request("POST", "/api/collaboration/join/token-wedding", token)
+    assert status == 200, joined
+    assert wedsync.run(*arguments).returncode == 0
+    other_role = wedsync.run(*arguments, "--role", "guest")
+    assert (other_role.returncode, other_role.stdout) == (1, "")
+    assert "vendor" in other_role.stderr
+
+
+def test_token_for_no_wedding_opens_nothing_but_its_creation(wedsync: WedSync) -> None:
+    """Where there is no wedding nobody is added, and joining is refused."""
+    token = wedsync.output_of("token", "--wedding", "not-yet", "--user", "paula", "--role", "planner")
+    assert wedsync.request("POST", "/api/collaboration/join/not-yet", token)[0] == 404
+
+
+def test_integrator_gets_credentials(wedsync: WedSync) -> None:
+    """The URL stands alone on standard output, the subjects on standard error; a second call adds nothing."""
+    create_wedding(wedsync, "integrator-wedding")
+    arguments = ("integrator", "--wedding", "integrator-wedding", "--id", "florist-system")
+    done = wedsync.run(*arguments, "--role", "vendor")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("nats://florist-system:")
+    assert "wedding.integrator-wedding.op.florist-system" in done.stderr
+    assert wedsync.run(*arguments).returncode == 0
+    assert wedsync.run("integrator", "--wedding", "integrator-wedding", "--id", "host", "--role", "vendor").returncode == 2
+
+
+@pytest.mark.nats_cli
+def test_operator_uses_the_nats_command_line(wedsync: WedSync, tmp_path: Path) -> None:
+    """After `wedsync context` the real `nats` lists services and streams, and publishes an op that is applied."""
+    nats = require_nats_command_line()
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+
+    def ask(*arguments: str) -> str:
+        command = [str(nats), "--context", "wedsync", "--timeout", "5s", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=30).stdout
+
+    token = create_wedding(wedsync, "operator-wedding")
+    installed = wedsync.run("context", XDG_CONFIG_HOME=str(tmp_path))
+    assert installed.returncode == 0, installed.stderr
+    assert (tmp_path / "nats" / "context" / "wedsync.json").stat().st_mode & 0o777 == 0o600
+    services = ask("micro", "ls")
+    assert services.count("wedsync-host") == 2
+    assert services.count("wedsync-gateway") == 2
+    assert {"LOG_0", "INTAKE", "DEAD", "TIMERS"} <= set(ask("stream", "ls", "--names").split())
+    op = {
+        "type": "task_completion",
+        "action": "insert",
+        "target": {"collection": "tasks", "id": "from-nats"},
+        "data": {"title": "Order candles", "done": False},
+    }
+    assert '"stream":"INTAKE"' in ask("request", "wedding.operator-wedding.op.operator", json.dumps(op))
+
+    def is_applied() -> bool:
+        _, answer = wedsync.request("POST", "/api/collaboration/sync/operator-wedding", token, {"ops": [], "channels": {}})
+        return "from-nats" in json.dumps(answer)
+
+    eventually_blocking(is_applied, "the operator's op is applied")
+
+
+@pytest.mark.parametrize("identity", ["host-1", "gateway-1", "nats-server", "postgres"])
+def test_killed_process_comes_back(wedsync: WedSync, identity: str) -> None:
+    """Whatever is killed with SIGKILL is started again, and the whole serves as before."""
+    before = wedsync.pid_of(identity)
+    os.kill(before, signal.SIGKILL)
+    eventually_blocking(lambda: wedsync.pid_of(identity) not in {before, None}, f"{identity} is started again")
+    wedsync.wait_until_serving()
+    eventually_blocking(lambda: wedsync.request("GET", "/readyz")[0] == 200, "a gateway is ready again", within_seconds=30)
+
+
+def test_nothing_is_left_and_everything_found_again(tmp_path: Path) -> None:
+    """SIGTERM and SIGKILL of `up` leave no process; the next start has the same ports, keys and weddings."""
+    wedsync = WedSync(tmp_path / ".wedsync", tmp_path / "up.log")
+    try:
+        wedsync.start()
+        address, token = wedsync.nats_url, create_wedding(wedsync, "kept-wedding")
+        for end in (wedsync.stop, wedsync.kill):
+            pids = pids_of(wedsync)
+            rest = end()
+            assert rest in {"", None}
+            eventually_blocking(partial(none_runs, pids), "every process ends")
+            assert not wedsync.status()["serving"]
+            wedsync.start()
+            assert wedsync.nats_url == address
+            status, joined = wedsync.request("POST", "/api/collaboration/join/kept-wedding", token)
+            assert status == 200, joined
+    finally:
+        wedsync.stop()
+
+
+def test_backup_and_restore(tmp_path: Path) -> None:
+    """A backup taken while it runs makes, in another folder, a WedSync with the same weddings, members and log."""
+    wedsync = WedSync(tmp_path / ".wedsync", tmp_path / "up.log")
+    copy = WedSync(tmp_path / "copy", tmp_path / "copy.log")
+    file = tmp_path / "wedsync.backup"
+    try:
+        wedsync.start()
+        token = create_wedding(wedsync, "saved-wedding")
+        assert wedsync.run("backup", str(file)).returncode == 0
+        assert file.stat().st_mode & 0o777 == 0o600
+        wedsync.stop()
+        restored = copy.run("restore", str(file))
+        assert restored.returncode == 0, restored.stderr
+        copy.start()
+        status, joined = copy.request("POST", "/api/collaboration/join/saved-wedding", token)
+        assert status == 200, joined
+        again = copy.run("restore", str(file))
+        assert (again.returncode, again.stdout) == (2, "")
+    finally:
+        wedsync.stop()
+        copy.stop()
