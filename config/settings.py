@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationErr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import SettingsInvalid
-from config.limits import LIMIT_PREFIX, MIB, Limits
+from config.limits import KIB, LIMIT_PREFIX, MIB, Limits
 
 PREFIX = "WEDSYNC_"
 GIB = 1024 * MIB
@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     flush_interval_seconds: PositiveFloat = 0.250
     flush_ops: PositiveInt = 2_000
     flush_buffer_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+    #: Ops that may wait for weddings that are waking; beyond it the log readers pause.
+    waking_queue_bytes: Annotated[int, Field(ge=64 * KIB)] = 64 * MIB
     snapshot_every_ops: PositiveInt = 500
     idle_actor_sleep_seconds: PositiveFloat = 600.0
     idle_checkpoint_seconds: PositiveFloat = 10.0

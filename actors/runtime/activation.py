@@ -1,0 +1,107 @@
+"""Waking weddings: newest snapshot, stored changes, then the ops that came meanwhile (design D3, D7).
+
+`load` is also what the silent fold starts from. A wedding whose state cannot be read is tried again for as long as somebody needs
+it; its ops wait and hold the checkpoint back. Called by partitions.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from actors.contract.subjects import WEDDING
+from actors.domain.errors import SnapshotUnreadable
+from actors.domain.evolve import evolve
+from actors.domain.snapshot_form import FORMAT, decode
+from actors.domain.state import WeddingState, new_state
+from actors.runtime.actor import Actor, Lifecycle
+from actors.runtime.errors import StillWaking
+from actors.runtime.publish import Publication, send
+from store import changes, snapshots
+from store.errors import StoreError
+from store.postgres import Database
+
+if TYPE_CHECKING:
+    from actors.runtime.resources import Background, Resources
+
+#: Decisions read at once, and ops folded at once, before others have their turn.
+PAGE: Final = 1000
+BURST: Final = 200
+RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+log = structlog.get_logger()
+
+
+async def load(database: Database, wedding: str) -> tuple[WeddingState, int]:
+    """Return a wedding as Postgres has it, and the rev of the snapshot it was built from; raises StoreError."""
+    state = await _from_snapshot(database, wedding)
+    snapshot_rev = state.rev
+    while True:
+        decisions = await changes.read_after(database, WEDDING, wedding, state.rev, limit_decisions=PAGE)
+        for decision in decisions:
+            evolve(state, decision)
+        if len(decisions) < PAGE:
+            return state, snapshot_rev
+
+
+async def _from_snapshot(database: Database, wedding: str) -> WeddingState:
+    row = await snapshots.newest(database, WEDDING, wedding)
+    if row is None:
+        return new_state(wedding)
+    try:
+        return decode(row.state)
+    except SnapshotUnreadable as error:
+        log.warning(
+            "snapshot_passed_over", wedding=wedding, rev=row.rev, format=row.format, known_format=FORMAT, error=str(error)
+        )
+        return new_state(wedding)
+
+
+class Waker:
+    """Activates actors, a few at a time so that flushes always find a free connection."""
+
+    def __init__(self, resources: "Resources", background: "Background") -> None:
+        self._resources = resources
+        self._background = background
+        self._slots = asyncio.Semaphore(max(1, resources.settings.database_pool_connections // 2))
+
+    def wake(self, actor: Actor) -> None:
+        """Begin; the actor is WAKING until its state and its queue are folded."""
+        self._background.start(self._wake(actor), f"wake {actor.wedding}")
+
+    async def _wake(self, actor: Actor) -> None:
+        attempt = 0
+        while not actor.partition.is_dropped:
+            try:
+                async with self._slots:
+                    state, actor.snapshot_rev = await load(self._resources.database, actor.wedding)
+            except StoreError as error:
+                self._resources.counters.activation_failures += 1
+                if not actor.queue and not actor.has_waiters():
+                    actor.release_waiters(StillWaking())
+                    actor.partition.let_go(actor)
+                    return
+                log.warning("activation_waits", wedding=actor.wedding, error=str(error), queued=len(actor.queue))
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+                continue
+            await self._catch_up(actor, state)
+            return
+
+    async def _catch_up(self, actor: Actor, state: WeddingState) -> None:
+        """Fold what came meanwhile; the queue is empty and the actor awake in one step."""
+        partition = actor.partition
+        actor.state = state
+        if actor.queue and actor.queue[0].position <= state.position:
+            # Somebody else decided and stored it; gateways may have missed the envelope and learn of it by the beacon.
+            partition.mark_changed(actor)
+        while actor.queue:
+            publications: list[Publication] = []
+            for _ in range(min(BURST, len(actor.queue))):
+                publications += actor.fold(partition.next_queued(actor))
+            await send(self._resources.bus, self._resources.counters, publications)
+            await asyncio.sleep(0)
+        if partition.is_dropped:
+            return
+        actor.step(Lifecycle.AWAKE)
+        self._resources.counters.activations += 1
+        actor.release_waiters()

@@ -1,0 +1,143 @@
+"""Answering questions about the weddings of owned partitions (design D2, D4, D8; actors.contract.calls).
+
+An owner behind the position that the questioner names waits a second, then says `behind`; one that has been stopped or cut off,
+or has given the partition up, says nothing. Questions are rare: each is a task, and there is a bound on how many.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple, assert_never
+
+import msgspec
+import structlog
+
+from actors.contract.calls import HistoryQuestion, Question, SinceQuestion, StateQuestion
+from actors.contract.ids import is_token
+from actors.contract.subjects import WEDDING, call_filter
+from actors.runtime import answers, backlog
+from actors.runtime.actor import Actor
+from actors.runtime.answers import Speaker
+from actors.runtime.errors import NotOwned, NotRemembered, StillWaking
+from actors.runtime.log_reader import reached
+from actors.runtime.partition import Partition
+from actors.runtime.publish import send
+from actors.runtime.resources import Background, Resources
+from store.bus import BusSubscription, Message
+from store.errors import StoreError
+
+MAX_QUESTIONS: Final = 1000
+_QUESTIONS: Final[dict[str, type[Question | StateQuestion | SinceQuestion | HistoryQuestion]]] = {
+    "state": StateQuestion,
+    "since": SinceQuestion,
+    "permissions": Question,
+    "digest": Question,
+    "history": HistoryQuestion,
+}
+_decoders: Final = {call: msgspec.json.Decoder(form) for call, form in _QUESTIONS.items()}
+AnyQuestion = Question | StateQuestion | SinceQuestion | HistoryQuestion
+log = structlog.get_logger()
+
+
+class Address(NamedTuple):
+    """Whom a question is about."""
+
+    partition: int
+    wedding: str
+    call: str
+
+
+class Calls:
+    """The ear and the mouth of the partitions that a host owns."""
+
+    def __init__(
+        self, resources: Resources, background: Background, partitions: Mapping[int, Partition], is_current: Callable[[], bool]
+    ) -> None:
+        self._resources = resources
+        self._background = background
+        self._partitions = partitions
+        self._is_current = is_current
+        self._subscriptions: dict[int, BusSubscription] = {}
+        self._questions = 0
+
+    async def listen_to(self, numbers: Iterable[int]) -> None:
+        """Listen to the questions of exactly these partitions."""
+        wanted = set(numbers)
+        region = self._resources.settings.region
+        for number in wanted - self._subscriptions.keys():
+            self._subscriptions[number] = await self._resources.bus.subscribe(call_filter(region, number), self._on_question)
+        for number in self._subscriptions.keys() - wanted:
+            await self._subscriptions.pop(number).unsubscribe()
+
+    async def _on_question(self, message: Message) -> None:
+        address = _address(message.subject)
+        if address is None or not message.reply or address.partition not in self._partitions:
+            return
+        self._resources.counters.reads += 1
+        if self._questions >= MAX_QUESTIONS:
+            await self._send(message, answers.error_reply(self._speaker(self._partitions[address.partition]), "behind"))
+            return
+        self._questions += 1
+        self._background.start(self._answer(address, message), f"answer {message.subject}")
+
+    async def _answer(self, address: Address, message: Message) -> None:
+        partition = self._partitions.get(address.partition)
+        try:
+            if partition is None:
+                return
+            replies = await self._replies(partition, address, message.data)
+            if self._is_current() and not partition.is_dropped:
+                await self._send(message, replies)
+        except NotOwned:
+            log.debug("question_left_to_the_new_owner", subject=message.subject)
+        except Exception:
+            # A question that cannot be answered hurts the one who asked it, who hears nothing and asks again.
+            log.exception("question_met_a_fault", subject=message.subject)
+        finally:
+            self._questions -= 1
+
+    async def _replies(self, partition: Partition, address: Address, data: bytes) -> list[bytes]:
+        wait_seconds = self._resources.settings.read_behind_wait_seconds
+        try:
+            question = _decoders[address.call].decode(data)
+            if not await reached(partition, question.position, wait_seconds):
+                self._resources.counters.reads_behind += 1
+                return answers.error_reply(self._speaker(partition), "behind")
+            actor = await partition.awake(address.wedding, wait_seconds)
+            if actor.is_unknown:
+                partition.forget_unknown(actor)
+                return answers.error_reply(self._speaker(partition), "wedding_unknown")
+            bodies = await self._bodies(actor, address.call, question)
+            return answers.replies(self._speaker(partition), actor.awake_state, bodies)
+        except msgspec.MsgspecError:
+            return answers.error_reply(self._speaker(partition), "bad_question")
+        except NotRemembered:
+            return answers.error_reply(self._speaker(partition), "too_old")
+        except (StillWaking, StoreError):
+            return answers.error_reply(self._speaker(partition), "waking")
+
+    async def _bodies(self, actor: Actor, call: str, question: AnyQuestion) -> Iterable[bytes]:
+        database, limits = self._resources.database, self._resources.settings.limits
+        match question:
+            case StateQuestion():
+                return answers.state_bodies(actor.awake_state, content=question.content)
+            case SinceQuestion():
+                return answers.list_bodies(await backlog.envelopes_since(database, actor, question, limits))
+            case HistoryQuestion():
+                return answers.list_bodies(await backlog.events_since(database, actor, question, limits))
+            case Question():
+                body = answers.permissions_body if call == "permissions" else answers.digest_body
+                return [body(actor.awake_state)]
+        assert_never(question)
+
+    def _speaker(self, partition: Partition) -> Speaker:
+        return Speaker(self._resources.settings.host_id, self._resources.identity.generation, partition.position)
+
+    async def _send(self, message: Message, replies: Iterable[bytes]) -> None:
+        await send(self._resources.bus, self._resources.counters, [(message.reply, reply) for reply in replies])
+
+
+def _address(subject: str) -> Address | None:
+    """Take the subject of a question apart; None when it is none that any owner answers."""
+    words = subject.split(".")
+    if len(words) != 6 or not words[2].isdigit() or words[3] != WEDDING or not is_token(words[4]) or words[5] not in _decoders:
+        return None
+    return Address(int(words[2]), words[4], words[5])

@@ -1,0 +1,108 @@
+"""One life of a host: it joins, owns its share of the partitions, and works for them until it ends or has missed itself.
+
+A host that missed its own heartbeats drops this and begins another one (design D2 d); nothing is carried over but connections and
+counters. Owned by the host.
+"""
+
+import asyncio
+import secrets
+import time
+from typing import Final
+
+import structlog
+
+from actors.runtime.beacon import Beacon
+from actors.runtime.calls import Calls
+from actors.runtime.flusher import Flusher
+from actors.runtime.heartbeats import Heartbeats
+from actors.runtime.housekeeping import Housekeeping
+from actors.runtime.log_reader import reached
+from actors.runtime.outbox import OutboxSender
+from actors.runtime.ownership import Ownership
+from actors.runtime.placement import partitions_of
+from actors.runtime.resources import Background, Resources
+from actors.runtime.sleeper import Sleeper
+from store.errors import GenerationChanged, LogMismatch, StoreError
+
+#: How often the share is looked at when nobody is heard.
+LOOK_SECONDS: Final = 0.25
+log = structlog.get_logger()
+
+
+class Duty:
+    """See the module."""
+
+    def __init__(self, resources: Resources) -> None:
+        settings = resources.settings
+        self._resources = resources
+        self.buffer = resources.buffer
+        self._background = Background(resources.failure)
+        self._heartbeats = Heartbeats(resources.bus, settings, secrets.token_hex(8))
+        self.ownership = Ownership(resources, self._background)
+        partitions = self.ownership.partitions
+        self._outbox = OutboxSender(resources, partitions)
+        self.flusher = Flusher(resources, partitions, self._outbox)
+        self._calls = Calls(resources, self._background, partitions, self._heartbeats.is_current)
+        self._parts = (
+            self._heartbeats, self.flusher, self._outbox, Beacon(resources, partitions), Sleeper(resources, partitions),
+            Housekeeping(resources, partitions), resources.dead_letters,
+        )  # fmt: skip
+        #: Until when partitions that belong to another host by now are kept, in monotonic seconds.
+        self._kept_until: dict[int, float] = {}
+
+    async def begin(self) -> None:
+        """Join and take the first share; returns when all of it is read up to what the log held. Raises StoreError, LogLost."""
+        await self._heartbeats.join()
+        for part in self._parts:
+            self._background.start(part.run(), type(part).__name__)
+        await self._take_share()
+        for partition in list(self.ownership.partitions.values()):
+            while not await reached(partition, 0, LOOK_SECONDS) and not partition.is_dropped:
+                pass
+
+    async def until_lost(self) -> None:
+        """Keep the share right; returns when this host has missed its own beats and must begin anew."""
+        heard = self._heartbeats.heard
+        while self._heartbeats.is_current():
+            try:
+                await self._take_share()
+            except (GenerationChanged, LogMismatch):
+                raise
+            except StoreError as error:
+                log.warning("share_put_off", error=str(error))
+            heard.clear()
+            try:
+                await asyncio.wait_for(heard.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def _take_share(self) -> None:
+        """Take what belongs to this host now, and give up what has belonged to another one for the length of the overlap."""
+        settings = self._resources.settings
+        share = partitions_of(settings.host_id, self._heartbeats.alive(), settings.partitions)
+        owned = self.ownership.partitions.keys()
+        now = time.monotonic()
+        until = now + settings.member_timeout_seconds
+        self._kept_until = {number: self._kept_until.get(number, until) for number in owned - share}
+        over = {number for number, end in self._kept_until.items() if now >= end}
+        if over:
+            await self._calls.listen_to(owned - over)
+            await self.ownership.give_up(over)
+        if gained := share - owned:
+            await self.ownership.take(gained)
+            await self._calls.listen_to(owned)
+            self._outbox.nudge()
+        await self.ownership.mend()
+
+    async def drain(self) -> None:
+        """End in good order: say so, stop reading, store and snapshot everything; raises StoreError."""
+        await self._heartbeats.leave()
+        await self.ownership.stop_reading()
+        await self.flusher.drain()
+
+    async def end(self) -> None:
+        """Drop everything."""
+        await self._background.stop()
+        await self._calls.listen_to(())
+        await self._heartbeats.stop()
+        await self.ownership.drop()

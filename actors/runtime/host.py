@@ -1,0 +1,169 @@
+"""The host: connections, the identity of the log, one duty after another, and the NATS service that shows it (design D2, D3).
+
+`Host.start` returns when it serves; `stop` drains. What must end the process arrives at `failure`. Called by process and by
+tests, which run hosts in their own loop.
+"""
+
+import asyncio
+import secrets
+import time
+from contextlib import suppress
+from typing import Any, Self
+
+import structlog
+
+from actors.runtime.buffer import FlushBuffer, Mailbox
+from actors.runtime.counters import Counters
+from actors.runtime.dead_letters import DeadLetters
+from actors.runtime.duty import Duty
+from actors.runtime.publish import Publisher
+from actors.runtime.resources import Background, Resources
+from config.settings import Settings
+from store import streams
+from store.bus import Bus
+from store.errors import GenerationChanged, LogMismatch, StoreError
+from store.log_writer import LogWriter
+from store.migrate import migrate
+from store.postgres import Database
+from store.streams import LogIdentity
+
+VERSION = "0.1.0"
+RETRY_SECONDS = 0.5
+log = structlog.get_logger()
+
+
+class Host:
+    """One running host; make it with `start`."""
+
+    def __init__(self, settings: Settings, bus: Bus, database: Database, identity: LogIdentity, writer: LogWriter) -> None:
+        self.settings = settings
+        self.counters = Counters()
+        #: Fails with what must end the process.
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._bus = bus
+        self._database = database
+        self._identity = identity
+        self._writer = writer
+        self._background = Background(self.failure)
+        self._started_at = time.monotonic()
+        self.is_closed = False
+        self.duty = self._new_duty()
+
+    @classmethod
+    async def start(cls, settings: Settings) -> Self:
+        """Connect, make what is missing, take the first share, and serve; raises StoreError, HostError."""
+        bus = await Bus.connect(
+            settings.nats_url.get_secret_value(),
+            user=settings.nats_user,
+            password=settings.nats_password.get_secret_value(),
+            name=f"wedsync-{settings.host_id}",
+            inbox_prefix="_INBOX_host",
+        )
+        try:
+            database = await Database.open(
+                settings.database_url.get_secret_value(),
+                max_size=settings.database_pool_connections,
+                timeout_seconds=settings.database_timeout_seconds,
+            )
+        except StoreError:
+            await bus.close()
+            raise
+        try:
+            await migrate(database)
+            identity = await streams.provision(bus, database, settings)
+            host = cls(settings, bus, database, identity, await LogWriter.open(bus, secrets.token_hex(16)))
+            await host._serve()
+        except BaseException:
+            await database.close()
+            await bus.close()
+            raise
+        return host
+
+    async def _serve(self) -> None:
+        await self.duty.begin()
+        await self._bus.add_service(
+            "wedsync-host",
+            VERSION,
+            "Folds the log for its share of the partitions, stores what was decided and answers reads",
+            {"host": self.settings.host_id, "region": self.settings.region},
+            self.stats,
+        )
+        self._background.start(self._live(), "host")
+
+    async def _live(self) -> None:
+        """Do one duty after another; each ends when the host has missed its own heartbeats."""
+        while True:
+            await self.duty.until_lost()
+            log.error("host_begins_anew", reason="it has not heard its own heartbeats")
+            self.counters.restarts_as_new += 1
+            await self.duty.end()
+            await self._begin_anew()
+
+    async def _begin_anew(self) -> None:
+        while True:
+            self.duty = self._new_duty()
+            try:
+                await self.duty.begin()
+                return
+            except (GenerationChanged, LogMismatch):
+                raise
+            except StoreError as error:
+                log.warning("host_waits_for_its_store", error=str(error))
+                await self.duty.end()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _new_duty(self) -> Duty:
+        settings = self.settings
+        return Duty(
+            Resources(
+                settings,
+                self._bus,
+                self._database,
+                self._identity,
+                self._writer,
+                Publisher(self._identity.generation, settings.limits.envelope_bytes),
+                DeadLetters(self._writer, self.counters),
+                self.failure,
+                self.counters,
+                FlushBuffer(settings.flush_buffer_bytes, settings.flush_ops),
+                Mailbox(settings.waking_queue_bytes),
+            )
+        )
+
+    def stats(self) -> dict[str, Any]:
+        """Return what this host does at the moment, for operators."""
+        partitions = self.duty.ownership.partitions.values()
+        buffer = self.duty.buffer
+        return {
+            **self.counters.as_dict(),
+            "host": self.settings.host_id,
+            "generation": self._identity.generation,
+            "partitions": len(partitions),
+            "awake_actors": sum(len(partition.actors) for partition in partitions),
+            "read_position": max((partition.position for partition in partitions), default=0),
+            "lowest_checkpoint": min((partition.checkpoint for partition in partitions), default=0),
+            "unflushed_decisions": buffer.count,
+            "unflushed_bytes": buffer.bytes,
+            "uptime_seconds": round(time.monotonic() - self._started_at, 3),
+        }
+
+    async def stop(self) -> None:
+        """Drain and disconnect: announce it, store and snapshot everything within `drain_seconds`, then end."""
+        await self._background.stop()
+        try:
+            async with asyncio.timeout(self.settings.drain_seconds):
+                await self.duty.drain()
+        except (StoreError, TimeoutError) as error:
+            # Nothing is lost: whoever owns the partitions next folds what is not stored.
+            log.warning("drain_cut_short", error=str(error))
+        await self.close()
+
+    async def close(self) -> None:
+        """End at once, as after a crash: nothing more is stored."""
+        self.is_closed = True
+        await self._background.stop()
+        await self.duty.end()
+        with suppress(StoreError):
+            await self._writer.close()
+        await self._database.close()
+        await self._bus.close()

@@ -1,0 +1,54 @@
+"""Work that may lag: the events table that people query, and trimming the log below the checkpoints (design D7, D11).
+
+Neither ever holds the fold up; a store that does not answer is tried again later. Started by the host's duty.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from actors.runtime.partition import Partition
+from actors.runtime.resources import Resources
+from store import streams
+from store.errors import GenerationChanged, StoreError
+from store.event_projector import EventProjector
+
+#: Between two looks for blocks to project, and between two steps while there are some.
+PROJECT_EVERY_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 0.05
+log = structlog.get_logger()
+
+
+class Housekeeping:
+    """The background work of one host."""
+
+    def __init__(self, resources: Resources, partitions: Mapping[int, Partition]) -> None:
+        self._resources = resources
+        self._partitions = partitions
+        self._projector = EventProjector()
+        self._trim_at = time.monotonic() + resources.settings.log_trim_interval_seconds
+
+    async def run(self) -> None:
+        while True:
+            try:
+                projected = await self._projector.step(self._resources.database, list(self._partitions))
+                await self._trim_when_due()
+            except GenerationChanged:
+                raise
+            except StoreError as error:
+                log.warning("housekeeping_put_off", error=str(error))
+                projected = 0
+            await asyncio.sleep(PAUSE_SECONDS if projected else PROJECT_EVERY_SECONDS)
+
+    async def _trim_when_due(self) -> None:
+        """Trim at most once per interval; the owner of the lowest partition does it for all."""
+        if time.monotonic() < self._trim_at or 0 not in self._partitions:
+            return
+        resources = self._resources
+        self._trim_at = time.monotonic() + resources.settings.log_trim_interval_seconds
+        trimmed = await streams.trim(resources.bus, resources.database, resources.identity, resources.settings)
+        if trimmed:
+            log.info("log_trimmed", messages=trimmed)

@@ -1,0 +1,40 @@
+"""One message of the log as the fold takes it. Pure; called by the log reader, the silent fold and `verify`."""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from actors.contract.ops import LogEntry
+from actors.contract.subjects import WEDDING, parse_log_subject
+
+_decode: Final = msgspec.json.Decoder(LogEntry).decode
+
+
+class LogMessage(NamedTuple):
+    """One op as the log holds it, decoded; `size` is that of its bytes."""
+
+    position: int
+    timestamp_ms: int
+    partition: int
+    wedding: str
+    principal: str
+    entry: LogEntry
+    size: int
+
+
+class Undecodable(ValueError):
+    """This message of the log is no op that this version knows; it consumes nothing and goes to the dead letters."""
+
+    code = "undecodable"
+
+
+def decode_message(position: int, timestamp_ms: int, subject: str, data: bytes) -> LogMessage:
+    """Take a log message apart; raises Undecodable."""
+    try:
+        address = parse_log_subject(subject)
+        entry = _decode(data)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Undecodable(str(error)) from error
+    if address.kind != WEDDING:
+        raise Undecodable(f"there is no actor of kind {address.kind!r}")
+    return LogMessage(position, timestamp_ms, address.partition, address.id, address.principal, entry, len(data))

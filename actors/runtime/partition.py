@@ -1,0 +1,208 @@
+"""One owned partition: its actors, how far it has been read and stored, and what its actors report (design D2, D3, D7).
+
+Positions are those of the partition's log stream. `checkpoint` is what Postgres has; `position` how far the log was read;
+`settled` how far everything is decided, which an op that waits behind an activation holds back. Called by reader, calls, flusher.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from actors.contract.decisions import Answer, Decision
+from actors.contract.subjects import WEDDING, log_subject
+from actors.runtime.activation import Waker
+from actors.runtime.actor import Actor, Lifecycle, Unflushed
+from actors.runtime.errors import NotOwned, StillWaking, StoreWentBack
+from actors.runtime.log_messages import LogMessage
+from actors.runtime.publish import Publication
+from actors.runtime.resources import Resources
+
+if TYPE_CHECKING:
+    from actors.runtime.log_reader import Reader
+    from actors.runtime.look_ups import LookUps
+
+log = structlog.get_logger()
+
+
+class Partition:
+    """See the module. `read_before` is how far the log was read before the reader of today began."""
+
+    def __init__(
+        self, resources: Resources, waker: Waker, look_ups: "LookUps", number: int, checkpoint: int, serve_from: int
+    ) -> None:
+        self.resources = resources
+        self.publisher = resources.publisher
+        self.counters = resources.counters
+        self.region = resources.settings.region
+        self.count = resources.settings.partitions
+        self.number = number
+        self.checkpoint = checkpoint
+        self.moved_at = time.monotonic()
+        #: The stream's last position when this host took over; before it is read, nothing is answered.
+        self.serve_from = serve_from
+        self.read_before = checkpoint
+        #: Up to here decisions were thrown away and must come from a silent fold.
+        self.gap_end = checkpoint
+        self.reader: Reader | None = None
+        self.is_dropped = False
+        self.actors: dict[str, Actor] = {}
+        #: Actors with ops that wait behind their activation.
+        self.waiting: dict[Actor, None] = {}
+        #: Actors with decisions that are not stored yet.
+        self.dirty: dict[Actor, None] = {}
+        #: When each wedding changed last, the longest ago first; for the heads beacon.
+        self.changed: dict[Actor, float] = {}
+        self._waker = waker
+        self._look_ups = look_ups
+
+    @property
+    def position(self) -> int:
+        """How far every op was handed to its actor or its queue."""
+        return self.read_before if self.reader is None else max(self.read_before, self.reader.position)
+
+    @property
+    def settled(self) -> int:
+        """How far every op is decided."""
+        position = self.position
+        for actor in self.waiting:
+            position = min(position, actor.queue[0].position - 1)
+        return position
+
+    @property
+    def is_serving(self) -> bool:
+        """Tell whether it has read what the log held when this host took over (design D2 c)."""
+        return not self.is_dropped and self.position >= self.serve_from
+
+    @property
+    def has_gap(self) -> bool:
+        return self.gap_end > self.checkpoint
+
+    def deliver(self, message: LogMessage) -> list[Publication]:
+        """Fold the op at once when its wedding is awake, else queue it behind the activation; returns what to send."""
+        actor = self._actor(message.wedding)
+        actor.used_at = time.monotonic()
+        if actor.lifecycle is Lifecycle.FALLING_ASLEEP:
+            actor.step(Lifecycle.AWAKE)
+        if actor.lifecycle is Lifecycle.AWAKE:
+            return actor.fold(message)
+        actor.queue.append(message)
+        self.waiting[actor] = None
+        self.resources.mailbox.add(message.size)
+        return []
+
+    def next_queued(self, actor: Actor) -> LogMessage:
+        """Take the first waiting op of an actor; the caller decides it before anything else happens."""
+        message = actor.queue.popleft()
+        if not actor.queue:
+            del self.waiting[actor]
+        self.resources.mailbox.remove(message.size)
+        return message
+
+    async def awake(self, wedding: str, within_seconds: float) -> Actor:
+        """Return the wedding's actor, awake; raises StillWaking or NotOwned."""
+        actor = self._actor(wedding)
+        actor.used_at = time.monotonic()
+        if actor.lifecycle is Lifecycle.FALLING_ASLEEP:
+            actor.step(Lifecycle.AWAKE)
+        if actor.lifecycle is not Lifecycle.AWAKE:
+            waiter = asyncio.get_running_loop().create_future()
+            actor.waiters.append(waiter)
+            try:
+                await asyncio.wait_for(waiter, within_seconds)
+            except TimeoutError:
+                raise StillWaking from None
+        if self.is_dropped:
+            raise NotOwned
+        return actor
+
+    def _actor(self, wedding: str) -> Actor:
+        if self.is_dropped:
+            raise NotOwned
+        actor = self.actors.get(wedding)
+        if actor is None:
+            actor = self.actors[wedding] = Actor(self, wedding)
+            actor.step(Lifecycle.WAKING)
+            self._waker.wake(actor)
+        return actor
+
+    def let_go(self, actor: Actor) -> None:
+        """Forget an actor that has reached ASLEEP."""
+        actor.step(Lifecycle.ASLEEP)
+        self.actors.pop(actor.wedding, None)
+
+    def forget_unknown(self, actor: Actor) -> None:
+        """Forget a wedding that was only asked about and never existed."""
+        if actor.may_sleep and actor.awake_state.rev == 0:
+            actor.step(Lifecycle.FALLING_ASLEEP)
+            self.let_go(actor)
+
+    def record(self, actor: Actor, decision: Decision, size: int) -> None:
+        """Take note of a decision: it is to be stored and to be told in the beacon."""
+        counters = self.counters
+        counters.folded_ops += 1
+        if decision.refusal is not None:
+            counters.refused_ops += 1
+        self.mark_changed(actor)
+        if decision.position > self.gap_end and decision.position > self.checkpoint:
+            actor.unflushed.append(Unflushed(decision, size))
+            self.dirty[actor] = None
+            self.resources.buffer.add(size)
+
+    def mark_changed(self, actor: Actor) -> None:
+        self.changed.pop(actor, None)
+        self.changed[actor] = time.monotonic()
+
+    def settle(self, old: int, new: int, refused: Mapping[int, int]) -> None:
+        """Take note of a flush from `old` to `new`; raises StoreWentBack when less is stored than before."""
+        stored = refused.get(self.number, new)
+        if stored < old:
+            raise StoreWentBack(f"partition {self.number} was stored up to {old} and now says {stored}")
+        if not self.is_dropped:
+            self._move(stored)
+
+    def _move(self, stored: int) -> None:
+        self.checkpoint = stored
+        self.gap_end = max(self.gap_end, stored)
+        self.moved_at = time.monotonic()
+        for actor in list(self.dirty):
+            self.resources.buffer.remove(*actor.forget_stored(stored))
+            if not actor.unflushed:
+                del self.dirty[actor]
+
+    def throw_away(self) -> None:
+        """Drop every unflushed decision; a silent fold writes them later (design D7)."""
+        read = self.position if self.reader is None else max(self.position, self.reader.received)
+        decided = max((actor.unflushed[-1].decision.position for actor in self.dirty), default=0)
+        self.gap_end = max(self.gap_end, read, decided)
+        for actor in self.dirty:
+            self.resources.buffer.remove(*actor.forget_stored(self.gap_end))
+        self.dirty.clear()
+
+    def drop(self) -> None:
+        """Give the partition up: nothing of it is kept, and whoever waits is told."""
+        self.is_dropped = True
+        for actor in self.actors.values():
+            self.resources.buffer.remove(*actor.forget_stored(actor.unflushed[-1].decision.position if actor.unflushed else 0))
+            self.resources.mailbox.remove(sum(message.size for message in actor.queue))
+            actor.queue.clear()
+            actor.release_waiters(NotOwned())
+        self.actors.clear()
+        self.waiting.clear()
+        self.dirty.clear()
+        self.changed.clear()
+
+    def look_up(self, actor: Actor, answer: Answer) -> None:
+        """Answer a repeat whose outcome only the stored changes know."""
+        self._look_ups.put(actor, answer)
+
+    def report_fault(self, message: LogMessage, fault: Exception) -> None:
+        """Report an op whose decision met an exception; it has become `internal_error`."""
+        self.counters.internal_errors += 1
+        log.error("op_met_a_fault", wedding=message.wedding, position=message.position, op=message.entry.op.id, exc_info=fault)
+        subject = log_subject(self.region, WEDDING, message.wedding, message.principal, self.count)
+        reason = f"{type(fault).__name__}: {fault}"
+        self.resources.dead_letters.put("internal", subject, message.position, reason, msgspec.json.encode(message.entry))

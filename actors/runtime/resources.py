@@ -1,0 +1,69 @@
+"""What every part of one host works with: connections, the identity of the log, counters, and the way to report what must end it.
+
+Made by the host, handed to everybody. Nothing here does anything by itself.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from actors.runtime.buffer import FlushBuffer, Mailbox
+from actors.runtime.counters import Counters
+from actors.runtime.dead_letters import DeadLetters
+from actors.runtime.publish import Publisher
+from config.settings import Settings
+from store.bus import Bus
+from store.log_writer import LogWriter
+from store.postgres import Database
+from store.streams import LogIdentity
+
+
+class Background:
+    """The tasks of one part of the host: a task that fails ends the host, and all of them end together."""
+
+    def __init__(self, failure: asyncio.Future[None]) -> None:
+        self._failure = failure
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Report what must end the host; the first report counts."""
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    async def stop(self) -> None:
+        """End every task and return when they have ended; the task that calls is left out."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """One host's connections and shared parts."""
+
+    settings: Settings
+    bus: Bus
+    database: Database
+    identity: LogIdentity
+    writer: LogWriter
+    publisher: Publisher
+    dead_letters: DeadLetters
+    failure: asyncio.Future[None]
+    counters: Counters
+    buffer: FlushBuffer
+    mailbox: Mailbox

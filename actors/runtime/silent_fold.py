@@ -1,0 +1,142 @@
+"""Writing the changes of a thrown-away flush buffer: a second fold from the checkpoint that nobody hears (design D7).
+
+It reads the log with a consumer of its own and starts from states as Postgres has them, so what it decides is what the live
+actors decided; they go on meanwhile, keeping what comes after the gap. Run by the flusher when Postgres is back.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from actors.contract.decisions import Decision
+from actors.contract.subjects import WEDDING, log_filter, log_stream
+from actors.domain.decide import Meta, decide_safely
+from actors.domain.evolve import evolve
+from actors.domain.state import WeddingState
+from actors.runtime.activation import load
+from actors.runtime.effects import outbox_rows
+from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
+from actors.runtime.partition import Partition
+from actors.runtime.resources import Resources
+from store import changes
+from store.changes import Row
+from store.log_consumer import LogConsumer
+
+#: States kept from one flush to the next; above it all are read again.
+MAX_STATES: Final = 1000
+POLL_SECONDS: Final = 0.05
+log = structlog.get_logger()
+
+
+class SilentFold:
+    """One fold over the gaps of some partitions of one stream, as they are when it begins."""
+
+    def __init__(self, resources: Resources, stream: int, partitions: Sequence[Partition]) -> None:
+        self._resources = resources
+        self._partitions = {partition.number: partition for partition in partitions}
+        self._targets = {partition.number: partition.gap_end for partition in partitions}
+        self._states: dict[str, WeddingState] = {}
+        self._decided: defaultdict[tuple[int, str], list[Decision]] = defaultdict(list)
+        self._messages: asyncio.Queue[LogMessage] = asyncio.Queue(maxsize=resources.settings.flush_ops)
+        self._broken: Exception | None = None
+        self._consumer = LogConsumer(
+            resources.bus,
+            log_stream(stream),
+            [log_filter(resources.settings.region, number) for number in sorted(self._partitions)],
+            min(partition.checkpoint for partition in partitions),
+            self._on_message,
+            on_broken=self._on_broken,
+        )
+
+    async def run(self) -> None:
+        """Store everything up to the ends of the gaps; raises StoreError, and what was stored until then stays."""
+        log.info("silent_fold_begins", partitions=len(self._partitions), upto=max(self._targets.values()))
+        await self._consumer.start()
+        try:
+            while any(self._partitions[number].checkpoint < target for number, target in self._targets.items()):
+                if all(partition.is_dropped for partition in self._partitions.values()):
+                    return
+                await self._store(await self._fold_some())
+        finally:
+            await self._consumer.stop()
+        log.info("silent_fold_ends", partitions=len(self._partitions))
+
+    async def _on_message(self, position: int, timestamp_ms: int, subject: str, data: bytes) -> None:
+        # What cannot be decoded was reported by the live reader.
+        with suppress(Undecodable):
+            await self._messages.put(decode_message(position, timestamp_ms, subject, data))
+
+    def _on_broken(self, error: Exception) -> None:
+        self._broken = error
+
+    async def _fold_some(self) -> int:
+        """Decide up to one flush's worth of ops; returns the position up to which everything is decided."""
+        last = max(self._targets.values())
+        position = 0
+        for _ in range(self._resources.settings.flush_ops):
+            message = await self._next(last)
+            if message is None:
+                return last
+            await self._decide(message)
+            position = message.position
+        return position
+
+    async def _next(self, last: int) -> LogMessage | None:
+        """Return the next op, or None when everything up to `last` has come."""
+        while self._messages.empty():
+            if self._broken is not None:
+                raise self._broken
+            if self._consumer.position >= last:
+                return None
+            await asyncio.sleep(POLL_SECONDS)
+        return self._messages.get_nowait()
+
+    async def _decide(self, message: LogMessage) -> None:
+        if message.position > self._targets[message.partition]:
+            return
+        state = self._states.get(message.wedding)
+        if state is None:
+            state, _ = await load(self._resources.database, message.wedding)
+            self._states[message.wedding] = state
+        if message.position <= state.position:
+            return
+        meta = Meta(message.wedding, message.principal, message.position, message.timestamp_ms)
+        outcome, _ = decide_safely(state, message.entry, meta)
+        if isinstance(outcome, Decision):
+            evolve(state, outcome)
+            self._decided[message.partition, message.wedding].append(outcome)
+
+    async def _store(self, position: int) -> None:
+        """Write what is decided and move the checkpoints; what another host stored first is left out."""
+        upto = {number: min(position, target) for number, target in self._targets.items()}
+        moves = self._moves(upto)
+        while moves:
+            rows = [
+                Row(number, WEDDING, wedding, written)
+                for (number, wedding), decisions in self._decided.items()
+                if number in moves and (written := [each for each in decisions if each.position > moves[number][0]])
+            ]
+            settings = self._resources.settings
+            effects = [
+                effect
+                for row in rows
+                for effect in outbox_rows(settings.region, settings.partitions, row.partition, row.id, row.decisions)
+            ]
+            refused = await changes.flush(self._resources.database, self._resources.identity.generation, moves, rows, effects)
+            for number, (old, new) in moves.items():
+                self._partitions[number].settle(old, new, refused)
+            moves = {number: move for number, move in self._moves(upto).items() if number in refused}
+        self._decided.clear()
+        if len(self._states) > MAX_STATES:
+            self._states.clear()
+
+    def _moves(self, upto: dict[int, int]) -> dict[int, tuple[int, int]]:
+        return {
+            number: (partition.checkpoint, upto[number])
+            for number, partition in self._partitions.items()
+            if not partition.is_dropped and upto[number] > partition.checkpoint
+        }
