@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
 
 
 class Pending:
-    """An op until its outcome: `await pending.outcome()` says what became of it, `await pending.saved()` whether it is on disk."""
+    """An op until its outcome: `await pending.outcome()` is what became of it, `await pending.saved()` whether it is on disk."""
 
     def __init__(self, op: Op) -> None:
         self.op = op

@@ -1,0 +1,114 @@
+"""`python -m bench` (also `make bench`): the load of 200 weddings of five; `python -m bench faults`: the same with kills.
+
+Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
+standard output, and with --json also to a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.faults import run_faults
+from bench.installation import Installation
+from bench.ladder import climb, loaded_weddings, run_step
+from bench.peers import PeersMissing, floor_rate
+from bench.report import step_line, summary
+
+#: The load must not be held back by limits made for people.
+_ENVIRONMENT = {"WEDSYNC_LOG_LEVEL": "warning"}
+
+
+def main() -> int:
+    """Read the options and run."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="wedsync-bench-") as folder:
+        run = run_faults if options.load == "faults" else _run_load
+        report: dict[str, Any] = asyncio.run(run(Path(folder), options))
+    if options.json is not None:
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0 if report["passed"] else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description="Measure WedSync under load.")
+    parser.add_argument("load", nargs="?", choices=["ladder", "faults"], default="ladder", help="what to run (default: ladder)")
+    parser.add_argument("--rate", type=float, help="offer this rate alone, in ops/s (default: climb a ladder; faults: 200)")
+    parser.add_argument("--start", type=float, default=1000.0, help="first rate of the ladder, in ops/s")
+    parser.add_argument("--seconds", type=float, help="length of a step's window (default 8; faults: 60)")
+    parser.add_argument("--weddings", type=int, help="how many weddings (default 200; faults: 20)")
+    parser.add_argument("--members", type=int, default=5, help="members per wedding")
+    parser.add_argument(
+        "--refine", type=int, default=2, help="how often the gap between the last good and the bad rate is halved"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random edits")
+    parser.add_argument("--quick", action="store_true", help="20 weddings, windows of 3 s: to see that it works")
+    parser.add_argument("--peers", type=Path, help="folder of the peers: measure the bare floor in the same run")
+    parser.add_argument("--kill", action="append", help="faults: kill only this one (host, gateway, nats, postgres); repeatable")
+    parser.add_argument("--json", type=Path, help="write the report to this file as well")
+    options = parser.parse_args()
+    faults = options.load == "faults"
+    options.weddings = options.weddings or (20 if faults or options.quick else 200)
+    options.seconds = options.seconds or (3.0 if options.quick else 60.0 if faults else 8.0)
+    return options
+
+
+async def _run_load(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    async with Installation(folder, environment=_ENVIRONMENT) as installation:
+        _tell(f"WedSync serves at {installation.url}; creating {options.weddings} weddings of {options.members}")
+        load = loaded_weddings(installation, folder, weddings=options.weddings, members=options.members, seed=options.seed)
+        async with load as generator:
+            joined = await generator.joined()
+            _tell(f"{options.weddings * options.members} members joined in {joined:.1f} s")
+            if options.rate:
+                steps = [await run_step(generator, options.rate, seconds=options.seconds)]
+                _tell(step_line(steps[0]))
+            else:
+                steps = await climb(
+                    generator,
+                    options.start,
+                    seconds=options.seconds,
+                    refinements=options.refine,
+                    tell=lambda step: _tell(step_line(step)),
+                )
+    floor = await _floor(folder, options)
+    print(summary(steps, floor))
+    return {
+        "weddings": options.weddings,
+        "members": options.members,
+        "join_seconds": joined,
+        "steps": steps,
+        "floor_ops_per_second": floor,
+        "passed": any(step["sustained"] for step in steps),
+    }
+
+
+async def _floor(folder: Path, options: argparse.Namespace) -> float | None:
+    if options.peers is None:
+        return None
+    try:
+        _tell("the bare floor under the same load")
+        return await floor_rate(
+            options.peers,
+            folder,
+            weddings=options.weddings,
+            members=options.members,
+            seconds=options.seconds,
+            start=options.start,
+        )
+    except PeersMissing as missing:
+        _tell(f"floor not measured: {missing}")
+        return None
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
