@@ -96,11 +96,15 @@ class LogAuthor:
             "homeCurrency": "EUR",
             "role": "couple",
         }
-        return await self.write(wedding, author, Op("timeline_update", "insert", Target("wedding", wedding), self.next_id(author), data))
+        return await self.write(
+            wedding, author, Op("timeline_update", "insert", Target("wedding", wedding), self.next_id(author), data)
+        )
 
     async def insert_task(self, wedding: str, task: str, title: str = "", author: str = "ana") -> int:
         data = {"title": title or f"Task {task}", "done": False}
-        return await self.write(wedding, author, Op("task_completion", "insert", Target("tasks", task), self.next_id(author), data))
+        return await self.write(
+            wedding, author, Op("task_completion", "insert", Target("tasks", task), self.next_id(author), data)
+        )
 
     async def rename_task(self, wedding: str, task: str, title: str, author: str = "ana") -> int:
         op = Op("task_completion", "update", Target("tasks", task), self.next_id(author), {"title": title})

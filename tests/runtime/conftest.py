@@ -1,0 +1,35 @@
+"""What the tests of hosts share: an author of ops, an ear for envelopes, and settings for hosts on the run's servers."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from config.settings import Settings
+from tests.support.hosts import Envelopes, LogAuthor, host_settings, running_bus
+from tests.support.servers import NatsServer
+
+#: Makes settings of a host on the servers of this test.
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def settings_of(jetstream: NatsServer, database_url: str) -> MakeSettings:
+    """Settings of hosts on these servers, each with a name of its own."""
+
+    def make(host: str = "host-1", **overrides: object) -> Settings:
+        return host_settings(jetstream, database_url, host_id=host, **overrides)
+
+    return make
+
+
+@pytest.fixture
+async def author(jetstream: NatsServer) -> AsyncIterator[LogAuthor]:
+    """Writes ops and asks questions as a gateway does."""
+    async with running_bus(jetstream, "gateway") as bus:
+        yield await LogAuthor.open(bus)
+
+
+@pytest.fixture
+async def heard(author: LogAuthor) -> Envelopes:
+    """Everything that hosts say about any wedding."""
+    return await Envelopes.of(author.bus)
