@@ -1,0 +1,101 @@
+"""The parts of one gateway and how they are wired. `process` runs it; routes and services of the edge find their parts here."""
+
+import asyncio
+import secrets
+from typing import Protocol, Self
+
+from aiohttp import web
+
+from config.settings import Settings
+from gateway.counts import Counts
+from gateway.group_commit import GroupCommit
+from gateway.hub import Hub
+from gateway.owner import Owner
+from gateway.ports import PresenceHub
+from gateway.socket import WriteTurn
+from gateway.submit import Submitter
+from store.bus import Bus
+from store.log_writer import LogWriter
+from store.postgres import Database
+
+
+class Service(Protocol):
+    """A part with a life of its own: started before the port opens, stopped after the sockets are closed."""
+
+    async def start(self) -> None:
+        """Begin; an error keeps the gateway from starting."""
+        ...
+
+    async def stop(self) -> None:
+        """End within a second or so."""
+        ...
+
+
+class Gateway:
+    """Everything that one gateway process has one of. `ready` is False while it starts and while it drains."""
+
+    def __init__(self, settings: Settings, bus: Bus, database: Database, writer: LogWriter, boot: str) -> None:
+        self.settings = settings
+        self.id = settings.gateway_id
+        self.boot = boot
+        self.bus = bus
+        self.database = database
+        self.ready = False
+        self.counts = Counts()
+        self.write_turn = WriteTurn()
+        self.commits = [
+            GroupCommit(
+                writer,
+                batch_ops=settings.commit_batch_ops,
+                publishes_in_flight=settings.commits_in_flight,
+                timeout_seconds=settings.publish_timeout_seconds,
+                waiting_bytes_limit=settings.limits.waiting_bytes_per_gateway // settings.log_streams,
+            )
+            for _ in range(settings.log_streams)
+        ]
+        self.owner = Owner(bus, settings, self.counts)
+        self.hub = Hub(bus, self.owner, settings, self.counts)
+        self.submitter = Submitter(self.commits, self.owner, settings, self.counts)
+        self._presence: PresenceHub | None = None
+        self._writer = writer
+
+    @property
+    def presence(self) -> PresenceHub:
+        assert self._presence is not None  # noqa: S101  # process wires it before the port opens
+        return self._presence
+
+    @presence.setter
+    def presence(self, presence: PresenceHub) -> None:
+        self._presence = presence
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Self:
+        """Connect to NATS and Postgres; raises StoreError."""
+        boot = secrets.token_hex(16)
+        name = f"gateway {settings.gateway_id}"
+        password = settings.nats_password.get_secret_value()
+        bus = await Bus.connect(
+            settings.nats_url.get_secret_value(),
+            user=settings.nats_user,
+            password=password,
+            name=name,
+            inbox_prefix="_INBOX_gateway",
+        )
+        writer = await LogWriter.open(bus, boot)
+        database = await Database.open(settings.database_url.get_secret_value(), min_size=1, max_size=2)
+        return cls(settings, bus, database, writer, boot)
+
+    async def commits_drained(self) -> None:
+        """Return once every op that was taken has its place in the log."""
+        await asyncio.gather(*(commit.drained() for commit in self.commits))
+
+    async def close(self) -> None:
+        """Give everything back; what still waits for the log is given up."""
+        for commit in self.commits:
+            await commit.close()
+        await self._writer.close()
+        await self.bus.close()
+        await self.database.close()
+
+
+GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)

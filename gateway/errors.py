@@ -1,0 +1,112 @@
+"""The errors of the gateway: one base, each with a stable code of the contract, a message and a remedy that clients may read.
+
+What another package raises is turned into these at the gateway's edge; nothing here names a token or an item's contents.
+"""
+
+from typing import NamedTuple
+
+from actors.contract.codes import CODES
+
+
+class Stand(NamedTuple):
+    """Where an owner stood when it answered."""
+
+    generation: int
+    position: int
+    rev: int
+    acl: int
+
+
+class GatewayError(Exception):
+    """The gateway cannot do what was asked; code, message and remedy say why and what helps."""
+
+    code = "internal_error"
+
+    def __init__(self, code: str = "", message: str = "", remedy: str = "") -> None:
+        """Take the default message and remedy of the code unless more exact ones are given."""
+        self.code = code or type(self).code
+        text = CODES[self.code]
+        self.message = message or text.message
+        self.remedy = remedy or text.remedy
+        super().__init__(f"{self.code}: {self.message}")
+
+
+class TokenError(GatewayError):
+    """The token is missing, malformed, expired, or for another wedding or use; get a new one."""
+
+    code = "bad_token"
+
+
+class OwnerUnreachable(GatewayError):
+    """Nobody answers for the wedding yet: its owner is starting, or the store is away; try again in a second."""
+
+    code = "waking"
+
+
+class TooOld(GatewayError):
+    """The owner no longer keeps the envelopes that were asked for; take a snapshot instead."""
+
+    code = "unavailable"
+
+
+class WeddingUnknown(GatewayError):
+    """There is no such wedding; check the id, or create it. `stand` says where its owner stood, if one answered."""
+
+    code = "wedding_unknown"
+
+    def __init__(self, stand: Stand | None = None) -> None:
+        """`stand` is where the owner stood."""
+        super().__init__()
+        self.stand = stand
+
+
+class Overloaded(GatewayError):
+    """More ops wait for the log than the gateway may hold; keep the op and send it again later."""
+
+    code = "unavailable"
+
+
+class LogRefused(GatewayError):
+    """The log took none of it, surely; keep the op and send it again under the same number."""
+
+    code = "unavailable"
+
+
+class Refused(GatewayError):
+    """An op is refused before the log: nothing was stored and no number consumed.
+
+    `op` is its id as far as it could be read ("" if it names none); `next` the number that is taken next of its client;
+    `retry_after_ms` is set for `slow_down`.
+    """
+
+    code = "bad_frame"
+
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        remedy: str = "",
+        *,
+        op: str = "",
+        following: int = 0,
+        retry_after_ms: int | None = None,
+    ) -> None:
+        """As its base, with what the frame `rejected` needs."""
+        super().__init__(code, message, remedy)
+        self.op = op
+        self.next = following
+        self.retry_after_ms = retry_after_ms
+
+
+class PortBusy(GatewayError):
+    """The port cannot be listened on; stop who holds it or choose another with WEDSYNC_PORT."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str) -> None:
+        """Say which port and why."""
+        super().__init__(message=message, remedy="Stop who holds the port, or choose another with WEDSYNC_PORT.")
+
+    def __str__(self) -> str:
+        """One line for the person who starts the process."""
+        return f"{self.message} {self.remedy}"

@@ -1,0 +1,156 @@
+"""Questions to the owner of a wedding, asked until somebody who is up to date answers (design D2).
+
+Every question names the highest log position that this gateway has seen in the wedding's partition; `behind`, silence and a
+missing owner are asked again until the time is up, which clients then see as `waking`. Used by rooms and HTTP routes.
+"""
+
+import asyncio
+import time
+from typing import Final, NamedTuple
+
+import msgspec
+
+from actors.contract.calls import (
+    ChannelChunk,
+    HistoryQuestion,
+    Member,
+    PermissionsBody,
+    Question,
+    Reply,
+    SinceQuestion,
+    StateHead,
+    StateQuestion,
+)
+from actors.contract.channels import Rights
+from actors.contract.envelopes import Envelope
+from actors.contract.ids import partition_of
+from actors.contract.subjects import WEDDING, call_subject
+from config.settings import Settings
+from gateway.counts import Counts
+from gateway.errors import GatewayError, OwnerUnreachable, Stand, TooOld, WeddingUnknown
+from store.bus import Bus
+from store.errors import BusDown, NoResponder, RequestTimeout
+
+#: How long one question may stay open in all, and how long one owner may take to answer it.
+PATIENCE_SECONDS: Final = 4.0
+_ANSWER_SECONDS: Final = 1.5
+_PAUSE_SECONDS: Final = 0.1
+#: Open questions at once: after a reconnect every room asks.
+_MOST_QUESTIONS: Final = 128
+
+_encode = msgspec.json.Encoder().encode
+_decode_head = msgspec.json.Decoder(StateHead).decode
+_decode_chunk = msgspec.json.Decoder(ChannelChunk).decode
+_decode_envelopes = msgspec.json.Decoder(list[Envelope]).decode
+_decode_permissions = msgspec.json.Decoder(PermissionsBody).decode
+_decode_digests = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
+_decode_events = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class WeddingState(NamedTuple):
+    """A wedding at one rev; `chunks` is None where only the head was asked for."""
+
+    stand: Stand
+    head: StateHead
+    chunks: dict[str, list[ChannelChunk]] | None
+
+
+class Since(NamedTuple):
+    """The envelopes after a rev, contiguous up to the owner's."""
+
+    stand: Stand
+    envelopes: list[Envelope]
+
+
+class Permissions(NamedTuple):
+    """Who may read what, as of `stand.acl`."""
+
+    stand: Stand
+    members: dict[str, Member]
+
+
+class Owner:
+    """The owners of all weddings, as one gateway sees them. Raises OwnerUnreachable, TooOld, or GatewayError wedding_unknown."""
+
+    def __init__(self, bus: Bus, settings: Settings, counts: Counts) -> None:
+        self._bus = bus
+        self._region = settings.region
+        self._partitions = settings.partitions
+        self._counts = counts
+        self._asking = asyncio.Semaphore(_MOST_QUESTIONS)
+        #: The highest log position seen per partition.
+        self.positions: dict[int, int] = {}
+
+    def saw(self, partition: int, position: int) -> None:
+        """Remember how far a partition is known to be."""
+        if position > self.positions.get(partition, 0):
+            self.positions[partition] = position
+
+    async def state(self, wedding: str, *, content: bool, patience_seconds: float = PATIENCE_SECONDS) -> WeddingState:
+        self._counts.state_calls += 1
+        question = StateQuestion(self._position(wedding), content)
+        replies = await self._ask(wedding, "state", question, patience_seconds)
+        chunks: dict[str, list[ChannelChunk]] | None = None
+        if content:
+            chunks = {}
+            for reply in replies[1:]:
+                chunk = _decode_chunk(reply.body)
+                chunks.setdefault(chunk.channel, []).append(chunk)
+        return WeddingState(_stand(replies[0]), _decode_head(replies[0].body), chunks)
+
+    async def since(self, wedding: str, *, rev: int | None = None, channels: dict[str, int] | None = None) -> Since:
+        """Exactly one of `rev` and `channels`; see SinceQuestion."""
+        question = SinceQuestion(self._position(wedding), rev, channels)
+        replies = await self._ask(wedding, "since", question)
+        return Since(_stand(replies[-1]), [envelope for reply in replies for envelope in _decode_envelopes(reply.body)])
+
+    async def permissions(self, wedding: str) -> Permissions:
+        [reply] = await self._ask(wedding, "permissions", Question(self._position(wedding)))
+        return Permissions(_stand(reply), _decode_permissions(reply.body).members)
+
+    async def digest(self, wedding: str) -> dict[str, tuple[int, str]]:
+        """Every channel's sequence and digest."""
+        [reply] = await self._ask(wedding, "digest", Question(self._position(wedding)))
+        return _decode_digests(reply.body)
+
+    async def history(self, wedding: str, *, since_ms: int, rights: Rights, limit: int) -> list[bytes]:
+        """Return encoded events of the channels that the rights include, oldest first."""
+        question = HistoryQuestion(self._position(wedding), since_ms, rights, limit)
+        replies = await self._ask(wedding, "history", question)
+        return [bytes(event) for reply in replies for event in _decode_events(reply.body)]
+
+    def _position(self, wedding: str) -> int:
+        return self.positions.get(partition_of(wedding, self._partitions), 0)
+
+    async def _ask(
+        self, wedding: str, call: str, question: msgspec.Struct, patience_seconds: float = PATIENCE_SECONDS
+    ) -> list[Reply]:
+        subject = call_subject(self._region, WEDDING, wedding, call, self._partitions)
+        payload = _encode(question)
+        until = time.monotonic() + patience_seconds
+        while True:
+            error, replies = "waking", []
+            try:
+                async with self._asking:
+                    replies = await self._bus.call(subject, payload, timeout_seconds=_ANSWER_SECONDS)
+            except (RequestTimeout, NoResponder, BusDown):
+                pass
+            else:
+                error = next((reply.error for reply in replies if reply.error), "")
+                if not error:
+                    stand = replies[0]
+                    self.saw(partition_of(wedding, self._partitions), stand.position)
+                    return replies
+            if error == "too_old":
+                raise TooOld
+            if error == "wedding_unknown":
+                raise WeddingUnknown(_stand(replies[0]))
+            if error not in ("waking", "behind"):
+                raise GatewayError("internal_error", f"The owner does not answer {call}: {error}.")
+            if time.monotonic() > until:
+                raise OwnerUnreachable
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _stand(reply: Reply) -> Stand:
+    return Stand(reply.generation, reply.position, reply.rev, reply.acl)

@@ -1,0 +1,37 @@
+"""What the core of the gateway asks of its edge: presence, and observers of connections.
+
+Protocols only; gateway.edge fills them.
+"""
+
+from typing import Protocol
+
+from gateway.room import Room
+from gateway.socket import Socket
+
+
+class PresenceHub(Protocol):
+    """Who is here and what they do. Bad input of a client is raised as Refused."""
+
+    def join(self, room: Room, socket: Socket) -> None:
+        """The socket has been synced."""
+        ...
+
+    def update(self, room: Room, socket: Socket, presence: dict[str, object]) -> None:
+        """The person does something else now."""
+        ...
+
+    def leave(self, room: Room, socket: Socket) -> None:
+        """Called once for every join."""
+        ...
+
+
+class ConnectionObserver(Protocol):
+    """Somebody who keeps account of connections: projections, metrics."""
+
+    def joined(self, room: Room, socket: Socket) -> None:
+        """A socket has been synced."""
+        ...
+
+    def left(self, room: Room, socket: Socket) -> None:
+        """Called once for every socket that joined."""
+        ...

@@ -1,0 +1,107 @@
+"""The gateway process: starts the parts in order, says READY, and on SIGTERM drains and leaves (reliability 5.1.10).
+
+`serving` is the same for the process and for tests. Order of the end: not ready, no new connections, what was taken gets into
+the log, sockets are told to come back, services stop.
+"""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from config.logging import configure_logging
+from config.settings import Settings
+from gateway import edge, websocket
+from gateway.app import GATEWAY, Gateway
+from gateway.errors import PortBusy
+from store.errors import StoreError
+
+#: The kernel's queue of connections that wait to be accepted: a storm of joins arrives at once.
+_BACKLOG: Final = 4096
+_SHUTDOWN_SECONDS: Final = 1.0
+_log = structlog.get_logger()
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    configure_logging(settings, role="gateway", id=settings.gateway_id)
+    try:
+        return uvloop.run(_main(settings))
+    except (PortBusy, StoreError) as failure:
+        sys.stderr.write(f"gateway {settings.gateway_id}: {failure}\n")
+        return 1
+
+
+async def _main(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with serving(settings) as (gateway, port):
+        # What was made so far stays; collections of the young objects need not look at it.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 50)
+        sys.stdout.write(f"READY gateway {gateway.id} {port}\n")
+        sys.stdout.flush()
+        await stop.wait()
+    return 0
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
+    """A gateway that answers on the returned port for the length of the block; raises StoreError or PortBusy at the start."""
+    gateway = await Gateway.open(settings)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(gateway.close)
+        gateway.presence = edge.presence_hub(gateway)
+        await gateway.hub.start()
+        for service in edge.services(gateway):
+            await service.start()
+            stack.push_async_callback(service.stop)
+        app = web.Application(client_max_size=settings.limits.frame_bytes)
+        app[GATEWAY] = gateway
+        websocket.register(app)
+        edge.register(app, gateway)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(gateway.hub.stop)
+        site, port = await _open_port(runner, settings)
+        gateway.ready = True
+        _log.info("gateway_ready", port=port, region=settings.region)
+        try:
+            yield gateway, port
+        finally:
+            gateway.ready = False
+            await site.stop()
+            await _drain(gateway, settings.drain_seconds)
+
+
+async def _open_port(runner: web.AppRunner, settings: Settings) -> tuple[web.TCPSite, int]:
+    site = web.TCPSite(
+        runner, settings.listen_host, settings.port, backlog=_BACKLOG, reuse_port=settings.share_port or None, reuse_address=True
+    )
+    try:
+        await site.start()
+    except OSError as failure:
+        raise PortBusy(f"{settings.listen_host}:{settings.port} cannot be listened on: {failure.strerror}.") from failure
+    server = site._server  # noqa: SLF001  # aiohttp tells the chosen port of a site nowhere else
+    address: tuple[str, int] = server.sockets[0].getsockname()  # type: ignore[union-attr]  # started just now
+    return site, address[1]
+
+
+async def _drain(gateway: Gateway, seconds: float) -> None:
+    """Let what was taken reach the log; what cannot is the clients' to send again."""
+    try:
+        async with asyncio.timeout(seconds):
+            await gateway.commits_drained()
+    except TimeoutError:
+        _log.warning("drain_gave_up", waiting_ops=sum(commit.waiting_ops for commit in gateway.commits))

@@ -1,0 +1,319 @@
+"""One client's conversation: hello, welcome, sync, then frames until it ends (design section 4; close codes: reliability 5.1.9).
+
+The lifecycle is the table below. What a client does wrong is caught here, once per frame, and concerns that client alone.
+Bytes come from gateway.websocket; where ops go is gateway.submit, what comes back is written by the room's audience.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from enum import Enum
+from functools import partial
+from typing import Final, assert_never
+
+import msgspec
+
+from actors.contract.client_frames import PROTOCOL_VERSION, ClientFrame, DataSync, Hello, Ping, PresenceUpdate, SubmitOp
+from actors.contract.ids import SERVICE_PRINCIPALS, is_client, is_token
+from actors.contract.server_frames import Welcome
+from config.settings import Settings
+from gateway.counts import Counts
+from gateway.errors import GatewayError, OwnerUnreachable, Refused, TokenError
+from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, saved_frame, struct_frame
+from gateway.hub import Hub
+from gateway.ids import new_client
+from gateway.ports import PresenceHub
+from gateway.rate import TokenBucket
+from gateway.room import Room
+from gateway.socket import Socket
+from gateway.submit import Author, PresenceChange, Submitted, Submitter, read_op
+from gateway.sync import Sync, prepare, repair_frames
+from gateway.tokens import TokenClaims, read_token
+
+BAD_FRAME: Final = 4400
+BAD_TOKEN: Final = 4401
+NOT_ALLOWED: Final = 4403
+WEDDING_UNKNOWN: Final = 4404
+VERSION_UNSUPPORTED: Final = 4406
+TRY_LATER: Final = 1013
+RESTART: Final = 1012
+#: The close that follows each error before `welcome`.
+CLOSE_CODES: Final = {
+    "bad_frame": BAD_FRAME,
+    "bad_id": BAD_FRAME,
+    "too_large": BAD_FRAME,
+    "bad_token": BAD_TOKEN,
+    "not_allowed": NOT_ALLOWED,
+    "wedding_unknown": WEDDING_UNKNOWN,
+    "version_unsupported": VERSION_UNSUPPORTED,
+}
+#: A repair computes whole channels: one a second is plenty for an honest client.
+_REPAIRS_PER_SECOND: Final = 1.0
+_REPAIR_BURST: Final = 5.0
+
+_decode_frame = msgspec.json.Decoder(ClientFrame).decode
+
+
+class Phase(Enum):
+    """Where a session stands."""
+
+    AWAITING_HELLO = "connected; nobody knows yet who it is"
+    JOINING = "said a valid hello; its state is being gathered"
+    LIVE = "synced; gets every envelope that it may read"
+    ENDED = "closed, from either side"
+
+
+TRANSITIONS: Final = {
+    Phase.AWAITING_HELLO: {Phase.JOINING, Phase.ENDED},
+    Phase.JOINING: {Phase.LIVE, Phase.ENDED},
+    Phase.LIVE: {Phase.ENDED},
+    Phase.ENDED: set[Phase](),
+}
+
+
+class IllegalTransition(GatewayError):
+    """A session took a step that its lifecycle does not have; this is a fault of ours."""
+
+    code = "internal_error"
+
+
+class Session:
+    """See the module. `take` gets each frame, `end` is called once when the connection is over."""
+
+    def __init__(
+        self, socket: Socket, hub: Hub, submitter: Submitter, presence: PresenceHub, settings: Settings, counts: Counts
+    ) -> None:
+        self.phase = Phase.AWAITING_HELLO
+        self._socket = socket
+        self._hub = hub
+        self._submitter = submitter
+        self._presence = presence
+        self._settings = settings
+        self._counts = counts
+        self._room: Room | None = None
+        self._author = Author("", "websocket", "", "", None)
+        self._saved_op = ""
+        self._expiry: asyncio.TimerHandle | None = None
+        self._repairs = TokenBucket(_REPAIRS_PER_SECOND, _REPAIR_BURST, time.monotonic())
+
+    def step(self, phase: Phase) -> None:
+        """Go on to the next phase; raises IllegalTransition and changes nothing where the table has no such step."""
+        if phase not in TRANSITIONS[self.phase]:
+            raise IllegalTransition(message=f"{self.phase.name} cannot become {phase.name}.")
+        self.phase = phase
+
+    async def take(self, data: bytes) -> None:
+        """Handle one text frame; never raises for what a client sent."""
+        try:
+            frame = _decode_frame(data)
+        except (msgspec.DecodeError, ValueError) as error:
+            self._refuse(GatewayError("bad_frame", f"The frame cannot be read: {error}."))
+            return
+        if self.phase is Phase.LIVE:
+            await self._take_live(frame)
+        elif self.phase is Phase.AWAITING_HELLO:
+            await self._take_hello(frame)
+
+    def take_binary(self) -> None:
+        self._refuse(GatewayError("bad_frame", "Frames are JSON text, not binary."))
+
+    def hello_timed_out(self) -> None:
+        if self.phase is Phase.AWAITING_HELLO:
+            self._socket.close(BAD_TOKEN, GatewayError("bad_token", "No hello came in time.", "Send hello as the first frame."))
+
+    def end(self) -> None:
+        """Forget the connection."""
+        was_live = self.phase is Phase.LIVE
+        if self.phase is not Phase.ENDED:
+            self.step(Phase.ENDED)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self._room is not None:
+            self._room.audience.remove(self._socket)
+            if was_live:
+                self._presence.leave(self._room, self._socket)
+                self._hub.left(self._room, self._socket)
+            self._hub.leave(self._room)
+            self._room = None
+
+    # --- joining
+
+    async def _take_hello(self, frame: ClientFrame) -> None:
+        try:
+            if not isinstance(frame, Hello):
+                raise GatewayError("bad_frame", "The first frame is hello.")
+            if frame.version != PROTOCOL_VERSION:
+                raise GatewayError("version_unsupported")
+            claims = self._check_token(frame)
+            client = frame.client or new_client(datetime.now(UTC))
+            if not is_client(client):
+                raise GatewayError("bad_id", "`client` is not a client id.")
+            self.step(Phase.JOINING)
+            await self._join(frame, claims.principal, client)
+            self._expiry = asyncio.get_running_loop().call_later(max(0.0, claims.expires_at - time.time()), self._expire)
+        except GatewayError as error:
+            self._socket.close(CLOSE_CODES.get(error.code, TRY_LATER), error)
+
+    def _check_token(self, hello: Hello) -> TokenClaims:
+        if not is_token(hello.wedding):
+            raise GatewayError("bad_frame", "`wedding` is not an id.")
+        claims = read_token(self._settings.jwt_secret.get_secret_value(), hello.token, now=time.time())
+        if claims.wedding != hello.wedding and claims.principal not in SERVICE_PRINCIPALS:
+            raise TokenError(message="The token is for another wedding.")
+        return claims
+
+    async def _join(self, hello: Hello, principal: str, client: str) -> None:
+        socket = self._socket
+        room = self._room = await self._hub.enter(hello.wedding)
+        counter = room.clients.get(client)
+        if counter is not None and counter.principal != principal:
+            raise GatewayError("bad_id", "This client id is bound to somebody else.")
+        while True:
+            rights = room.rights(principal)
+            if rights is None:
+                raise GatewayError(
+                    "not_allowed", "You are not a member of this wedding.", "Ask the couple or the planner to add you."
+                )
+            sync = await prepare(room, rights, hello.resume, self._settings.limits, self._counts)
+            if room.rights(principal) == rights:
+                break
+        socket.wedding, socket.principal, socket.client = hello.wedding, principal, client
+        socket.client_version, socket.rights, socket.role = hello.client_version[:100], rights, room.role(principal) or ""
+        bucket = self._submitter.bucket_of_connection()
+        self._author = Author(principal, "websocket", client, socket.client_version, bucket)
+        await self._send_sync(room, sync)
+
+    async def _send_sync(self, room: Room, sync: Sync) -> None:
+        socket = self._socket
+        counter = room.clients.get(socket.client)
+        last_op = 0 if counter is None else counter.last
+        limits: dict[str, object] = dict(self._settings.limits.as_wire())
+        welcome = Welcome(
+            socket.id, socket.client, socket.principal, socket.role, room.generation, last_op, sync.channels, limits
+        )
+        socket.write(struct_frame(welcome))
+        acl = room.acl
+        unsent = 0
+        for frame in sync.frames:
+            socket.write(frame)
+            unsent += len(frame)
+            if unsent > self._settings.limits.socket_buffer_bytes // 2:
+                await socket.drained()
+                unsent = 0
+        tail = room.recent.after(sync.rev)
+        if tail is None or room.acl != acl or room.end is not None:
+            # While a slow reader took its state, the room went on too far: it comes again.
+            socket.close(RESTART)
+        if socket.closed or tail is None:
+            return
+        socket.write(SYNCED)
+        room.audience.catch_up(socket, tail)
+        room.audience.add(socket)
+        self.step(Phase.LIVE)
+        self._counts.sockets_opened += 1
+        self._presence.join(room, socket)
+        self._hub.joined(room, socket)
+
+    def _expire(self) -> None:
+        self._socket.close(BAD_TOKEN, TokenError(message="The token has expired."))
+
+    # --- live
+
+    async def _take_live(self, frame: ClientFrame) -> None:
+        try:
+            match frame:
+                case SubmitOp(op):
+                    self._submit(op)
+                case DataSync():
+                    await self._take_data_sync(frame)
+                case PresenceUpdate(presence):
+                    self._update_presence(presence or {})
+                case Ping():
+                    self._socket.write(PONG)
+                case Hello():
+                    raise GatewayError("bad_frame", "hello was said already.")
+                case _:
+                    assert_never(frame)
+        except GatewayError as error:
+            self._refuse(error)
+
+    async def _take_data_sync(self, frame: DataSync) -> None:
+        if frame.ops is not None:
+            most = self._settings.limits.batch_ops
+            if len(frame.ops) > most:
+                raise GatewayError("too_large", f"A batch has at most {most} ops, this one has {len(frame.ops)}.")
+            for op in frame.ops:
+                self._submit(op)
+        if frame.channels is not None:
+            await self._repair(frame)
+        if frame.ops is None and frame.channels is None:
+            raise GatewayError("bad_frame", "data_sync carries `ops` or `channels`.")
+
+    def _submit(self, raw: msgspec.Raw) -> None:
+        """One op; what is wrong with it concerns it alone."""
+        room = self._room
+        assert room is not None  # noqa: S101  # a live session has its room
+        try:
+            op = read_op(raw, self._settings.limits)
+            if isinstance(op, PresenceChange):
+                self._update_presence(op.data)
+                return
+            submitted = self._submitter.submit(room, self._author, op)
+        except Refused as refused:
+            self._reject(refused)
+            return
+        if submitted.repeat:
+            self._socket.repeats.add(submitted.op)
+        submitted.position.add_done_callback(partial(self._on_saved, submitted))
+
+    def _reject(self, refused: Refused) -> None:
+        if not refused.op:
+            self._refuse(refused)
+            return
+        self._socket.write(
+            rejected_frame(refused.op, refused.code, refused.message, refused.remedy, refused.next, refused.retry_after_ms)
+        )
+
+    def _on_saved(self, submitted: Submitted, position: asyncio.Future[int]) -> None:
+        if position.cancelled():
+            return
+        failure = position.exception()
+        if failure is None:
+            # Cumulative for the client: one frame tells of all that were saved in this turn.
+            if not self._saved_op:
+                asyncio.get_running_loop().call_soon(self._tell_saved)
+            self._saved_op = submitted.op
+        elif isinstance(failure, GatewayError):
+            self._socket.write(rejected_frame(submitted.op, failure.code, failure.message, failure.remedy, submitted.number))
+
+    def _tell_saved(self) -> None:
+        self._socket.write(saved_frame(self._saved_op))
+        self._saved_op = ""
+
+    def _update_presence(self, presence: dict[str, object]) -> None:
+        if self._room is not None:
+            self._presence.update(self._room, self._socket, presence)
+
+    async def _repair(self, frame: DataSync) -> None:
+        wait_seconds = self._repairs.wait_seconds(time.monotonic())
+        if wait_seconds:
+            raise GatewayError("slow_down", "Too many repairs at once.", "Wait a second, then ask again.")
+        self._repairs.take()
+        room, claims = self._room, frame.channels
+        if room is None or claims is None:
+            return
+        try:
+            checkpoint = await room.checkpoint(content=True)
+        except OwnerUnreachable as error:
+            raise GatewayError("waking") from error
+        frames = repair_frames(room, checkpoint, self._socket, claims)
+        self._counts.digest_mismatches += bool(frames)
+        for each in frames:
+            self._socket.write(each)
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Before `welcome` an error ends the connection, afterwards it is only told."""
+        if self.phase is Phase.LIVE:
+            self._socket.write(error_frame(error.code, error.message, error.remedy))
+        elif self.phase is Phase.AWAITING_HELLO:
+            self._socket.close(CLOSE_CODES.get(error.code, TRY_LATER), error)

@@ -1,0 +1,139 @@
+"""One client's open WebSocket as rooms and presence see it: who it is, what it may read, and a way to write frames to it.
+
+Frames that are written within one loop turn go to the transport together. A socket whose unsent bytes pass the limit is closed
+with 4408, so that a slow reader costs bounded memory and nobody waits for it. The receiving side is gateway.session.
+"""
+
+import asyncio
+import time
+from typing import Final, Protocol
+
+from actors.contract.channels import Rights, may_read
+from gateway.errors import GatewayError
+from gateway.frames import error_frame, text_frame
+from gateway.ids import new_connection_id
+
+#: How long a peer may take over the closing handshake before the connection is cut.
+CLOSE_SECONDS: Final = 3.0
+SLOW_READER: Final = 4408
+
+
+class Connection(Protocol):
+    """The part of aiohttp's WebSocketResponse that closes."""
+
+    async def close(self, *, code: int, message: bytes = b"", drain: bool = True) -> bool:
+        """Do the closing handshake."""
+        ...
+
+
+class WriteTurn:
+    """Collects the sockets that were written to in this loop turn and hands their frames over at its end."""
+
+    def __init__(self) -> None:
+        self._written: list[Socket] = []
+
+    def add(self, socket: "Socket") -> None:
+        if not self._written:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._written.append(socket)
+
+    def _flush(self) -> None:
+        written, self._written = self._written, []
+        for socket in written:
+            socket.flush()
+
+
+class Socket:
+    """See the module. `withheld` holds the rights it had before gains that have not been brought to it yet (see may_see)."""
+
+    __slots__ = (
+        "_buffer_limit",
+        "_closing",
+        "_connection",
+        "_outbox",
+        "_transport",
+        "_turn",
+        "client",
+        "client_version",
+        "close_code",
+        "id",
+        "opened_at",
+        "principal",
+        "repeats",
+        "rights",
+        "role",
+        "wedding",
+        "withheld",
+    )
+
+    def __init__(self, connection: Connection, transport: asyncio.Transport, turn: WriteTurn, buffer_limit: int) -> None:
+        self._connection = connection
+        self._transport = transport
+        self._turn = turn
+        self._buffer_limit = buffer_limit
+        self._outbox: list[bytes] = []
+        self._closing: asyncio.Task[bool] | None = None
+        self.close_code: int | None = None
+        self.id = new_connection_id()
+        self.opened_at = time.time()
+        self.wedding = self.principal = self.client = self.client_version = self.role = ""
+        self.rights: Rights = ()
+        self.withheld: tuple[Rights, ...] = ()
+        #: Ops that were sent again and whose old answer has not come yet: answers can be lost where envelopes cannot.
+        self.repeats: set[str] = set()
+
+    @property
+    def closed(self) -> bool:
+        return self.close_code is not None
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that the transport could not send yet."""
+        return self._transport.get_write_buffer_size()
+
+    def may_see(self, channel: str) -> bool:
+        """Tell whether live events of the channel go to this socket now."""
+        return may_read(self.rights, channel) and all(may_read(rights, channel) for rights in self.withheld)
+
+    def send(self, payload: bytes) -> None:
+        """Queue one JSON text frame."""
+        self.write(text_frame(payload))
+
+    def write(self, frame: bytes) -> None:
+        """Queue one whole frame; nothing happens on a closed socket."""
+        if self.close_code is not None:
+            return
+        if not self._outbox:
+            self._turn.add(self)
+        self._outbox.append(frame)
+
+    def flush(self) -> None:
+        """Hand the queued frames over; closes the socket when too much is unsent."""
+        frames = self._outbox
+        if not frames:
+            return
+        self._outbox = []
+        transport = self._transport
+        if transport.is_closing():
+            return
+        transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        if transport.get_write_buffer_size() > self._buffer_limit and self.close_code is None:
+            self.close(SLOW_READER)
+
+    async def drained(self) -> None:
+        """Wait until little is unsent; for large states, which would pass the limit at once."""
+        self.flush()
+        while self.close_code is None and not self._transport.is_closing() and self.buffered_bytes > self._buffer_limit // 4:
+            # Looked at again and again: the transport belongs to aiohttp, whose flow control cannot be shared.
+            await asyncio.sleep(0.01)  # reason above
+
+    def close(self, code: int, error: GatewayError | None = None) -> None:
+        """Send what is queued, the error if there is one, and close; a second call does nothing."""
+        if self.close_code is not None:
+            return
+        if error is not None:
+            self.write(error_frame(error.code, error.message, error.remedy))
+        self.close_code = code
+        self.flush()
+        self._closing = asyncio.create_task(self._connection.close(code=code, drain=False))
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)

@@ -1,0 +1,68 @@
+"""The WebSocket route: aiohttp's connection handed to a session, frame by frame. Nothing here knows what frames mean."""
+
+import asyncio
+from typing import Final
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from gateway.app import GATEWAY, Gateway
+from gateway.session import Phase, Session
+from gateway.socket import CLOSE_SECONDS, Socket
+
+_INTERNAL_ERROR: Final = 1011
+_RETRY_AFTER_SECONDS: Final = "2"
+_log = structlog.get_logger()
+
+
+def register(app: web.Application) -> None:
+    """Add `GET /ws`."""
+    app.router.add_get("/ws", serve_websocket)
+
+
+async def serve_websocket(request: web.Request) -> web.StreamResponse:
+    """One connection from upgrade to close."""
+    gateway = request.app[GATEWAY]
+    limits = gateway.settings.limits
+    if not gateway.ready or gateway.hub.open_sockets >= limits.sockets_per_gateway:
+        return web.Response(
+            status=503, headers={"Retry-After": _RETRY_AFTER_SECONDS}, text="Not taking connections now; try again.\n"
+        )
+    connection = web.WebSocketResponse(
+        max_msg_size=limits.frame_bytes,
+        compress=False,
+        heartbeat=gateway.settings.websocket_ping_seconds,
+        timeout=CLOSE_SECONDS,
+        decode_text=False,
+    )
+    await connection.prepare(request)
+    if request.transport is None:
+        return connection
+    socket = Socket(connection, request.transport, gateway.write_turn, limits.socket_buffer_bytes)
+    session = Session(socket, gateway.hub, gateway.submitter, gateway.presence, gateway.settings, gateway.counts)
+    gateway.hub.open_sockets += 1
+    try:
+        await _converse(gateway, connection, session)
+    except Exception as failure:
+        _log.exception("session_failed", connection=socket.id, exc_info=failure)
+        socket.close(_INTERNAL_ERROR)
+    finally:
+        gateway.hub.open_sockets -= 1
+        session.end()
+        code = socket.close_code or connection.close_code or 0
+        gateway.counts.sockets_closed_by_code[code] += 1
+    return connection
+
+
+async def _converse(gateway: Gateway, connection: web.WebSocketResponse, session: Session) -> None:
+    timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
+    try:
+        async for message in connection:
+            if message.type is WSMsgType.TEXT:
+                await session.take(message.data)
+            elif message.type is WSMsgType.BINARY:
+                session.take_binary()
+            if session.phase is not Phase.AWAITING_HELLO:
+                timer.cancel()
+    finally:
+        timer.cancel()
