@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bench.installation import Installation
+from bench.installation import Installation, Site
 from bench.wedding_load import MemberPlan, found_weddings, small_wedding
 from bench.witness import Verdict, Witness, judge, stored_decisions
 from gateway.client import Client, NotReached, Pending, QueueFull
@@ -30,12 +30,10 @@ FLUSHED_WITHIN_SECONDS: Final = 20.0
 class Crowd:
     """Every member of every wedding as a real client, and the ops that they sent."""
 
-    def __init__(
-        self, installation: Installation, session: aiohttp.ClientSession, members: Sequence[MemberPlan], seed: int
-    ) -> None:
-        self._installation = installation
+    def __init__(self, site: Site, session: aiohttp.ClientSession, members: Sequence[MemberPlan], seed: int) -> None:
+        self._site = site
         self._draw = random.Random(seed)
-        self._clients = [Client(installation.url, plan.wedding, plan.token, session=session) for plan in members]
+        self._clients = [Client(site.url, plan.wedding, plan.token, session=session) for plan in members]
         self._witnesses: list[Witness] = []
         self._targets = [(name, identifier) for name, entries in small_wedding().items() for identifier in entries]
 
@@ -96,7 +94,7 @@ class Crowd:
         newest = {event.id for witness in witnesses for event in witness.events[-1:]}
         ends = time.monotonic() + FLUSHED_WITHIN_SECONDS
         while True:
-            decisions = await stored_decisions(self._installation, wedding)
+            decisions = await stored_decisions(self._site, wedding)
             if newest <= {decision.op for decision in decisions} or time.monotonic() > ends:
                 return decisions
             await asyncio.sleep(0.2)
@@ -121,28 +119,28 @@ async def run_faults(folder: Path, options: argparse.Namespace) -> dict[str, Any
         Installation(folder, environment={"WEDSYNC_LOG_LEVEL": "warning"}) as installation,
         aiohttp.ClientSession() as session,
     ):
-        members = await found_weddings(installation, options.weddings, options.members, small_wedding())
-        crowd = Crowd(installation, session, members, options.seed)
+        members = await found_weddings(installation.site, options.weddings, options.members, small_wedding())
+        crowd = Crowd(installation.site, session, members, options.seed)
         await crowd.join()
         print(f"{len(members)} clients in {options.weddings} weddings, {rate:.0f} ops/s, {options.seconds:.0f} s for each kill")
         rounds = []
         for role in options.kill or KILLED:
-            rounds.append(await one_fault(installation, crowd, role, rate=rate, seconds=options.seconds))
+            rounds.append(await one_fault(installation.site, crowd, role, rate=rate, seconds=options.seconds))
             print(round_line(rounds[-1]), flush=True)
         await crowd.leave()
     return {"rate": rate, "seconds": options.seconds, "rounds": rounds, "passed": not any(each["broken"] for each in rounds)}
 
 
-async def one_fault(installation: Installation, crowd: Crowd, role: str, *, rate: float, seconds: float) -> dict[str, Any]:
+async def one_fault(site: Site, crowd: Crowd, role: str, *, rate: float, seconds: float) -> dict[str, Any]:
     """Run the load, kill one process a third into it, and judge everything that was sent."""
     crowd.listen_afresh()
     ops: list[tuple[Client, Pending]] = []
     load = asyncio.create_task(_offer(crowd, ops, rate, seconds))
     await asyncio.sleep(seconds / 3)
     killed_at, before = time.monotonic(), len(ops)
-    installation.kill(role)
+    site.kill(role)
     first_applied = asyncio.create_task(_first_answer(ops, before, killed_at))
-    resumed = await _resume_seconds(installation, crowd) if role == "gateway" else None
+    resumed = await _resume_seconds(site, crowd) if role == "gateway" else None
     refused_by_queue = await load
     await crowd.answered()
     verdict = await crowd.verdict(ops)
@@ -180,9 +178,9 @@ async def _first_answer(ops: Sequence[tuple[Client, Pending]], after: int, since
     return round(time.monotonic() - since, 3) if done else None
 
 
-async def _resume_seconds(installation: Installation, crowd: Crowd) -> float | None:
+async def _resume_seconds(site: Site, crowd: Crowd) -> float | None:
     """How long after the port answered again everybody was up to date."""
-    address = urlsplit(installation.url)
+    address = urlsplit(site.url)
     while True:
         try:
             _, writer = await asyncio.open_connection(address.hostname, address.port)

@@ -1,6 +1,7 @@
 """A WedSync of our own: `wedsync up` in a folder, with its processes by name, to measure, to kill and to start again.
 
-Used by the bench and by the acceptance tests; it knows the command line and the data folder, nothing inside the processes.
+`Installation` is the bench's; `Site` is any running one, also that of the acceptance tests. They know the command line and the
+data folder, nothing inside the processes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from config.supervision.data_folder import DataFolder
 from config.supervision.ports import free_port
@@ -22,6 +23,36 @@ from gateway.tokens import make_token
 START_WITHIN_SECONDS: Final = 120.0
 STOP_WITHIN_SECONDS: Final = 40.0
 TOKEN_LIFETIME_SECONDS: Final = 24 * 3600.0
+
+
+class Site(NamedTuple):
+    """A WedSync that serves somewhere on this machine, whoever started it."""
+
+    url: str
+    data: DataFolder
+
+    def token(self, principal: str, wedding: str) -> str:
+        """A token as `wedsync token` would print it, made here from the folder's secret."""
+        return make_token(
+            self.data.keys().jwt_secret,
+            principal,
+            wedding,
+            use="client",
+            lifetime_seconds=TOKEN_LIFETIME_SECONDS,
+            now=time.time(),
+        )
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Role, id, pid and ports of every process under supervision."""
+        found: list[dict[str, Any]] = self.data.read_state().get("processes", [])
+        return found
+
+    def kill(self, role: str) -> int:
+        """SIGKILL the first process of a role (host, gateway, nats-server, postgres); returns its pid."""
+        entry = next(entry for entry in self.processes() if entry["role"].startswith(role) and entry.get("pid"))
+        os.kill(entry["pid"], signal.SIGKILL)
+        pid: int = entry["pid"]
+        return pid
 
 
 class InstallationFailed(Exception):
@@ -84,22 +115,15 @@ class Installation:
         except TimeoutError:
             await self.kill_everything()
 
-    def processes(self) -> list[dict[str, Any]]:
-        """Role, id, pid and ports of every process under supervision."""
-        found: list[dict[str, Any]] = self.data.read_state().get("processes", [])
-        return found
+    @property
+    def site(self) -> Site:
+        """Where it serves."""
+        return Site(self.url, self.data)
 
     def pids(self) -> dict[str, int]:
         """The pid of every process under supervision by its id, and of the supervisor itself as `up`."""
-        pids = {entry["id"]: entry["pid"] for entry in self.processes() if entry.get("pid")}
+        pids = {entry["id"]: entry["pid"] for entry in self.site.processes() if entry.get("pid")}
         return pids | ({"up": self._process.pid} if self._process is not None else {})
-
-    def kill(self, role: str) -> int:
-        """SIGKILL the first process of a role (host, gateway, nats, postgres); returns its pid."""
-        entry = next(entry for entry in self.processes() if entry["role"].startswith(role) and entry.get("pid"))
-        os.kill(entry["pid"], signal.SIGKILL)
-        pid: int = entry["pid"]
-        return pid
 
     async def kill_everything(self) -> None:
         """SIGKILL the supervisor and every process at once, as a power cut would."""
@@ -108,14 +132,3 @@ class Installation:
                 os.kill(pid, signal.SIGKILL)
         if self._process is not None:
             await self._process.wait()
-
-    def token(self, principal: str, wedding: str) -> str:
-        """A token as `wedsync token` would print it, made here from the folder's secret."""
-        return make_token(
-            self.data.keys().jwt_secret,
-            principal,
-            wedding,
-            use="client",
-            lifetime_seconds=TOKEN_LIFETIME_SECONDS,
-            now=time.time(),
-        )

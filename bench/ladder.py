@@ -129,7 +129,7 @@ async def loaded_weddings(
 ) -> AsyncIterator[Generator]:
     """Create the weddings, start the generator and let all members join."""
     items = small_wedding()
-    sockets = await found_weddings(installation, weddings, members, items)
+    sockets = await found_weddings(installation.site, weddings, members, items)
     address = urlsplit(installation.url)
     assert address.hostname is not None
     assert address.port is not None

@@ -15,7 +15,7 @@ import msgspec
 
 from actors.contract.channels import channel_of
 from actors.contract.collections import COLLECTIONS
-from bench.installation import Installation
+from bench.installation import Site
 from gateway.client import Client
 
 Items = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -107,36 +107,32 @@ def _new_value(draw: random.Random, collection: str, field: str, value: object) 
     return free_text if check(free_text) is None else value
 
 
-async def found_weddings(installation: Installation, weddings: int, members: int, items: Items) -> list[MemberPlan]:
+async def found_weddings(site: Site, weddings: int, members: int, items: Items) -> list[MemberPlan]:
     """Create the weddings with all people and items through HTTP and sockets; returns one plan per socket."""
     users = [f"member-{number}" for number in range(members)]
     gate = asyncio.Semaphore(_PARALLEL)
 
     async def found(session: aiohttp.ClientSession, wedding: str) -> None:
         async with gate:
-            await found_wedding(installation, session, wedding, users, items)
+            await found_wedding(site, session, wedding, users, items)
 
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(found(session, f"bench-{number}") for number in range(weddings)))
     return [
-        MemberPlan(f"bench-{number}", user, installation.token(user, f"bench-{number}"))
-        for number in range(weddings)
-        for user in users
+        MemberPlan(f"bench-{number}", user, site.token(user, f"bench-{number}")) for number in range(weddings) for user in users
     ]
 
 
-async def found_wedding(
-    installation: Installation, session: aiohttp.ClientSession, wedding: str, users: Sequence[str], items: Items
-) -> None:
+async def found_wedding(site: Site, session: aiohttp.ClientSession, wedding: str, users: Sequence[str], items: Items) -> None:
     """Create one wedding: its first user is its author, who adds the others and all items."""
-    token = installation.token(users[0], wedding)
+    token = site.token(users[0], wedding)
     body = {"id": wedding, "title": "Bench", "date": "2027-06-19", "timeZone": "Europe/Zurich"}
     body |= {"homeCurrency": "CHF", "role": ROLES[0]}
-    url = f"{installation.url}/api/collaboration/weddings"
+    url = f"{site.url}/api/collaboration/weddings"
     async with session.post(url, json=body, headers={"Authorization": f"Bearer {token}"}) as answer:
         if answer.status >= 300:
             raise RuntimeError(f"{url} answered {answer.status}: {await answer.text()}")
-    async with Client(installation.url, wedding, token, session=session) as client:
+    async with Client(site.url, wedding, token, session=session) as client:
         ops = [
             client.insert("people", user, {"name": user, "role": ROLES[number % len(ROLES)]})
             for number, user in enumerate(users)

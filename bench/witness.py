@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from actors.contract.decisions import Decision, Part
 from actors.contract.events import Event
-from bench.installation import Installation
+from bench.installation import Site
 from config.supervision.roles import role_settings
 from gateway.client import Client, Outcome, Pending
 from gateway.client.replica import SyncReport
@@ -105,9 +105,9 @@ def _parts(stored: dict[str, list[Decision]], outcome: Outcome) -> Sequence[Part
     return stored[outcome.op][0].parts if outcome.op in stored else ()
 
 
-async def stored_decisions(installation: Installation, wedding: str) -> list[Decision]:
+async def stored_decisions(site: Site, wedding: str) -> list[Decision]:
     """Read every stored decision of a wedding from PostgreSQL, in order."""
-    settings = role_settings(installation.data, "operator")
+    settings = role_settings(site.data, "operator")
     database = await Database.open(settings.database_url.get_secret_value(), max_size=1)
     try:
         decisions: list[Decision] = []
