@@ -55,21 +55,29 @@ async def load_backup(path: Path, folder: DataFolder, progress: Progress) -> Non
         raise FolderNotEmpty(folder=folder.path)
     unfinished = DataFolder(folder.path.with_name(folder.path.name + ".restoring"))
     shutil.rmtree(unfinished.path, ignore_errors=True)
-    unfinished.create()
-    content = unfinished.path / "content"
+    try:
+        await _fill(unfinished, path, progress)
+        if folder.path.exists():
+            folder.path.rmdir()
+        unfinished.path.rename(folder.path)
+    finally:
+        shutil.rmtree(unfinished.path, ignore_errors=True)
+
+
+async def _fill(folder: DataFolder, path: Path, progress: Progress) -> None:
+    """Put keys, database and streams of the backup into a new folder."""
+    folder.create()
+    content = folder.path / "content"
     await asyncio.to_thread(_unpack, path, content)
-    unfinished.keys_path.touch(mode=0o600)
-    shutil.copyfile(content / "keys.json", unfinished.keys_path)
-    async with running_servers(unfinished) as settings:
+    folder.keys_path.touch(mode=0o600)
+    shutil.copyfile(content / "keys.json", folder.keys_path)
+    async with running_servers(folder) as settings:
         await _load_database(settings, content / "postgres.dump", progress)
         async with _bus(settings) as bus:
             for stream in sorted(file.stem for file in (content / "streams").glob("*.json")):
                 await load_stream(bus, stream, content / "streams", partial(progress, stream))
     shutil.rmtree(content)
-    unfinished.state_path.unlink(missing_ok=True)
-    if folder.path.exists():
-        folder.path.rmdir()
-    unfinished.path.rename(folder.path)
+    folder.state_path.unlink(missing_ok=True)
 
 
 async def _copy_once(settings: Settings, bus: Bus, content: Path, progress: Progress) -> bool:
@@ -152,7 +160,9 @@ def _unpack(path: Path, content: Path) -> None:
         with tarfile.open(path) as archive:
             archive.extractall(content, filter="data")
         manifest = json.loads((content / "manifest.json").read_bytes())
-    except (OSError, tarfile.TarError, ValueError) as error:
+    except OSError as error:
+        raise NoBackup(path=path, reason=error.strerror or error) from error
+    except (tarfile.TarError, ValueError) as error:
         raise NoBackup(path=path, reason=error) from error
     if manifest.get("format") != FORMAT:
         raise NoBackup(path=path, reason=f"format {manifest.get('format')}, this version reads {FORMAT}")

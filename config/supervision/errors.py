@@ -79,6 +79,12 @@ class ProcessDied(SupervisionError):
     code = "process_died"
 
 
+class JetStreamMissing(SupervisionError):
+    """The server of NATS_URL cannot keep the log ({reason}): switch JetStream on, or use nats-server 2.12 or newer."""
+
+    code = "jetstream_missing"
+
+
 class StreamCopyFailed(SupervisionError):
     """The stream {name} could not be copied ({reason}): see that NATS runs and has room, then start again."""
 

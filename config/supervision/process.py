@@ -118,6 +118,9 @@ class Process:
             await self.start()
         except ProcessDied:
             return
+        except OSError as error:
+            # No memory or no process left: the next attempt follows after a longer pause.
+            log.warning("process_not_started", id=self.spec.identity, reason=str(error))
         except ProcessNotReady as error:
             log.warning("process_not_ready", id=self.spec.identity, reason=str(error))
             self.kill()

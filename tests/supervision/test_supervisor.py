@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from config.cli.status import current_state
 from config.supervision.data_folder import DataFolder
 from config.supervision.errors import FolderInUse, ProcessDied
 from config.supervision.process import ProcessState
-from config.supervision.processes import running
-from config.supervision.supervisor import Supervisor
+from config.supervision.processes import running, started_at
+from config.supervision.supervisor import Supervisor, end_left_over
 from tests.supervision.stand_in_up import stand_in
 from tests.support.waiting import eventually
 
@@ -129,3 +130,24 @@ async def test_child_that_will_not_stop_is_killed(folder: DataFolder) -> None:
     pids = pids_of(folder)
     await supervisor.stop()
     assert none_runs(pids)
+
+
+def test_left_over_process_is_ended(folder: DataFolder) -> None:
+    """What an earlier run left is ended at the next start; a program that got its pid since is not touched."""
+    folder.create()
+    with waiting_process() as left_over, waiting_process() as somebody_else:
+        entry = {"id": "host-1", "stopSignal": int(signal.SIGTERM)}
+        started = {process.pid: started_at(process.pid) or 0.0 for process in (left_over, somebody_else)}
+        ours = {**entry, "pid": left_over.pid, "started": started[left_over.pid]}
+        recycled = {**entry, "pid": somebody_else.pid, "started": started[somebody_else.pid] - 3600}
+        folder.write_state({"processes": [ours, recycled]})
+        end_left_over(folder)
+        assert running(left_over.pid) is None
+        assert running(somebody_else.pid) is not None
+
+
+@contextmanager
+def waiting_process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
+        yield process
+        process.kill()
