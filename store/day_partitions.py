@@ -14,15 +14,15 @@ DAYS_AHEAD: Final = 7
 _CREATE = """
 DO $$
 DECLARE
-  day date;
+  wanted date;
   name text;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('wedsync day partitions'));
   FOR offset_days IN 0..{days} LOOP
-    day := (now() AT TIME ZONE 'UTC')::date + offset_days;
-    name := 'changes_' || to_char(day, 'YYYYMMDD');
-    IF to_regclass(name) IS NULL AND NOT EXISTS (SELECT FROM changes_default d WHERE d.day = day) THEN
-      EXECUTE format('CREATE TABLE %I PARTITION OF changes FOR VALUES FROM (%L) TO (%L)', name, day, day + 1);
+    wanted := (now() AT TIME ZONE 'UTC')::date + offset_days;
+    name := 'changes_' || to_char(wanted, 'YYYYMMDD');
+    IF to_regclass(name) IS NULL AND NOT EXISTS (SELECT FROM changes_default d WHERE d.day = wanted) THEN
+      EXECUTE format('CREATE TABLE %I PARTITION OF changes FOR VALUES FROM (%L) TO (%L)', name, wanted, wanted + 1);
     END IF;
   END LOOP;
 END $$

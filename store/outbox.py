@@ -1,4 +1,7 @@
-"""Messages bound for a log that leave after the changes they belong to were stored (design D6)."""
+"""Messages bound for a log that leave after the changes they belong to were stored (design D6).
+
+`store.changes.flush` writes them; the host sends what is pending and strikes off what the log has acknowledged.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,9 +20,15 @@ class OutboxRow(NamedTuple):
 
 async def pending(database: Database, partitions: Sequence[int]) -> list[OutboxRow]:
     """What has not been struck off, in the order in which it was written."""
-    raise NotImplementedError
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT partition, id, subject, payload FROM outbox WHERE partition = ANY($1::int[]) ORDER BY ordinal",
+            list(partitions),
+        )
+    return [OutboxRow(*row) for row in rows]
 
 
 async def strike(database: Database, ids: Sequence[str]) -> None:
-    """Forget messages that the log has acknowledged."""
-    raise NotImplementedError
+    """Forget messages that the log has acknowledged; unknown ids are fine."""
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM outbox WHERE id = ANY($1::text[])", list(ids))

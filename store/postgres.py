@@ -6,6 +6,7 @@ The other modules of `store` hold the statements; nobody outside this package se
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any, Self
 
 import asyncpg
@@ -31,6 +32,8 @@ class Database:
     def __init__(self, pool: Any, timeout_seconds: float) -> None:
         self._pool = pool
         self._timeout_seconds = timeout_seconds
+        #: When the day partitions were last made ahead by this process; kept by store.changes.
+        self.days_made_on = date.min
 
     @classmethod
     async def open(cls, url: str, *, min_size: int = 1, max_size: int = 6, timeout_seconds: float = 10.0) -> Self:

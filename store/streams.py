@@ -1,13 +1,28 @@
-"""The streams: how they are made, whether they belong to this database, and how the log is trimmed (design D3, D10-D12).
+"""The streams: how they are made, and whether they and the database belong together (design D3, D10, D12).
 
-`provision` is called once before hosts and gateways start; every process then checks with `identify`.
+`provision` is called once before hosts and gateways start; every host then checks with `identify`.
+Trimming is in store.trimming.
 """
 
-from typing import NamedTuple
+import secrets
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
+from actors.contract.subjects import DEAD_FILTER, DEAD_STREAM, INTAKE_FILTER, INTAKE_STREAM, TIMERS_STREAM, log_filter, log_stream
 from config.settings import Settings
 from store.bus import Bus
+from store.errors import JetStreamError, LogMismatch
 from store.postgres import Database
+
+_STREAM_NOT_FOUND = 10059
+_STREAM_EXISTS = 10058
+_SECOND: Final = 1_000_000_000
+_DAY: Final = 24 * 3600 * _SECOND
+_METADATA_ID, _METADATA_PARTITIONS, _METADATA_STREAMS = "wedsync_stream_id", "wedsync_partitions", "wedsync_streams"
+#: The shortest that the server takes; messages of ours carry no ids that it could compare.
+_SHORTEST_DEDUPE = _SECOND // 10
+
+StreamConfig = dict[str, Any]
 
 
 class LogIdentity(NamedTuple):
@@ -21,15 +36,190 @@ class LogIdentity(NamedTuple):
 
 
 async def provision(bus: Bus, database: Database, settings: Settings) -> LogIdentity:
-    """Make what is missing and check the rest; raises LogMismatch."""
-    raise NotImplementedError
+    """Make what is missing and check the rest; raises LogMismatch, StoreError. Safe to repeat and to run twice at once."""
+    async with database.transaction() as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('wedsync provision'))")
+        known = await connection.fetchrow("SELECT stream_id, partitions, streams FROM log_identity")
+        if known is None:
+            stream_id = await _first_stream_id(bus) or secrets.token_hex(16)
+            for config in _log_streams(settings, stream_id):
+                await _make(bus, config)
+            await connection.execute(
+                "INSERT INTO log_identity (stream_id, generation, partitions, streams) VALUES ($1, 1, $2, $3)",
+                stream_id,
+                settings.partitions,
+                settings.log_streams,
+            )
+    for config in _other_streams(settings):
+        await _make(bus, config)
+    identity = await identify(bus, database, settings)
+    for config in _log_streams(settings, identity.stream_id):
+        await _make(bus, config)
+    return identity
 
 
 async def identify(bus: Bus, database: Database, settings: Settings) -> LogIdentity:
-    """Check without making anything; raises LogMismatch."""
-    raise NotImplementedError
+    """Check that the log is the one that the database knows, without making anything; raises LogMismatch, StoreError."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow("SELECT stream_id, generation, partitions, streams FROM log_identity")
+        highest = await connection.fetch(
+            "SELECT partition % $1 AS stream, max(position) FROM checkpoints GROUP BY 1", settings.log_streams
+        )
+    if row is None:
+        raise LogMismatch("The database knows no log yet; run `wedsync provision` or `wedsync up` once.")
+    for name, stored, wanted in (
+        ("partitions", row["partitions"], settings.partitions),
+        ("log_streams", row["streams"], settings.log_streams),
+    ):
+        if stored != wanted:
+            raise LogMismatch(
+                f"The log was made with {name} {stored}, the settings say {wanted}; set WEDSYNC_{name.upper()}={stored}."
+            )
+    stored_positions = {each["stream"]: each["max"] for each in highest}
+    for index in range(settings.log_streams):
+        info = await _info(bus, log_stream(index))
+        _check_log_stream(log_stream(index), info, row, stored_positions.get(index, 0))
+    intake = await _info(bus, INTAKE_STREAM)
+    if intake is None:
+        raise LogMismatch(f"The stream {INTAKE_STREAM} is missing; run `wedsync provision` or `wedsync up` once.")
+    created = int(datetime.fromisoformat(intake["created"][:19] + "+00:00").timestamp())
+    return LogIdentity(row["stream_id"], row["generation"], row["partitions"], row["streams"], created)
 
 
-async def trim(bus: Bus, database: Database, identity: LogIdentity, settings: Settings) -> int:
-    """Drop what every partition's checkpoint covers and is old, or what is in the way; returns how many messages went."""
-    raise NotImplementedError
+async def raise_generation(database: Database) -> int:
+    """After a restore: count a new incarnation of the log, so that no client resumes what the backup lacks (design D12)."""
+    async with database.transaction() as connection:
+        generation: int = await connection.fetchval("UPDATE log_identity SET generation = generation + 1 RETURNING generation")
+        await connection.execute("UPDATE checkpoints SET generation = $1", generation)
+    return generation
+
+
+def _check_log_stream(name: str, info: dict[str, Any] | None, row: Any, stored_position: int) -> None:
+    if info is None:
+        raise LogMismatch(
+            f"The database belongs to a log that is not there: {name} is missing. "
+            "Start with the folder of both, or restore both from one backup."
+        )
+    metadata = info["config"].get("metadata") or {}
+    if metadata.get(_METADATA_ID) != row["stream_id"]:
+        raise LogMismatch(f"{name} belongs to another database. Start with the folder of both, or restore a backup of both.")
+    for key, stored in ((_METADATA_PARTITIONS, row["partitions"]), (_METADATA_STREAMS, row["streams"])):
+        if metadata.get(key) != str(stored):
+            raise LogMismatch(f"{name} says {key} {metadata.get(key)}, the database {stored}. Restore both from one backup.")
+    state = info["state"]
+    if state["last_seq"] < stored_position:
+        raise LogMismatch(
+            f"{name} ends at {state['last_seq']}, but ops up to {stored_position} are stored: the log has lost ops. "
+            "Restore both from one backup."
+        )
+
+
+async def _first_stream_id(bus: Bus) -> str | None:
+    """The id of a log that was made just before the database could note it; a trimmed one was another database's."""
+    info = await _info(bus, log_stream(0))
+    if info is None:
+        return None
+    if info["state"]["first_seq"] > 1:
+        raise LogMismatch(
+            f"{log_stream(0)} belongs to a database that is not this one: its beginning is stored there. Restore that database."
+        )
+    metadata = info["config"].get("metadata") or {}
+    return str(metadata[_METADATA_ID]) if _METADATA_ID in metadata else None
+
+
+async def _make(bus: Bus, config: StreamConfig) -> None:
+    """Create the stream, or bring what may change of its configuration up to date."""
+    name = config["name"]
+    info = await _info(bus, name)
+    if info is None:
+        try:
+            await bus.js_request(f"STREAM.CREATE.{name}", config)
+        except JetStreamError as error:
+            if error.err_code != _STREAM_EXISTS:  # made by another process just now
+                raise
+        return
+    current = info["config"]
+    metadata = {**(current.get("metadata") or {}), **config["metadata"]}
+    wanted = {**current, **config, "metadata": metadata}
+    if wanted != current:
+        await bus.js_request(f"STREAM.UPDATE.{name}", wanted)
+
+
+async def _info(bus: Bus, name: str) -> dict[str, Any] | None:
+    try:
+        return await bus.js_request(f"STREAM.INFO.{name}")
+    except JetStreamError as error:
+        if error.err_code == _STREAM_NOT_FOUND:
+            return None
+        raise
+
+
+def _log_streams(settings: Settings, stream_id: str) -> list[StreamConfig]:
+    streams = settings.log_streams
+    metadata = {_METADATA_ID: stream_id, _METADATA_PARTITIONS: str(settings.partitions), _METADATA_STREAMS: str(streams)}
+    configs = []
+    for index in range(streams):
+        mine = [log_filter("*", partition) for partition in range(index, settings.partitions, streams)]
+        configs.append(
+            _stream(
+                log_stream(index),
+                "WedSync: every op, in the order of the wedding; trimmed by the hosts, written by gateways and hosts only",
+                [log_filter("*")] if streams == 1 else mine,
+                settings,
+                discard="new",
+                max_bytes=settings.log_max_bytes,
+                allow_atomic=True,
+                allow_direct=True,
+                metadata=metadata,
+            )
+        )
+    return configs
+
+
+def _other_streams(settings: Settings) -> list[StreamConfig]:
+    return [
+        _stream(
+            INTAKE_STREAM,
+            "WedSync: ops of integrators and operators on their way into the log; drained by one gateway at a time",
+            [INTAKE_FILTER],
+            settings,
+            retention="workqueue",
+            discard="new",
+            discard_new_per_subject=True,
+            max_msgs_per_subject=settings.limits.intake_waiting_per_principal,
+            max_bytes=settings.log_max_bytes // 4,
+            # An op that is too large by less than this gets its outcome from a gateway, a larger one is refused by the server.
+            max_msg_size=2 * settings.limits.op_bytes,
+        ),
+        _stream(
+            TIMERS_STREAM,
+            "WedSync: timers of weddings, scheduled and due",
+            ["timer.>", "due.>"],
+            settings,
+            discard="old",
+            max_bytes=settings.log_max_bytes // 4,
+            allow_msg_schedules=True,
+            allow_msg_ttl=True,
+            allow_rollup_hdrs=True,
+        ),
+        _stream(
+            DEAD_STREAM,
+            "WedSync: ops that could not be decoded or decided; look with `nats stream view DEAD`",
+            [DEAD_FILTER],
+            settings,
+            discard="old",
+            max_bytes=settings.log_max_bytes // 16,
+            max_age=30 * _DAY,
+        ),
+    ]
+
+
+def _stream(name: str, description: str, subjects: list[str], settings: Settings, **config: Any) -> StreamConfig:
+    common: StreamConfig = {
+        "retention": "limits",
+        "storage": "file",
+        "num_replicas": settings.log_replicas,
+        "duplicate_window": _SHORTEST_DEDUPE,
+        "metadata": {},
+    }
+    return {"name": name, "description": description, "subjects": subjects, **common, **config}

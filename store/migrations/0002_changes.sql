@@ -30,7 +30,6 @@ CREATE TABLE snapshots (
   id text NOT NULL,
   rev bigint NOT NULL,
   partition integer NOT NULL,
-  generation integer NOT NULL,
   position bigint NOT NULL,
   format integer NOT NULL,
   state bytea NOT NULL,
