@@ -123,9 +123,12 @@ class Socket:
     async def drained(self) -> None:
         """Wait until little is unsent; for large states, which would pass the limit at once."""
         self.flush()
-        while self.close_code is None and not self._transport.is_closing() and self.buffered_bytes > self._buffer_limit // 4:
-            # Looked at again and again: the transport belongs to aiohttp, whose flow control cannot be shared.
-            await asyncio.sleep(0.01)  # reason above
+        while self._is_full():  # noqa: ASYNC110  # the transport belongs to aiohttp, whose flow control cannot be shared
+            await asyncio.sleep(0.01)
+
+    def _is_full(self) -> bool:
+        is_open = self.close_code is None and not self._transport.is_closing()
+        return is_open and self.buffered_bytes > self._buffer_limit // 4
 
     def close(self, code: int, error: GatewayError | None = None) -> None:
         """Send what is queued, the error if there is one, and close; a second call does nothing."""
