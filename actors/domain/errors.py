@@ -1,4 +1,4 @@
-"""The errors of the domain. `Refused` is caught once, in `decide`, and becomes the decision's refusal; the rest is for callers."""
+"""The errors of the domain. `Refused` is caught once, in `decide`, and becomes the refusal; the rest is for callers."""
 
 from actors.contract.decisions import Refusal, refusal
 

@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 from actors.contract.collections import COLLECTIONS
 from actors.contract.errors import BadOp
-from actors.contract.ids import is_token
 from actors.contract.ops import Op, Target, check_op
-from config.cli.importer.cells import BadCell
+from config.cli.importer.cells import BadCell, Setting, exponent_of
 from config.cli.importer.folder import Folder, Row
 from config.cli.importer.forms import FORMS, Form
 from config.cli.importer.problems import Problem
@@ -35,7 +34,9 @@ def read_items(folder: Folder, file: str, home: Home, problems: list[Problem]) -
         identifier = row.cells["id"]
         name, place = identifier or f"{row.file}:{row.line}", f"{row.file}, line {row.line}"
         if identifier in items:
-            problems.append(Problem("duplicate", name, "-", f"{place}: the id {identifier} is used before; this row is left out."))
+            problems.append(
+                Problem("duplicate", name, "-", f"{place}: the id {identifier} is used before; this row is left out.")
+            )
             continue
         fields, faults = _convert(row, FORMS[file], home)
         if faults:

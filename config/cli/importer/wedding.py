@@ -1,4 +1,4 @@
-"""wedding.json: the wedding's own fields and its people. Without id, title, date, zone and currency there is nothing to import."""
+"""wedding.json: the wedding's own fields and its people. Without id, title, date, zone and currency nothing is imported."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -18,7 +18,9 @@ def read_home(content: dict[str, Any]) -> tuple[Home, dict[str, Any]]:
     """Return what rows are read with, and the required fields of the wedding; raises FolderUnreadable."""
     identifier = content.get("id")
     if not isinstance(identifier, str) or not is_token(identifier):
-        raise FolderUnreadable(f"the id {show(identifier)} in {WEDDING_FILE} is not an id (a-z, 0-9, '_' and '-', at most 64 long)")
+        raise FolderUnreadable(
+            f"the id {show(identifier)} in {WEDDING_FILE} is not an id (a-z, 0-9, '_' and '-', at most 64 long)"
+        )
     required = {field: content.get(field) for field in _REQUIRED}
     fault = check_item("wedding", identifier, required, identifier)
     if fault is not None:
