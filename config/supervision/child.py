@@ -5,14 +5,11 @@ supervisor and the test fixtures run it directly. Secrets travel in the environm
 Linux the kernel ends the child when its parent dies, however that happened.
 """
 
-import ctypes
-import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-_PR_SET_PDEATHSIG = 1
+from config.supervision.before_exec import Account, before_exec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,31 +31,9 @@ class ChildSpec:
     stop_within_seconds: float = 10.0
     death_signal: signal.Signals = signal.SIGKILL
     """What the kernel sends when the parent dies."""
-    user_id: int | None = None
-    group_id: int | None = None
+    account: Account | None = None
     """Another system user to run as; only root may ask for it."""
 
     def before_exec(self) -> Callable[[], None]:
-        """What the new process does before it becomes the program: tie its life to ours."""
-        parent = os.getpid()
-        death_signal = int(self.death_signal)
-
-        def tie_to_parent() -> None:
-            if _set_parent_death_signal is not None:
-                _set_parent_death_signal(_PR_SET_PDEATHSIG, death_signal)
-                # The parent may have died before the tie was made.
-                if os.getppid() != parent:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        return tie_to_parent
-
-
-def _load_parent_death_signal() -> Callable[[int, int], int] | None:
-    # Only Linux has it; elsewhere the next start ends what an earlier one left behind.
-    if sys.platform != "linux":
-        return None
-    prctl: Callable[[int, int], int] = ctypes.CDLL(None, use_errno=True).prctl
-    return prctl
-
-
-_set_parent_death_signal = _load_parent_death_signal()
+        """What the new process does before it becomes the program (`preexec_fn`)."""
+        return before_exec(self.account, self.death_signal)

@@ -10,13 +10,11 @@ import os
 import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 from pathlib import Path
 
-import structlog
-
+from config.supervision.before_exec import Account, before_exec
 from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder, Keys
 from config.supervision.errors import BinaryMissing, PostgresFilesUnreadable, PostgresInitFailed
@@ -54,16 +52,12 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 
-log = structlog.get_logger(__name__)
-
 
 def postgres_child(folder: DataFolder, keys: Keys, port: int) -> ChildSpec:
     """Make the database files if there are none yet, clear what a crash left, and say how to start the server."""
     folder.create()
     data = folder.postgres_directory
     account = _account()
-    if account:
-        _let_through(data)
     if not data.exists():
         _initialise(data, keys, account)
     _end_left_over_server(data)
@@ -82,8 +76,7 @@ def postgres_child(folder: DataFolder, keys: Keys, port: int) -> ChildSpec:
         stop_within_seconds=20.0,
         # Immediate shutdown takes the backends along; SIGKILL would leave them running for a moment.
         death_signal=signal.SIGQUIT,
-        user_id=account.pw_uid if account else None,
-        group_id=account.pw_gid if account else None,
+        account=account,
     )
 
 
@@ -109,27 +102,27 @@ def postgres_is_ready(data: Path, pid: int) -> bool:
     return len(lines) > _STATUS_LINE and lines[0] == str(pid) and lines[_STATUS_LINE].strip() == "ready"
 
 
-def _initialise(data: Path, keys: Keys, account: pwd.struct_passwd | None) -> None:
+def _initialise(data: Path, keys: Keys, account: Account | None) -> None:
     """Create the files beside their final place, so that an interrupted first start leaves nothing half made."""
     unfinished = data.with_name(data.name + ".new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
     if account:
-        os.chown(unfinished, account.pw_uid, account.pw_gid)
+        os.chown(unfinished, *account)
     initdb = [str(postgres_program("initdb")), "-D", str(unfinished), "-U", DATABASE_USER, "--encoding=UTF8"]
     initdb += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--auth=scram-sha-256"]
     with tempfile.NamedTemporaryFile(mode="w", dir=data.parent, prefix="password-") as password_file:
         password_file.write(keys.postgres_password)
         password_file.flush()
         if account:
-            os.chown(password_file.name, account.pw_uid, account.pw_gid)
+            os.chown(password_file.name, *account)
         _run_as([*initdb, f"--pwfile={password_file.name}"], account)
     single_user = [str(postgres_program("postgres")), "--single", "-D", str(unfinished), "postgres"]
     _run_as(single_user, account, f"CREATE DATABASE {DATABASE}\n")
     unfinished.rename(data)
 
 
-def _run_as(command: list[str], account: pwd.struct_passwd | None, text: str = "") -> None:
+def _run_as(command: list[str], account: Account | None, text: str = "") -> None:
     try:
         subprocess.run(
             command,
@@ -139,9 +132,7 @@ def _run_as(command: list[str], account: pwd.struct_passwd | None, text: str = "
             check=True,
             cwd="/",
             env=_environment(),
-            user=account.pw_uid if account else None,
-            group=account.pw_gid if account else None,
-            extra_groups=[] if account else None,
+            preexec_fn=before_exec(account, signal.SIGKILL),  # it only makes system calls
         )
     except PermissionError as error:
         raise PostgresFilesUnreadable(user=_USER_INSTEAD_OF_ROOT, path=command[0]) from error
@@ -150,18 +141,12 @@ def _run_as(command: list[str], account: pwd.struct_passwd | None, text: str = "
         raise PostgresInitFailed(reason=reason) from error
 
 
-def _account() -> pwd.struct_passwd | None:
+def _account() -> Account | None:
     """The system user that PostgreSQL runs as when we are root; None when we are not."""
-    return pwd.getpwnam(_USER_INSTEAD_OF_ROOT) if os.geteuid() == 0 else None
-
-
-def _let_through(data: Path) -> None:
-    """Let the unprivileged user pass (not list) the folders above the data and the programs."""
-    for folder in (*data.parents, *postgres_program("postgres").parents):
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if not mode & stat.S_IXOTH:
-            log.warning("folder_made_passable", folder=str(folder), reason="PostgreSQL does not run as root")
-            folder.chmod(mode | stat.S_IXOTH)
+    if os.geteuid() != 0:
+        return None
+    user = pwd.getpwnam(_USER_INSTEAD_OF_ROOT)
+    return Account(user.pw_uid, user.pw_gid)
 
 
 def _end_left_over_server(data: Path) -> None:

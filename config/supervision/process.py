@@ -139,10 +139,7 @@ class Process:
             limit=_LONGEST_LINE_BYTES,
             # A Ctrl-C on the terminal is for us alone: we stop the others in order.
             start_new_session=True,
-            user=spec.user_id,
-            group=spec.group_id,
-            extra_groups=None if spec.user_id is None else [],
-            preexec_fn=spec.before_exec(),  # only makes system calls, holds no lock of a thread
+            preexec_fn=spec.before_exec(),
         )
         self._child = child
         self._started = started_at(child.pid)

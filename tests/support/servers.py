@@ -50,10 +50,7 @@ class EmbeddedServer:
                 env=dict(spec.environment),
                 stdout=log,
                 stderr=log,
-                user=spec.user_id,
-                group=spec.group_id,
-                extra_groups=None if spec.user_id is None else [],
-                preexec_fn=spec.before_exec(),  # noqa: PLW1509  # makes two system calls, no Python threads matter
+                preexec_fn=spec.before_exec(),  # noqa: PLW1509  # only makes system calls
             )
         self._spec = spec
         eventually_blocking(self._serves, f"{spec.identity} serves", within_seconds=spec.ready_within_seconds)
