@@ -5,16 +5,13 @@ to their op here. Order, holes and permissions are the room's business: what arr
 """
 
 from collections.abc import Iterable
-from typing import Final
 
 from actors.contract.channels import may_read
 from actors.contract.envelopes import Envelope
+from gateway.close_codes import RESTART
 from gateway.counts import Counts
 from gateway.frames import applied_frame, events_frame, rejected_frame
 from gateway.socket import Socket
-
-#: Come back at once.
-RESTART: Final = 1012
 
 
 class Audience:

@@ -18,11 +18,12 @@ from actors.contract.calls import StateHead
 from actors.contract.envelopes import Envelope, Heads
 from actors.contract.subjects import WEDDING, fan_subject, heads_subject
 from config.settings import Settings
+from gateway.close_codes import RESTART
 from gateway.counts import Counts
 from gateway.errors import OwnerUnreachable, WeddingUnknown
 from gateway.owner import Owner, WeddingState
 from gateway.ports import ConnectionObserver
-from gateway.room import Room, RoomEnd
+from gateway.room import Room
 from gateway.socket import Socket
 from store.bus import Bus, BusSubscription, Message
 from store.errors import StoreError
@@ -67,7 +68,7 @@ class Hub:
         if self._watch is not None:
             self._watch.cancel()
         for room in list(self.rooms.values()):
-            self._drop(room, RoomEnd.RESTART)
+            self._drop(room, RESTART)
         if self._heads is not None:
             await self._heads.unsubscribe()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -76,7 +77,7 @@ class Hub:
         """Return the room; every enter needs its leave. Raises WeddingUnknown (not when `founding`) or OwnerUnreachable."""
         while True:
             room = self.rooms.get(wedding)
-            if room is not None and room.end is None:
+            if room is not None and room.ended_with is None:
                 break
             opening = self._opening.get(wedding)
             if opening is None:
@@ -164,10 +165,10 @@ class Hub:
 
     def _drop_if_empty(self, room: Room, visits: int) -> None:
         if room.visitors == 0 and room.visits == visits:
-            self._drop(room, RoomEnd.RESTART)
+            self._drop(room, RESTART)
 
-    def _drop(self, room: Room, end: RoomEnd) -> None:
-        room.close(end)
+    def _drop(self, room: Room, code: int) -> None:
+        room.close(code)
         if self.rooms.get(room.wedding) is room:
             del self.rooms[room.wedding]
         subscription = self._subscriptions.pop(room, None)
@@ -195,8 +196,8 @@ class Hub:
             oldest = time.monotonic() - self._settings.heads_silence_seconds
             silent = {partition for partition, heard in self._heard.items() if heard < oldest}
             for room in list(self.rooms.values()):
-                if room.end is not None:
-                    self._drop(room, room.end)
+                if room.ended_with is not None:
+                    self._drop(room, room.ended_with)
                 elif room.partition in silent:
                     room.become_unsure()
             # Asked once per silence: the answer is as good as a beacon.

@@ -6,19 +6,18 @@ before its state. Called by the room: `withdraw` while it holds its envelopes, `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from actors.contract.channels import may_read
 from gateway.audience import lost_channels
 from gateway.channel_state import frames_now
+from gateway.close_codes import NOT_ALLOWED
 from gateway.errors import GatewayError
 from gateway.frames import withdrawn_frame
 
 if TYPE_CHECKING:
     from gateway.checkpoint import Checkpoint
     from gateway.room import Room
-
-NOT_ALLOWED: Final = 4403
 
 
 def withdraw(room: Room) -> bool:

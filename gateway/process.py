@@ -18,8 +18,9 @@ from aiohttp import web
 
 from config.logging import configure_logging
 from config.settings import Settings
-from gateway import edge, websocket
+from gateway import websocket
 from gateway.app import GATEWAY, Gateway
+from gateway.edge import Edge
 from gateway.errors import PortBusy
 from store.errors import StoreError
 
@@ -61,15 +62,16 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
     gateway = await Gateway.open(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(gateway.close)
-        gateway.presence = edge.presence_hub(gateway)
+        edge = Edge(gateway)
+        gateway.presence = edge.presence
         await gateway.hub.start()
-        for service in edge.services(gateway):
+        for service in edge.services:
             await service.start()
             stack.push_async_callback(service.stop)
         app = web.Application(client_max_size=settings.limits.frame_bytes)
         app[GATEWAY] = gateway
         websocket.register(app)
-        edge.register(app, gateway)
+        edge.register(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -7,7 +7,6 @@ Bytes come from gateway.websocket; where ops go is gateway.submit, what comes ba
 import asyncio
 import time
 from datetime import UTC, datetime
-from enum import Enum
 from functools import partial
 from typing import Final, assert_never
 
@@ -17,11 +16,13 @@ from actors.contract.client_frames import PROTOCOL_VERSION, ClientFrame, DataSyn
 from actors.contract.ids import SERVICE_PRINCIPALS, is_client, is_token
 from actors.contract.server_frames import Welcome
 from config.settings import Settings
+from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, RESTART, TRY_LATER
 from gateway.counts import Counts
 from gateway.errors import GatewayError, OwnerUnreachable, Refused, TokenError
 from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, saved_frame, struct_frame
 from gateway.hub import Hub
 from gateway.ids import new_client
+from gateway.lifecycle import Phase, stepped
 from gateway.ports import PresenceHub
 from gateway.rate import TokenBucket
 from gateway.room import Room
@@ -30,51 +31,11 @@ from gateway.submit import Author, PresenceChange, Submitted, Submitter, read_op
 from gateway.sync import Sync, prepare, repair_frames
 from gateway.tokens import TokenClaims, read_token
 
-BAD_FRAME: Final = 4400
-BAD_TOKEN: Final = 4401
-NOT_ALLOWED: Final = 4403
-WEDDING_UNKNOWN: Final = 4404
-VERSION_UNSUPPORTED: Final = 4406
-TRY_LATER: Final = 1013
-RESTART: Final = 1012
-#: The close that follows each error before `welcome`.
-CLOSE_CODES: Final = {
-    "bad_frame": BAD_FRAME,
-    "bad_id": BAD_FRAME,
-    "too_large": BAD_FRAME,
-    "bad_token": BAD_TOKEN,
-    "not_allowed": NOT_ALLOWED,
-    "wedding_unknown": WEDDING_UNKNOWN,
-    "version_unsupported": VERSION_UNSUPPORTED,
-}
 #: A repair computes whole channels: one a second is plenty for an honest client.
 _REPAIRS_PER_SECOND: Final = 1.0
 _REPAIR_BURST: Final = 5.0
 
 _decode_frame = msgspec.json.Decoder(ClientFrame).decode
-
-
-class Phase(Enum):
-    """Where a session stands."""
-
-    AWAITING_HELLO = "connected; nobody knows yet who it is"
-    JOINING = "said a valid hello; its state is being gathered"
-    LIVE = "synced; gets every envelope that it may read"
-    ENDED = "closed, from either side"
-
-
-TRANSITIONS: Final = {
-    Phase.AWAITING_HELLO: {Phase.JOINING, Phase.ENDED},
-    Phase.JOINING: {Phase.LIVE, Phase.ENDED},
-    Phase.LIVE: {Phase.ENDED},
-    Phase.ENDED: set[Phase](),
-}
-
-
-class IllegalTransition(GatewayError):
-    """A session took a step that its lifecycle does not have; this is a fault of ours."""
-
-    code = "internal_error"
 
 
 class Session:
@@ -95,12 +56,6 @@ class Session:
         self._saved_op = ""
         self._expiry: asyncio.TimerHandle | None = None
         self._repairs = TokenBucket(_REPAIRS_PER_SECOND, _REPAIR_BURST, time.monotonic())
-
-    def step(self, phase: Phase) -> None:
-        """Go on to the next phase; raises IllegalTransition and changes nothing where the table has no such step."""
-        if phase not in TRANSITIONS[self.phase]:
-            raise IllegalTransition(message=f"{self.phase.name} cannot become {phase.name}.")
-        self.phase = phase
 
     async def take(self, data: bytes) -> None:
         """Handle one text frame; never raises for what a client sent."""
@@ -125,7 +80,7 @@ class Session:
         """Forget the connection."""
         was_live = self.phase is Phase.LIVE
         if self.phase is not Phase.ENDED:
-            self.step(Phase.ENDED)
+            self.phase = stepped(self.phase, Phase.ENDED)
         if self._expiry is not None:
             self._expiry.cancel()
         if self._room is not None:
@@ -148,7 +103,7 @@ class Session:
             client = frame.client or new_client(datetime.now(UTC))
             if not is_client(client):
                 raise GatewayError("bad_id", "`client` is not a client id.")
-            self.step(Phase.JOINING)
+            self.phase = stepped(self.phase, Phase.JOINING)
             await self._join(frame, claims.principal, client)
             self._expiry = asyncio.get_running_loop().call_later(max(0.0, claims.expires_at - time.time()), self._expire)
         except GatewayError as error:
@@ -201,7 +156,7 @@ class Session:
                 await socket.drained()
                 unsent = 0
         tail = room.recent.after(sync.rev)
-        if tail is None or room.acl != acl or room.end is not None:
+        if tail is None or room.acl != acl or room.ended_with is not None:
             # While a slow reader took its state, the room went on too far: it comes again.
             socket.close(RESTART)
         if socket.closed or tail is None:
@@ -209,7 +164,7 @@ class Session:
         socket.write(SYNCED)
         room.audience.catch_up(socket, tail)
         room.audience.add(socket)
-        self.step(Phase.LIVE)
+        self.phase = stepped(self.phase, Phase.LIVE)
         self._counts.sockets_opened += 1
         self._presence.join(room, socket)
         self._hub.joined(room, socket)

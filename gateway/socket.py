@@ -9,13 +9,13 @@ import time
 from typing import Final, Protocol
 
 from actors.contract.channels import Rights, may_read
+from gateway.close_codes import SLOW_READER
 from gateway.errors import GatewayError
 from gateway.frames import error_frame, text_frame
 from gateway.ids import new_connection_id
 
 #: How long a peer may take over the closing handshake before the connection is cut.
 CLOSE_SECONDS: Final = 3.0
-SLOW_READER: Final = 4408
 
 
 class Connection(Protocol):

@@ -201,7 +201,7 @@ class Submitter:
 
     def _bucket_of(self, room: Room, now: float) -> TokenBucket:
         # Ended rooms are forgotten whenever a new one comes.
-        for ended in [known for known in self._wedding_buckets if known.end is not None]:
+        for ended in [known for known in self._wedding_buckets if known.ended_with is not None]:
             del self._wedding_buckets[ended]
         limits = self._limits
         bucket = self._wedding_buckets[room] = TokenBucket(limits.ops_per_second_per_wedding, limits.op_burst_per_wedding, now)

@@ -7,10 +7,11 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from gateway.app import GATEWAY, Gateway
-from gateway.session import Phase, Session
+from gateway.close_codes import INTERNAL_ERROR
+from gateway.lifecycle import Phase
+from gateway.session import Session
 from gateway.socket import CLOSE_SECONDS, Socket
 
-_INTERNAL_ERROR: Final = 1011
 _RETRY_AFTER_SECONDS: Final = "2"
 _log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
         await _converse(gateway, connection, session)
     except Exception as failure:
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
-        socket.close(_INTERNAL_ERROR)
+        socket.close(INTERNAL_ERROR)
     finally:
         gateway.hub.open_sockets -= 1
         session.end()

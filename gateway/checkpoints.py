@@ -1,0 +1,96 @@
+"""The checkpoint that a room keeps for joins, resumes, grants and repairs, and the envelopes around it (design D8).
+
+One question to the owner serves everybody who asks meanwhile, so that a storm of joins does not reach it. Used by gateway.room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from gateway.checkpoint import Checkpoint
+from gateway.errors import OwnerUnreachable, TooOld
+from gateway.recent import RecentEnvelopes
+
+if TYPE_CHECKING:
+    from gateway.owner import Owner, WeddingState
+    from gateway.room import Room
+
+#: A checkpoint is used for joins until this many envelopes have come after it.
+_LONGEST_TAIL: Final = 200
+_MOST_CALLS: Final = 3
+
+
+class Checkpoints:
+    """See the module. Every checkpoint that it gives was reached by the room, and `recent` holds everything behind it."""
+
+    def __init__(self, room: Room, owner: Owner, recent: RecentEnvelopes, first: WeddingState) -> None:
+        self._room = room
+        self._owner = owner
+        self._recent = recent
+        self._newest = Checkpoint(first)
+        self._calls: dict[bool, asyncio.Task[Checkpoint]] = {}
+        self._extending = asyncio.Lock()
+
+    async def get(self, *, content: bool, at_least: Mapping[str, int]) -> Checkpoint:
+        """Return one that includes these channel sequences, if even the owner knows them; raises OwnerUnreachable."""
+        fresh: Checkpoint | None = None
+        for _ in range(_MOST_CALLS):
+            newest = self._newest
+            if self._is_usable(newest, content, at_least):
+                return newest
+            # Who joins next may need the content that is given up here.
+            content = content or newest.chunks is not None
+            call = self._calls.get(content)
+            if call is None:
+                call = self._calls[content] = asyncio.create_task(self._ask(content))
+                call.add_done_callback(partial(self._answered, content))
+            fresh = await asyncio.shield(call)
+        if fresh is None or not at_least:
+            raise OwnerUnreachable
+        return fresh
+
+    async def events(self, wanted: dict[str, tuple[int, int]]) -> dict[str, list[bytes] | None]:
+        """As RecentEnvelopes.events, after asking the owner once for what it still keeps of what is gone here."""
+        found = self._recent.events(wanted)
+        if None not in found.values():
+            return found
+        async with self._extending:
+            found = self._recent.events(wanted)
+            missing = {channel: wanted[channel][0] for channel, events in found.items() if events is None}
+            if missing:
+                await self._extend(missing)
+                found = self._recent.events(wanted)
+        return found
+
+    def _is_usable(self, checkpoint: Checkpoint, content: bool, at_least: Mapping[str, int]) -> bool:
+        rev = self._room.rev
+        return (
+            not self._room.is_unsure
+            and (checkpoint.chunks is not None or not content)
+            and self._recent.floor <= checkpoint.rev <= rev <= checkpoint.rev + _LONGEST_TAIL
+            and all(checkpoint.channels.get(name, (0, ""))[0] >= sequence for name, sequence in at_least.items())
+        )
+
+    async def _ask(self, content: bool) -> Checkpoint:
+        state = await self._owner.state(self._room.wedding, content=content)
+        self._room.notice_head(state.stand.generation, state.stand.rev)
+        await self._room.reached(state.stand.rev)
+        self._newest = Checkpoint(state)
+        return self._newest
+
+    def _answered(self, content: bool, call: asyncio.Task[Checkpoint]) -> None:
+        del self._calls[content]
+        if not call.cancelled():
+            # Looked at here too: everybody who asked may have gone away meanwhile.
+            call.exception()
+
+    async def _extend(self, channels: dict[str, int]) -> None:
+        try:
+            since = await self._owner.since(self._room.wedding, channels=channels)
+        except TooOld:
+            return
+        if since.stand.generation == self._room.generation:
+            self._recent.prepend(since.envelopes)
