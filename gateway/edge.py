@@ -1,26 +1,74 @@
-"""The edge of the gateway: routes and services, wired to the core by three functions that `process` calls."""
+"""The edge of the gateway: presence, HTTP routes, intake, auth callout, projections, health and numbers, wired to the core.
+
+Made by `process` with the core's parts in hand; nothing of the core knows what is in here beyond the ports that it fills.
+"""
 
 from aiohttp import web
 
 from gateway.app import Gateway, Service
-from gateway.ports import PresenceHub
+from gateway.authors import Authors
+from gateway.callout import Callout
+from gateway.health import Health
+from gateway.http import routes
+from gateway.http.api import Api
+from gateway.intake import Intake
+from gateway.metrics import Metrics
+from gateway.presence.hub import PresenceHub
+from gateway.presence.sockets import SocketPresence
+from gateway.projections import Projections
+from gateway.service import VERSION, MicroService
 
 
-class _Nobody:
-    def join(self, *_: object) -> None: ...
-    def update(self, *_: object) -> None: ...
-    def leave(self, *_: object) -> None: ...
+class Edge:
+    """`services` are started in their order before the port opens and stopped in reverse; `presence` is what sessions call."""
 
+    def __init__(self, gateway: Gateway) -> None:
+        settings, bus = gateway.settings, gateway.bus
+        self._gateway = gateway
+        self._presence = PresenceHub(bus, settings, gateway.boot)
+        self.presence = SocketPresence(self._presence, settings.limits.socket_buffer_bytes)
+        self._health = Health(bus, is_draining=lambda: not gateway.ready)
+        self._intake = Intake(bus, gateway.hub, gateway.submitter, self._presence, gateway.database, settings)
+        self._callout = Callout(settings)
+        projections = Projections(gateway.database, settings, gateway.boot)
+        gateway.hub.observers.append(projections)
+        self._presence.on_change.append(projections.presence_changed)
+        self._presence.on_gateway_lost.append(projections.gateway_lost)
+        self._metrics = Metrics(gateway.counts, gateway=settings.gateway_id, version=VERSION)
+        self._add_readings()
+        service = MicroService(bus, settings, gateway.boot, self._metrics)
+        self.services: list[Service] = [projections, self._presence, self._health, self._intake, self._callout, service]
 
-def register(app: web.Application, gateway: Gateway) -> None:
-    """Add routes and middlewares."""
+    def register(self, app: web.Application) -> None:
+        """Add routes and middlewares."""
+        gateway = self._gateway
+        authors = Authors(gateway.submitter, "http")
+        api = Api(
+            settings=gateway.settings,
+            hub=gateway.hub,
+            owner=gateway.owner,
+            submitter=gateway.submitter,
+            presence=self._presence,
+            health=self._health,
+            metrics=self._metrics,
+            authors=authors,
+        )
+        routes.register(app, api)
 
-
-def services(gateway: Gateway) -> list[Service]:
-    """Started in this order before the port opens, stopped in reverse."""
-    return []
-
-
-def presence_hub(gateway: Gateway) -> PresenceHub:
-    """Called once while wiring."""
-    return _Nobody()
+    def _add_readings(self) -> None:
+        metrics, hub, commits = self._metrics, self._gateway.hub, self._gateway.commits
+        metrics.gauge("ws_connections", "Open WebSockets.", lambda: hub.open_sockets)
+        metrics.gauge("gateway_rooms", "Weddings that are open here.", lambda: len(hub.rooms))
+        metrics.gauge("gateway_ready", "1 when traffic may come.", lambda: float(not self._health.reasons()))
+        metrics.gauge("gateway_loop_lag_seconds", "How late the event loop was.", lambda: self._health.loop_lag_seconds)
+        metrics.gauge("gateway_commit_waiting_ops", "Ops on their way to the log.", lambda: sum(c.waiting_ops for c in commits))
+        metrics.gauge("gateway_commit_waiting_bytes", "Their bytes.", lambda: sum(c.waiting_bytes for c in commits))
+        metrics.counter("gateway_commit_publishes", "Publishes to the log.", lambda: sum(c.publishes for c in commits))
+        metrics.counter("gateway_commit_repeats", "Publishes sent again.", lambda: sum(c.publishes_repeated for c in commits))
+        metrics.gauge("gateway_presence_rooms", "Weddings whose presence is known here.", lambda: self._presence.room_count)
+        metrics.counter("gateway_presence_updates", "Presence updates of our own clients.", lambda: self._presence.updates)
+        metrics.counter("gateway_intake_taken", "Integrators' ops brought to the log.", lambda: self._intake.taken)
+        metrics.counter("gateway_intake_refused", "Integrators' ops that lie in wedsync.dead.", lambda: self._intake.refused)
+        metrics.gauge("gateway_intake_waiting", "Integrators' ops in hand.", lambda: self._intake.waiting)
+        metrics.counter("gateway_integrators_admitted", "Connections admitted to NATS.", lambda: self._callout.admitted)
+        metrics.counter("gateway_integrators_refused", "Connections refused by NATS.", lambda: self._callout.refused)

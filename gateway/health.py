@@ -6,6 +6,7 @@ so that a probe never waits. Knows no HTTP.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -24,12 +25,12 @@ _log = structlog.get_logger()
 class Health:
     """See the module."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, is_draining: Callable[[], bool]) -> None:
         self._bus = bus
         self._log_answers = False
         self._checked_at = time.monotonic()
         self._watches: list[asyncio.Task[None]] = []
-        self.draining = False
+        self._is_draining = is_draining
         #: How late the loop came to the last check.
         self.loop_lag_seconds = 0.0
 
@@ -50,7 +51,7 @@ class Health:
     def reasons(self) -> list[str]:
         """Why no traffic should come here; empty when ready."""
         reasons = []
-        if self.draining:
+        if self._is_draining():
             reasons.append("draining")
         if not self._bus.connected:
             reasons.append("nats_disconnected")

@@ -113,6 +113,13 @@ async def close_boot(database: Database, gateway: str, boot: str) -> None:
             await connection.execute(statement, gateway, boot)
 
 
+async def close_other_boots(database: Database, gateway: str, boot: str) -> None:
+    """Close what earlier lives of this gateway left open."""
+    async with database.transaction() as connection:
+        for statement in _CLOSE_BOOT:
+            await connection.execute(statement.replace("boot = $2", "boot <> $2"), gateway, boot)
+
+
 async def _write(database: Database, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     if rows:
         async with database.connection() as connection:

@@ -1,13 +1,13 @@
 """What the routes stand on: the parts of the gateway that they call, held by the application under one key."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from config.settings import Settings
+from gateway.authors import Authors
 from gateway.health import Health
-from gateway.http.client_numbers import ClientNumbers
 from gateway.hub import Hub
 from gateway.ids import new_client
 from gateway.metrics import Metrics
@@ -32,7 +32,7 @@ class Api:
     presence: PresenceHub
     health: Health
     metrics: Metrics
-    numbers: ClientNumbers = field(default_factory=lambda: ClientNumbers(client_of_today))
+    authors: Authors
 
 
 API = web.AppKey("api", Api)

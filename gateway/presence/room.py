@@ -92,8 +92,9 @@ class PresenceRoom:
             self._wake()
 
     def refresh(self) -> None:
-        """Look at everybody's rights again after a permission change."""
-        self._tell({})
+        """Look at everybody's rights again."""
+        if any(self._told.get(each.connection) != each.rights for each in self.listeners.values()):
+            self._tell({})
 
     def tell_whole(self) -> None:
         """Publish this gateway's whole part again, for who asked."""

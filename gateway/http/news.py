@@ -1,0 +1,69 @@
+"""What is new in a wedding's channels since a caller's sequences: events, or a snapshot where events are not kept or wanted.
+
+The same choice as at a socket's resume (gateway.resume), told in one JSON object instead of frames.
+"""
+
+from typing import Any
+
+import msgspec
+
+from actors.contract.channels import Rights, may_read
+from actors.contract.client_frames import Resume
+from config.limits import Limits
+from gateway.checkpoint import Checkpoint
+from gateway.errors import OwnerUnreachable
+from gateway.resume import Choice, choose, withdrawn
+from gateway.room import Room
+
+_MOST_TRIES = 4
+
+
+async def news_of(room: Room, rights: Rights, since: Resume, at_least: dict[str, int], limits: Limits) -> dict[str, Any]:
+    """`{channel: {...}}` for every readable channel that moved on; `at_least` names sequences that must be in it."""
+    needs_content = False
+    for _ in range(_MOST_TRIES):
+        checkpoint = await room.checkpoint(content=needs_content, at_least=at_least)
+        readable = {name: sequence for name, (sequence, _) in checkpoint.channels.items() if may_read(rights, name)}
+        choices = choose(since, room.generation, readable, limits.resume_events)
+        events = await _events(room, readable, choices, limits)
+        if all(choice.mode == "events" for choice in choices.values()) or checkpoint.chunks is not None:
+            gone = {channel: {"mode": "withdrawn"} for channel in withdrawn(since, readable)}
+            return gone | _told(checkpoint, choices, events)
+        needs_content = True
+    raise OwnerUnreachable
+
+
+async def _events(room: Room, readable: dict[str, int], choices: dict[str, Choice], limits: Limits) -> dict[str, list[bytes]]:
+    """The events that were chosen; where they are gone or too many bytes, the choice becomes a snapshot."""
+    wanted = {name: (choice.after, readable[name]) for name, choice in choices.items() if choice.mode == "events"}
+    events: dict[str, list[bytes]] = {}
+    for name, found in (await room.events(wanted)).items():
+        if found is None or sum(map(len, found)) > limits.resume_bytes:
+            choices[name] = Choice("snapshot", "too_old")
+        else:
+            events[name] = found
+    return events
+
+
+def _told(checkpoint: Checkpoint, choices: dict[str, Choice], events: dict[str, list[bytes]]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, choice in choices.items():
+        sequence, digest = checkpoint.channels[name]
+        entry: dict[str, Any] = {"mode": choice.mode, "reason": choice.reason, "sequence": sequence, "digest": digest}
+        if choice.mode == "snapshot":
+            told[name] = entry | {"state": _state(checkpoint, name)}
+        elif events[name]:
+            told[name] = entry | {"events": [msgspec.Raw(event) for event in events[name]]}
+    return told
+
+
+def _state(checkpoint: Checkpoint, channel: str) -> Any:
+    """A channel's items as one JSON object; a large one comes from the owner in several pieces."""
+    chunks = [] if checkpoint.chunks is None else checkpoint.chunks.get(channel, [])
+    if len(chunks) == 1:
+        return chunks[0].state
+    state: dict[str, dict[str, msgspec.Raw]] = {}
+    for chunk in chunks:
+        for collection, items in msgspec.json.decode(chunk.state, type=dict[str, dict[str, msgspec.Raw]]).items():
+            state.setdefault(collection, {}).update(items)
+    return state

@@ -1,0 +1,52 @@
+"""Presence for WebSocket sessions: their sockets as listeners of the hub (the port of gateway.ports.PresenceHub)."""
+
+from actors.contract.channels import Rights
+from gateway.presence.hub import PresenceHub
+from gateway.room import Room
+from gateway.socket import Socket
+
+
+class _SocketListener:
+    """A socket that is told who is here; a slow one misses frames, which is told by their absence and made good by a whole."""
+
+    __slots__ = ("_most_buffered", "_socket")
+
+    def __init__(self, socket: Socket, most_buffered_bytes: int) -> None:
+        self._socket = socket
+        self._most_buffered = most_buffered_bytes
+
+    @property
+    def connection(self) -> str:
+        return self._socket.id
+
+    @property
+    def principal(self) -> str:
+        return self._socket.principal
+
+    @property
+    def rights(self) -> Rights:
+        return self._socket.rights
+
+    def send_presence(self, frame: bytes) -> bool:
+        """Write the frame, unless half of what may wait is waiting already: presence goes first."""
+        if self._socket.buffered_bytes > self._most_buffered:
+            return False
+        self._socket.write(frame)
+        return True
+
+
+class SocketPresence:
+    """See the module."""
+
+    def __init__(self, hub: PresenceHub, socket_buffer_bytes: int) -> None:
+        self.hub = hub
+        self._most_buffered = socket_buffer_bytes // 2
+
+    def join(self, room: Room, socket: Socket) -> None:
+        self.hub.join(room.wedding, _SocketListener(socket, self._most_buffered))
+
+    def update(self, room: Room, socket: Socket, presence: dict[str, object]) -> None:
+        self.hub.update(room.wedding, socket.principal, socket.id, presence)
+
+    def leave(self, room: Room, socket: Socket) -> None:
+        self.hub.leave(room.wedding, socket.id)
