@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from gateway.errors import LogRefused, Overloaded
-from store.errors import AppendRefused, AppendUnknown, BusDown
+from store.errors import AppendRefused, AppendUnknown, BadMessage, BusDown
 from store.log_writer import LogWriter
 
 #: Whose ops must stay in order: one author's client.
@@ -133,7 +133,7 @@ class GroupCommit:
         try:
             try:
                 position = await self._append(batch)
-            except (AppendRefused, AppendUnknown, BusDown) as failure:
+            except (AppendRefused, AppendUnknown, BadMessage, BusDown) as failure:
                 await self._publish_one_by_one(batch, failure)
                 return
             for saved, waiting in enumerate(batch, position - len(batch) + 1):
@@ -175,7 +175,7 @@ class GroupCommit:
                 position = await self._append([waiting])
             except (AppendUnknown, BusDown):
                 pass
-            except AppendRefused as refusal:
+            except (AppendRefused, BadMessage) as refusal:
                 if not waiting.uncertain:
                     _log.warning("log_refused_op", reason=str(refusal))
                     self._refuse(waiting)
