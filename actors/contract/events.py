@@ -1,6 +1,7 @@
 """Events: one channel's part of a decision, as clients, integrators and histories read it (design, section 4)."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -43,7 +44,13 @@ _encode = msgspec.json.Encoder().encode
 def instant_of(milliseconds: int) -> str:
     """Write Unix milliseconds as RFC 3339 UTC with milliseconds."""
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{_second_of(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second_of(seconds: int) -> str:
+    # Ops come many to a second, and writing a date takes longer than writing the rest of an event.
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def event_of(decision: Decision, part: Part, wedding: str) -> Event:
