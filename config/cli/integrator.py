@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from config.cli.options import DEFAULT_DATA, Data
+from config.cli.options import DEFAULT_DATA, Data, operator_settings
 from config.cli.token import Role, needs_adding
 from config.settings import Settings
-from config.supervision.data_folder import DataFolder
-from config.supervision.roles import role_settings
 
 _DAY_SECONDS = 86_400
 _HOW_TO = """\
@@ -33,7 +31,7 @@ def command(
     data: Data = DEFAULT_DATA,
 ) -> int:
     """Print a NATS URL with credentials for an integrator."""
-    settings = role_settings(DataFolder(data), "operator", data_dir=data)
+    settings = operator_settings(data)
     typer.echo(asyncio.run(_credentials(settings, wedding, identity, role, days)))
     typer.echo(_HOW_TO.format(wedding=wedding, identity=identity, days=days), err=True)
     return 0

@@ -4,6 +4,7 @@ Used by `wedsync token` and `wedsync integrator`. An op counts as done when the 
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -19,6 +20,7 @@ from config.settings import Settings
 from config.supervision.data_folder import NATS_USERS
 from config.supervision.nats_permissions import inbox_prefix
 from store.bus import Bus, Message
+from store.errors import NoResponder, RequestTimeout
 
 OPERATOR: Final = "operator"
 _ANSWER_WITHIN_SECONDS = 10.0
@@ -106,12 +108,14 @@ class Desk:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _ANSWER_WITHIN_SECONDS
         while loop.time() < deadline:
-            replies = await self._bus.call(subject, msgspec.json.encode(question), timeout_seconds=_CALL_TIMEOUT_SECONDS)
-            error = replies[0].error
-            if error == "wedding_unknown":
-                return None
-            if error not in _ASK_AGAIN:
-                return replies
+            # Nobody answers while a host takes over from another.
+            with contextlib.suppress(NoResponder, RequestTimeout):
+                replies = await self._bus.call(subject, msgspec.json.encode(question), timeout_seconds=_CALL_TIMEOUT_SECONDS)
+                error = replies[0].error
+                if error == "wedding_unknown":
+                    return None
+                if error not in _ASK_AGAIN:
+                    return replies
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
         raise NoAnswer(wedding=wedding, seconds=_ANSWER_WITHIN_SECONDS)
 

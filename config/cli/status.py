@@ -1,7 +1,6 @@
 """`wedsync status`: role, id, pid, ports and state of every process of a data folder.
 
-Reads the state file that `up` writes and checks each pid against its start time, so that a killed `up` is not shown
-as running. Exit code 0 when everything serves, 3 otherwise.
+What runs is said by `runtime_state`; here it is shown. Exit code 0 when everything serves, 3 otherwise.
 """
 
 import json
@@ -11,8 +10,7 @@ import typer
 
 from config.cli.options import DEFAULT_DATA, Data
 from config.supervision.data_folder import DataFolder
-from config.supervision.process import ProcessState
-from config.supervision.processes import same_process
+from config.supervision.runtime_state import current_state
 
 EXIT_NOT_RUNNING = 3
 
@@ -28,31 +26,6 @@ def command(
     else:
         _print_table(state)
     return 0 if state["serving"] else EXIT_NOT_RUNNING
-
-
-def current_state(folder: DataFolder) -> dict[str, Any]:
-    """The state file, with the states that are still true: `serving`, `httpUrl`, `natsUrl`, `processes`."""
-    state = folder.read_state()
-    supervised = _lives(state)
-    processes = []
-    for entry in state.get("processes", []):
-        shown = {name: entry[name] for name in ("role", "id", "pid", "ports", "state", "restarts")}
-        if not _lives(entry):
-            waiting = supervised and entry["state"] != ProcessState.STOPPED
-            shown |= {"state": ProcessState.WAITING if waiting else ProcessState.STOPPED, "pid": None}
-        processes.append(shown)
-    return {
-        "serving": supervised and bool(processes) and all(each["state"] == ProcessState.READY for each in processes),
-        "data": str(folder.path),
-        "pid": state.get("pid") if supervised else None,
-        "httpUrl": state.get("httpUrl"),
-        "natsUrl": state.get("natsUrl"),
-        "processes": processes,
-    }
-
-
-def _lives(entry: dict[str, Any]) -> bool:
-    return bool(entry.get("pid") and entry.get("started") and same_process(entry["pid"], entry["started"]))
 
 
 def _print_table(state: dict[str, Any]) -> None:

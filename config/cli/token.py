@@ -10,10 +10,8 @@ from typing import Annotated
 
 import typer
 
-from config.cli.options import DEFAULT_DATA, Data
+from config.cli.options import DEFAULT_DATA, Data, operator_settings
 from config.settings import Settings
-from config.supervision.data_folder import DataFolder
-from config.supervision.roles import role_settings
 
 
 class Role(StrEnum):
@@ -34,7 +32,7 @@ def command(
     data: Data = DEFAULT_DATA,
 ) -> int:
     """Print a token for one person and one wedding."""
-    typer.echo(asyncio.run(_token(role_settings(DataFolder(data), "operator", data_dir=data), wedding, user, role)))
+    typer.echo(asyncio.run(_token(operator_settings(data), wedding, user, role)))
     return 0
 
 

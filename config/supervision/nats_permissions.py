@@ -70,6 +70,7 @@ _GATEWAY = Permissions(
         "$JS.API.CONSUMER.INFO.INTAKE.*",
         "$JS.API.CONSUMER.MSG.NEXT.INTAKE.*",
         "$JS.API.CONSUMER.UNPIN.INTAKE.*",
+        "$JS.API.CONSUMER.RESET.INTAKE.*",
         "$JS.ACK.INTAKE.>",
     ),
     subscribe=(

@@ -39,6 +39,8 @@ PUBLISHERS = {
     "$JS.API.CONSUMER.CREATE.LOG_0.reader": "host operator",
     "$JS.API.CONSUMER.CREATE.INTAKE.intake": "host gateway",
     "$JS.API.CONSUMER.MSG.NEXT.INTAKE.intake": "host gateway",
+    "$JS.API.CONSUMER.RESET.INTAKE.intake": "host gateway",
+    "$JS.API.CONSUMER.RESET.LOG_0.reader": "host",
     "$JS.API.CONSUMER.DELETE.INTAKE.intake": "host",
     "$JS.ACK.INTAKE.intake.1.1.1.1.0": "host gateway",
     "$JS.ACK.LOG_0.reader.1.1.1.1.0": "host",

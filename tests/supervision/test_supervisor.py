@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from config.cli.status import current_state
 from config.supervision.data_folder import DataFolder
 from config.supervision.errors import FolderInUse, ProcessDied
 from config.supervision.process import ProcessState
 from config.supervision.processes import running, started_at
+from config.supervision.runtime_state import current_state
 from config.supervision.supervisor import Supervisor, end_left_over
 from tests.supervision.stand_in_up import stand_in
 from tests.support.waiting import eventually
