@@ -107,8 +107,9 @@ def _new_value(draw: random.Random, collection: str, field: str, value: object) 
     return free_text if check(free_text) is None else value
 
 
-async def found_weddings(site: Site, weddings: int, members: int, items: Items) -> list[MemberPlan]:
+async def found_weddings(site: Site, weddings: int, members: int, items: Items, *, prefix: str = "bench") -> list[MemberPlan]:
     """Create the weddings with all people and items through HTTP and sockets; returns one plan per socket."""
+    names = [f"{prefix}-{number}" for number in range(weddings)]
     users = [f"member-{number}" for number in range(members)]
     gate = asyncio.Semaphore(_PARALLEL)
 
@@ -117,10 +118,8 @@ async def found_weddings(site: Site, weddings: int, members: int, items: Items) 
             await found_wedding(site, session, wedding, users, items)
 
     async with aiohttp.ClientSession() as session:
-        await asyncio.gather(*(found(session, f"bench-{number}") for number in range(weddings)))
-    return [
-        MemberPlan(f"bench-{number}", user, site.token(user, f"bench-{number}")) for number in range(weddings) for user in users
-    ]
+        await asyncio.gather(*(found(session, wedding) for wedding in names))
+    return [MemberPlan(wedding, user, site.token(user, wedding)) for wedding in names for user in users]
 
 
 async def found_wedding(site: Site, session: aiohttp.ClientSession, wedding: str, users: Sequence[str], items: Items) -> None:

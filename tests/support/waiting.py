@@ -7,13 +7,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 Seen = TypeVar("Seen")
 
 _PAUSE_SECONDS = 0.02
 
 
+@overload
+async def eventually(look: Callable[[], Awaitable[Seen]], what: str = ..., *, within_seconds: float = ...) -> Seen: ...
+@overload
+async def eventually(look: Callable[[], Seen], what: str = ..., *, within_seconds: float = ...) -> Seen: ...
 async def eventually(
     look: Callable[[], Seen | Awaitable[Seen]], what: str = "the condition holds", *, within_seconds: float = 10.0
 ) -> Seen:

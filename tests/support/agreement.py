@@ -1,0 +1,98 @@
+"""Where the state of a wedding can be read, each a way of its own: the actor, the stored changes, a fresh fold of the log.
+
+Every function returns the digest of each channel that holds anything; tests compare them with what clients hold.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.contract.calls import Question
+from actors.contract.decisions import Decision
+from actors.contract.ids import partition_of
+from actors.contract.ops import LogEntry
+from actors.contract.subjects import LogAddress, call_subject, log_filter, log_stream, parse_log_subject
+from actors.domain.decide import Meta, decide_safely
+from actors.domain.evolve import evolve
+from actors.domain.state import WeddingState, new_state
+from actors.domain.views import channel_heads
+from bench.installation import Site
+from bench.witness import stored_decisions
+from config.supervision.roles import role_settings
+from store.bus import Bus
+from store.log_consumer import LogConsumer
+
+EMPTY = "0" * 16
+
+
+def with_items(digests: Mapping[str, str]) -> dict[str, str]:
+    """Leave out empty channels: a client drops them or keeps them as it likes."""
+    return {channel: digest for channel, digest in digests.items() if digest != EMPTY}
+
+
+async def digests_of_actor(site: Site, wedding: str) -> dict[str, str]:
+    """Ask the owner."""
+    settings = role_settings(site.data, "operator")
+    bus = await _bus(site)
+    try:
+        subject = call_subject(settings.region, "w", wedding, "digest", settings.partitions)
+        replies = await bus.call(subject, msgspec.json.encode(Question()), timeout_seconds=5)
+    finally:
+        await bus.close()
+    assert not replies[0].error, replies[0].error
+    heads = msgspec.json.decode(replies[0].body, type=dict[str, tuple[int, str]])
+    return with_items({channel: digest for channel, (_, digest) in heads.items()})
+
+
+async def digests_of_stored_changes(site: Site, wedding: str) -> dict[str, str]:
+    """Follow the stored changes from nothing."""
+    state = new_state(wedding)
+    for decision in await stored_decisions(site, wedding):
+        evolve(state, decision)
+    return _digests(state)
+
+
+async def digests_of_fresh_fold(site: Site, wedding: str) -> dict[str, str]:
+    """Decide the whole log again, from nothing."""
+    settings = role_settings(site.data, "operator")
+    partition = partition_of(wedding, settings.partitions)
+    state = new_state(wedding)
+
+    async def fold(position: int, timestamp_ms: int, subject: str, data: bytes) -> None:
+        address: LogAddress = parse_log_subject(subject)
+        if address.id != wedding:
+            return
+        entry = msgspec.json.decode(data, type=LogEntry)
+        outcome, _ = decide_safely(state, entry, Meta(wedding, address.principal, position, timestamp_ms))
+        if isinstance(outcome, Decision):
+            evolve(state, outcome)
+
+    bus = await _bus(site)
+    reader = LogConsumer(bus, log_stream(partition % settings.log_streams), [log_filter(settings.region, partition)], 0, fold)
+    await reader.start()
+    try:
+        last = await reader.last_position()
+        async with asyncio.timeout(20):
+            while reader.position < last:  # noqa: ASYNC110  # the reader tells nobody but its callback how far it is
+                await asyncio.sleep(0.02)
+    finally:
+        await reader.stop()
+        await bus.close()
+    return _digests(state)
+
+
+def _digests(state: WeddingState) -> dict[str, str]:
+    return with_items({channel: digest for channel, (_, digest) in channel_heads(state).items()})
+
+
+async def _bus(site: Site) -> Bus:
+    """A connection as the host: it may read the log and ask owners."""
+    settings = role_settings(site.data, "host")
+    return await Bus.connect(
+        settings.nats_url.get_secret_value(),
+        user=settings.nats_user,
+        password=settings.nats_password.get_secret_value(),
+        name="acceptance",
+        inbox_prefix="_INBOX_host",
+    )
