@@ -12,7 +12,7 @@ import structlog
 
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
-from store import streams
+from store import trimming
 from store.errors import GenerationChanged, StoreError
 from store.event_projector import EventProjector
 
@@ -49,6 +49,6 @@ class Housekeeping:
             return
         resources = self._resources
         self._trim_at = time.monotonic() + resources.settings.log_trim_interval_seconds
-        trimmed = await streams.trim(resources.bus, resources.database, resources.identity, resources.settings)
+        trimmed = await trimming.trim(resources.bus, resources.database, resources.identity, resources.settings)
         if trimmed:
             log.info("log_trimmed", messages=trimmed)

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from config.settings import Settings
+from store.bus import Bus
+from store.postgres import Database
 from tests.support.hosts import Envelopes, LogAuthor, host_settings, running_bus
 from tests.support.servers import NatsServer
 
@@ -33,3 +35,18 @@ async def author(jetstream: NatsServer) -> AsyncIterator[LogAuthor]:
 async def heard(author: LogAuthor) -> Envelopes:
     """Everything that hosts say about any wedding."""
     return await Envelopes.of(author.bus)
+
+
+@pytest.fixture
+async def host_bus(jetstream: NatsServer) -> AsyncIterator[Bus]:
+    """A connection with the rights of a host, to read the log."""
+    async with running_bus(jetstream, "host") as bus:
+        yield bus
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """What the hosts of this test store."""
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()

@@ -1,7 +1,7 @@
 """Hosts in the test's own loop, with real NATS and PostgreSQL behind them: `running_host` for whoever needs an owner of weddings.
 
-`host_settings` names the servers of the fixtures; `LogAuthor` writes ops into the log as a gateway would, and `Envelopes` hears what
-the hosts say. A host that a test has stopped with `close()` has crashed: it stored and announced nothing more.
+`host_settings` names the servers of the fixtures; `LogAuthor` writes ops into the log as a gateway would, and `Envelopes` hears
+what the hosts say. A host that a test has stopped with `close()` has crashed: it stored and announced nothing more.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ class LogAuthor:
 
     async def create_wedding(self, wedding: str, author: str = "ana") -> int:
         """The first op of every wedding: its author becomes a member of the couple."""
-        data = {
+        data: dict[str, Any] = {
             "title": "Ana and Ben",
             "date": "2027-06-19",
             "timeZone": "Europe/Berlin",
@@ -101,7 +101,7 @@ class LogAuthor:
         )
 
     async def insert_task(self, wedding: str, task: str, title: str = "", author: str = "ana") -> int:
-        data = {"title": title or f"Task {task}", "done": False}
+        data: dict[str, Any] = {"title": title or f"Task {task}", "done": False}
         return await self.write(
             wedding, author, Op("task_completion", "insert", Target("tasks", task), self.next_id(author), data)
         )

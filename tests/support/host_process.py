@@ -1,0 +1,78 @@
+"""A host as the process that it is in deployments, to be killed, paused and started again by a test."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+from typing import Self
+
+from pydantic import SecretStr
+
+from config.settings import PREFIX, Settings
+
+
+class HostProcess:
+    """One host; its standard error goes to `log_path`."""
+
+    def __init__(self, settings: Settings, log_path: Path) -> None:
+        self._settings = settings
+        self._log_path = log_path
+        self._process: Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._process is not None and self._process.returncode is None:
+            await self.kill()
+
+    async def start(self) -> None:
+        """Start it and return when it serves."""
+        with self._log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "config.cli.role",
+                "host",
+                stdout=PIPE,
+                stderr=log,
+                env=os.environ | self._environment(),
+            )
+        assert self._process.stdout is not None
+        async with asyncio.timeout(20):
+            line = await self._process.stdout.readline()
+        assert line == f"READY host {self._settings.host_id}\n".encode(), self._log_path.read_text()
+
+    async def kill(self) -> None:
+        """SIGKILL: what a crash does."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.terminate()
+        return await self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: what a stalled machine does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _environment(self) -> dict[str, str]:
+        environment = {}
+        for name in self._settings.model_fields_set:
+            value = getattr(self._settings, name)
+            variable = name.upper() if name in {"nats_url", "database_url"} else PREFIX + name.upper()
+            environment[variable] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        return environment

@@ -1,0 +1,82 @@
+"""The strongest test there is: decide the whole log again, from nothing, and compare it with what the hosts have stored.
+
+`fold_log` reads the log through the consumer of the store; `require_stored_equals_log` waits until every op is stored and then
+compares decision by decision (rules INV1 and INV2).
+"""
+
+import asyncio
+from typing import NamedTuple
+
+from actors.contract.decisions import Decision
+from actors.contract.subjects import WEDDING, log_filter, log_stream
+from actors.domain.decide import Meta, decide_safely
+from actors.domain.evolve import evolve
+from actors.domain.state import WeddingState, new_state
+from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
+from store import changes
+from store.bus import Bus
+from store.log_consumer import LogConsumer
+from store.postgres import Database
+from tests.support.waiting import eventually
+
+ALL = 1_000_000
+
+
+class Refold(NamedTuple):
+    """Every wedding of the log, decided from nothing."""
+
+    position: int
+    states: dict[str, WeddingState]
+    decisions: dict[str, list[Decision]]
+
+
+async def read_log(bus: Bus, stream: int = 0) -> tuple[int, list[LogMessage]]:
+    """The last position of a stream and every op that it holds."""
+    messages: list[LogMessage] = []
+
+    async def take(position: int, timestamp_ms: int, subject: str, data: bytes) -> None:
+        try:
+            messages.append(decode_message(position, timestamp_ms, subject, data))
+        except Undecodable:
+            return
+
+    consumer = LogConsumer(bus, log_stream(stream), [log_filter("r0")], 0, take)
+    last = await consumer.last_position()
+    await consumer.start()
+    await eventually(lambda: consumer.position >= last, "the whole log is read")
+    await consumer.stop()
+    return last, messages
+
+
+async def fold_log(bus: Bus) -> Refold:
+    """Decide every op of the log again."""
+    last, messages = await read_log(bus)
+    fold = Refold(last, {}, {})
+    for message in messages:
+        state = fold.states.setdefault(message.wedding, new_state(message.wedding))
+        meta = Meta(message.wedding, message.principal, message.position, message.timestamp_ms)
+        outcome, _ = decide_safely(state, message.entry, meta)
+        if isinstance(outcome, Decision):
+            evolve(state, outcome)
+            fold.decisions.setdefault(message.wedding, []).append(outcome)
+    return fold
+
+
+async def require_stored_equals_log(bus: Bus, database: Database) -> Refold:
+    """Wait until everything is stored, then compare it with a fresh fold of the log; returns that fold."""
+    fold = await fold_log(bus)
+
+    async def stored() -> dict[str, list[Decision]]:
+        ids = sorted(fold.decisions)
+        found = await asyncio.gather(*(changes.read_after(database, WEDDING, each, 0, limit_decisions=ALL) for each in ids))
+        return dict(zip(ids, found, strict=True))
+
+    async def is_complete() -> bool:
+        counts = {wedding: len(found) for wedding, found in (await stored()).items()}
+        return counts == {wedding: len(decided) for wedding, decided in fold.decisions.items()}
+
+    await eventually(is_complete, "every op of the log is stored, once", within_seconds=20)
+    found = await stored()
+    for wedding, decided in fold.decisions.items():
+        assert found[wedding] == decided, f"the stored decisions about {wedding} are not those of the log"
+    return fold
