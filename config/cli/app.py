@@ -5,13 +5,14 @@ Heavy modules are imported inside the commands, so that `wedsync --help` is quic
 """
 
 import json
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from config.cli import backup, context, integrator, roles, status, token, up
+from config.cli import backup, context, import_, integrator, roles, status, token, up
 from config.cli.failures import report
 
 app = typer.Typer(
@@ -28,18 +29,19 @@ app.command("host")(roles.host)
 app.command("provision")(roles.provision)
 app.command("token")(token.command)
 app.command("integrator")(integrator.command)
+app.command("import")(import_.command)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("context")(context.command)
 
 
-def _print_version(asked: bool) -> None:
+def _version_and_leave(asked: bool) -> None:
     if asked:
         typer.echo(f"wedsync {version('wedsync')}")
         raise typer.Exit
 
 
-def _print_config(asked: bool) -> None:
+def _config_and_leave(asked: bool) -> None:
     if asked:
         from config.settings import load_settings
 
@@ -49,14 +51,20 @@ def _print_config(asked: bool) -> None:
 
 @app.callback()
 def options(
-    show_version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version_and_leave, is_eager=True, help="Print the version and leave.")
     ] = False,
-    print_config: Annotated[
-        bool, typer.Option("--print-config", callback=_print_config, is_eager=True, help="Print all settings, secrets masked.")
+    _print_config: Annotated[
+        bool, typer.Option("--print-config", callback=_config_and_leave, is_eager=True, help="Print all settings, no secrets.")
     ] = False,
 ) -> None:
     """WedSync: the backend on which a wedding is planned and run together, live."""
+    from config.logging import configure_logging
+    from config.settings import load_settings
+
+    # Standard output belongs to a command's result; commands that serve say more, and set their logging themselves.
+    quiet = {} if os.environ.get("WEDSYNC_LOG_LEVEL") else {"log_level": "warning"}
+    configure_logging(load_settings(**quiet), role="cli")
 
 
 def main() -> None:

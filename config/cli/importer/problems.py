@@ -18,7 +18,7 @@ class Problem(NamedTuple):
 
     def line(self) -> str:
         """The line that `wedsync import` prints; ids never hold spaces, whatever the file says."""
-        words = [word.replace(" ", "_") or "-" for word in (self.item, self.other)]
+        words = ["_".join(word.split()) or "-" for word in (self.item, self.other)]
         return f"problem {self.kind} {words[0]} {words[1]}: {' '.join(self.sentence.split())}"
 
 

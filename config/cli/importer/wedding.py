@@ -27,7 +27,7 @@ def read_home(content: dict[str, Any]) -> tuple[Home, dict[str, Any]]:
         raise FolderUnreadable(f"{WEDDING_FILE}: {fault}")
     try:
         zone = ZoneInfo(str(required["timeZone"]))
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise FolderUnreadable(f"{WEDDING_FILE}: there is no time zone {show(required['timeZone'])}") from None
     try:
         exponent_of(str(required["homeCurrency"]))

@@ -1,0 +1,1 @@
+"""Tests of reading a wedding folder and of bringing it into a running system."""
