@@ -38,12 +38,11 @@ _STATUS: Final[dict[str, HTTPStatus]] = {
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-#: Where aiohttp refuses before a route runs: our code, and what helps.
-_OF_HTTP_STATUS: Final[dict[int, tuple[str, str]]] = {
-    404: ("not_found", "Use one of the addresses in docs/protocol.md."),
-    405: ("bad_frame", "Use a method that the header Allow names."),
-    413: ("too_large", CODES["too_large"].remedy),
-    415: ("bad_frame", "Send JSON with Content-Type: application/json."),
+#: Where aiohttp refuses before a route runs: our code, what happened, and what helps.
+_OF_HTTP_STATUS: Final[dict[int, tuple[str, str, str]]] = {
+    404: ("not_found", "There is nothing at this address.", "Use one of the addresses in docs/protocol.md."),
+    405: ("bad_frame", "This address does not take this method.", "Use a method that the header Allow names."),
+    413: ("too_large", "The body is larger than the limit.", CODES["too_large"].remedy),
 }
 
 _log = structlog.get_logger()
@@ -110,9 +109,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        code, remedy = _OF_HTTP_STATUS.get(error.status, ("bad_frame", CODES["bad_frame"].remedy))
+        code, detail, remedy = _OF_HTTP_STATUS.get(error.status, ("bad_frame", *CODES["bad_frame"]))
         allowed = error.headers.get("Allow")
-        members = problem_members(code, error.reason, remedy, status=error.status)
+        members = problem_members(code, detail, remedy, status=error.status)
         return problem_response(members, {"Allow": allowed} if allowed else None)
     except Exception:
         _log.exception("http_failed", method=request.method, path=request.path)
