@@ -36,6 +36,7 @@ class Duty:
         settings = resources.settings
         self._resources = resources
         self.buffer = resources.buffer
+        self.mailbox = resources.mailbox
         self._background = Background(resources.failure)
         self._heartbeats = Heartbeats(resources.bus, settings, secrets.token_hex(8))
         self.ownership = Ownership(resources, self._background)

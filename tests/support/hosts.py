@@ -25,13 +25,13 @@ from tests.support.servers import NatsServer
 WITHIN_SECONDS = 10.0
 
 
-def host_settings(nats_server: NatsServer, database_url: str, **overrides: Any) -> Settings:
+def host_settings(nats_server: NatsServer, url: str, **overrides: Any) -> Settings:
     """Settings of a host on these servers."""
     values: dict[str, Any] = {
         "nats_url": nats_server.url,
         "nats_user": "host",
         "nats_password": nats_server.password_of("host"),
-        "database_url": database_url,
+        "database_url": url,
         "flush_interval_seconds": 0.05,
     }
     return Settings(**(values | overrides))

@@ -1,0 +1,190 @@
+"""Hosts without Postgres or NATS for a while: the fold goes on, nothing is lost, memory stays bounded (design D7, INV7)."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actors.contract.ops import LogEntry, Op, Target
+from config.supervision.data_folder import DataFolder
+from store.bus import Bus
+from store.postgres import Database
+from tests.runtime.conftest import MakeSettings
+from tests.support.hosts import Envelopes, LogAuthor, running_host
+from tests.support.refold import require_stored_equals_log
+from tests.support.servers import PostgresServer, start_embedded_postgres
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.servers
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+async def own_postgres(tmp_path: Path) -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL of this test alone, to be killed and started again."""
+    server = start_embedded_postgres(DataFolder(tmp_path / ".wedsync"))
+    yield server
+    server.server.stop()
+
+
+@pytest.fixture
+async def own_database_url(own_postgres: PostgresServer) -> str:
+    return own_postgres.url_of(await own_postgres.create_database())
+
+
+async def test_d7_awake_weddings_go_on_without_postgres(
+    settings_of: MakeSettings,
+    author: LogAuthor,
+    heard: Envelopes,
+    host_bus: Bus,
+    own_postgres: PostgresServer,
+    own_database_url: str,
+) -> None:
+    """Ops are decided and reads answered while Postgres is down, sleeping weddings say `waking`; afterwards everything is stored."""
+    async with running_host(settings_of(database_url=own_database_url)):
+        await author.create_wedding("asleep")
+        await author.create_wedding("w1", "ben")
+    async with running_host(settings_of(database_url=own_database_url)):
+        await heard.at(await author.insert_task("w1", "t1", author="ben"))
+        own_postgres.server.kill()
+        position = await author.rename_task("w1", "t1", "Without Postgres", "ben")
+        assert (await heard.at(position)).refusal is None
+        assert (await author.ask("w1", "digest", position=position))[0].error == ""
+        assert (await author.ask("asleep", "digest"))[0].error == "waking"
+        waiting = await author.insert_task("asleep", "t1")
+        own_postgres.server.start()
+        assert (await heard.at(waiting)).refusal is None
+        await _require_stored(host_bus, own_database_url)
+
+
+async def test_d7_a_full_buffer_is_thrown_away_and_written_by_a_silent_fold(
+    settings_of: MakeSettings,
+    author: LogAuthor,
+    heard: Envelopes,
+    host_bus: Bus,
+    own_postgres: PostgresServer,
+    own_database_url: str,
+) -> None:
+    """More decisions than fit while Postgres is down: memory stays bounded, no event is told twice, and all of them are stored."""
+    async with running_host(settings_of(database_url=own_database_url, flush_buffer_bytes=MIB)) as host:
+        for wedding in ("w1", "w2"):
+            await author.create_wedding(wedding, f"ana-{wedding}")
+            await heard.at(await author.insert_task(wedding, "t", author=f"ana-{wedding}"))
+        own_postgres.server.kill()
+        while host.counters.buffer_overflows < 2:
+            for wedding in ("w1", "w2"):
+                last = await _write_document(author, wedding)
+            await heard.at(last)
+            assert host.stats()["unflushed_bytes"] <= MIB
+        own_postgres.server.start()
+        await eventually(lambda: host.counters.silent_folds, "the silent fold begins")
+        last = await author.rename_task("w1", "t", "Afterwards", "ana-w1")
+        await heard.at(last)
+        fold = await _require_stored(host_bus, own_database_url)
+        for wedding in ("w1", "w2"):
+            digests = await author.digests(wedding, last)
+            assert digests["documents.team"][0] == len(fold[wedding]) - (3 if wedding == "w1" else 2)
+    assert len({envelope.position for envelope in heard.all}) == len(heard.all)
+
+
+async def _write_document(author: LogAuthor, wedding: str) -> int:
+    """An op large enough to fill the buffer soon."""
+    principal = f"ana-{wedding}"
+    op_id = author.next_id(principal)
+    data = {"title": "Speech", "text": "x" * 20_000}
+    target = Target("documents", f"d{op_id.rpartition(':')[2]}")
+    return await author.write(wedding, principal, Op("document_edit", "insert", target, op_id, data))
+
+
+async def _require_stored(bus: Bus, url: str) -> dict[str, list[object]]:
+    database = await Database.open(url)
+    try:
+        return dict((await require_stored_equals_log(bus, database)).decisions)
+    finally:
+        await database.close()
+
+
+async def test_inv7_a_full_mailbox_pauses_the_reader_and_drops_nothing(
+    settings_of: MakeSettings,
+    author: LogAuthor,
+    heard: Envelopes,
+    host_bus: Bus,
+    own_postgres: PostgresServer,
+    own_database_url: str,
+) -> None:
+    """Ops for a wedding that cannot wake are bounded in memory and hold the checkpoint back; all are decided once it wakes."""
+    kib_64 = 64 * 1024
+    async with running_host(settings_of(database_url=own_database_url)):
+        await author.create_wedding("w1", "ana-w1")
+    async with running_host(settings_of(database_url=own_database_url, waking_queue_bytes=kib_64)) as host:
+        own_postgres.server.kill()
+        positions = [await _write_document(author, "w1") for _ in range(10)]
+        await eventually(lambda: host.duty.mailbox.is_full, "the mailbox is full")
+        assert host.duty.mailbox.bytes <= kib_64 + 30_000
+        own_postgres.server.start()
+        assert (await heard.at(positions[-1])).refusal is None
+        await _require_stored(host_bus, own_database_url)
+
+
+async def test_inv6_a_message_that_is_no_op_goes_to_the_dead_letters(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, host_bus: Bus, database: Database
+) -> None:
+    """What cannot be decoded consumes nothing, lies in DEAD with its subject, position and bytes, and the fold goes on."""
+    async with running_host(settings_of()):
+        await author.create_wedding("w1")
+        position = await author.write_bytes("w1", "ana", b"\xff no json")
+        after = await author.insert_task("w1", "t1")
+        assert (await heard.at(after)).rev == 2
+        letter = await _dead_letter(host_bus, "wedsync.dead.undecodable")
+        await require_stored_equals_log(host_bus, database)
+    assert letter["position"] == position
+    assert letter["subject"].endswith(".w.w1.ana")
+
+
+async def test_inv6_a_poison_op_harms_only_its_author(
+    settings_of: MakeSettings,
+    author: LogAuthor,
+    heard: Envelopes,
+    host_bus: Bus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An op over which the rules stumble is decided `internal_error`, a copy lies in DEAD, and everybody else goes on."""
+    _stumble_over(monkeypatch, "poison")
+    async with running_host(settings_of()):
+        await author.create_wedding("w1")
+        position = await author.insert_task("w1", "poison")
+        after = await author.insert_task("w1", "t1")
+        refused = (await heard.at(position)).refusal
+        assert refused is not None
+        assert refused.code == "internal_error"
+        assert (await heard.at(after)).refusal is None
+        letter = await _dead_letter(host_bus, "wedsync.dead.internal")
+    assert msgspec.json.decode(letter["op"], type=LogEntry).op.target.id == "poison"
+
+
+def _stumble_over(monkeypatch: pytest.MonkeyPatch, identifier: str) -> None:
+    """Give the rules a fault that one item brings out."""
+    from actors.domain import decide
+
+    check = decide.check_op
+
+    def faulty(op: Op, wedding: str) -> None:
+        if op.target.id == identifier:
+            raise ZeroDivisionError
+        check(op, wedding)
+
+    monkeypatch.setattr(decide, "check_op", faulty)
+
+
+async def _dead_letter(bus: Bus, subject: str) -> dict[str, str]:
+    """The last message on a subject of DEAD."""
+
+    async def look() -> dict[str, str] | None:
+        info = await bus.js_request("STREAM.INFO.DEAD", {"subjects_filter": subject})
+        if not info["state"].get("subjects"):
+            return None
+        found = await bus.js_request("STREAM.MSG.GET.DEAD", {"last_by_subj": subject})
+        return msgspec.json.decode(msgspec.json.decode(f'"{found["message"]["data"]}"', type=bytes))
+
+    return await eventually(look, "the copy has arrived")  # type: ignore[return-value]  # eventually returns what is true
