@@ -127,9 +127,8 @@ def test_operator_uses_the_nats_command_line(wedsync: WedSync, tmp_path: Path) -
     installed = wedsync.run("context", XDG_CONFIG_HOME=str(tmp_path))
     assert installed.returncode == 0, installed.stderr
     assert (tmp_path / "nats" / "context" / "wedsync.json").stat().st_mode & 0o777 == 0o600
-    services = ask("micro", "ls")
-    assert services.count("wedsync-host") == 2
-    assert services.count("wedsync-gateway") == 2
+    services = sorted(service["name"] for service in json.loads(ask("micro", "ls", "--json")))
+    assert services == ["wedsync-gateway", "wedsync-gateway", "wedsync-host", "wedsync-host"]
     assert {"LOG_0", "INTAKE", "DEAD", "TIMERS"} <= set(ask("stream", "ls", "--names").split())
     op = {
         "type": "task_completion",
