@@ -19,7 +19,7 @@ from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder, Keys
 from config.supervision.errors import BinaryMissing, PostgresFilesUnreadable, PostgresInitFailed
 from config.supervision.ports import LOOPBACK
-from config.supervision.processes import command_line, end, running
+from config.supervision.processes import end, processes_in
 
 DATABASE = "wedsync"
 DATABASE_USER = "wedsync"
@@ -150,21 +150,16 @@ def _account() -> Account | None:
 
 
 def _end_left_over_server(data: Path) -> None:
-    """End a server that an earlier run left on these files (we hold the folder's lock), before we start our own."""
+    """End what an earlier run left on these files (we hold the folder's lock), before we start a server of our own."""
     pid_file = data / "postmaster.pid"
-    try:
-        pid = int(pid_file.read_text(encoding="utf-8").split("\n", 1)[0])
-    except (OSError, ValueError):
+    if not pid_file.exists():
         return
-    process = running(pid)
-    if process is None:
-        # The server itself clears the file, after it has seen that no backend of the dead server still writes.
-        return
-    if str(data) in command_line(process):
+    # The server and its backends work in the folder of the files; a server that was killed may leave backends for a moment.
+    for process in processes_in(data):
         end(process, signal.SIGQUIT, _END_WITHIN_SECONDS)
-    else:
-        # The pid now belongs to another program, which would keep the server from starting.
-        pid_file.unlink()
+    # Nobody works on the files now. The pid in the file may be a dead process that nobody has collected, or another
+    # program's by now: either would keep the server from starting.
+    pid_file.unlink(missing_ok=True)
 
 
 def _environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ earlier run left behind and by `wedsync status`.
 
 import signal
 import time
+from pathlib import Path
 
 import psutil
 
@@ -40,12 +41,17 @@ def same_process(pid: int, started: float) -> psutil.Process | None:
     return running(pid)
 
 
-def command_line(process: psutil.Process) -> list[str]:
-    """The arguments it was started with; empty when it is gone or not ours to see."""
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """The processes whose working directory is the folder, oldest first."""
+    found = [process for process in psutil.process_iter() if _working_directory(process) == str(folder)]
+    return sorted(found, key=lambda process: process.pid)
+
+
+def _working_directory(process: psutil.Process) -> str | None:
     try:
-        return list(process.cmdline())
-    except psutil.Error:
-        return []
+        return str(process.cwd())
+    except (psutil.Error, OSError):
+        return None
 
 
 def end(process: psutil.Process, stop_signal: signal.Signals, within_seconds: float) -> None:

@@ -151,3 +151,13 @@ def waiting_process() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
         yield process
         process.kill()
+
+
+async def test_everything_killed_at_once_starts_again(up: Callable[[], subprocess.Popen[bytes]], folder: DataFolder) -> None:
+    """SIGKILL of `up` and of all its processes, and a start in the same moment, end in a serving whole."""
+    process = up()
+    for pid in [process.pid, *pids_of(folder)]:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    up()
+    assert current_state(folder)["serving"]
