@@ -102,6 +102,12 @@ class Connection:
             frames.append(await self.receive())
         return frames
 
+    async def receive_until_any(self, *frame_types: str) -> dict[str, Any]:
+        """Take frames up to the first of one of these types and return that one."""
+        while (frame := await self.receive())["type"] not in frame_types:
+            pass
+        return frame
+
     async def close(self) -> None:
         """Close politely."""
         await self._socket.close()

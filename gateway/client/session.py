@@ -252,7 +252,7 @@ class Session:
         if frame.next > number:
             self._settle(number, outcome)
             return
-        if not self.outbox.refuse(number, max(1, frame.next), outcome, final=frame.code not in SEND_AGAIN):
+        if not self.outbox.refuse(number, frame.next or number, outcome, final=frame.code not in SEND_AGAIN):
             return
         if frame.code in PAUSE:
             self._pause(DEFAULT_PAUSE_SECONDS if frame.retry_after_ms is None else frame.retry_after_ms / 1000)

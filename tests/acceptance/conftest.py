@@ -1,6 +1,7 @@
 """One WedSync for all acceptance tests: the real `wedsync up` with its embedded servers, and what talks to it from outside."""
 
 from collections.abc import AsyncIterator, Iterator
+from itertools import count
 
 import aiohttp
 import pytest
@@ -41,6 +42,10 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+#: Cases of one test differ in what no id may hold.
+_COUNTER = count(1)
+
+
 class Wedding:
     """One wedding that a test founds for itself, with a token and a bare socket for each member."""
 
@@ -76,7 +81,7 @@ class Wedding:
 @pytest.fixture
 async def wedding(site: Site, http: aiohttp.ClientSession, request: pytest.FixtureRequest) -> Wedding:
     """A wedding named after the test, with `ana` as one of the couple."""
-    name = request.node.name.lower().replace("[", "-").replace("]", "").replace("_", "-")
-    made = Wedding(site, http, "".join(letter for letter in name if letter.isalnum() or letter == "-")[-60:].strip("-"))
+    name = request.node.name.partition("[")[0].removeprefix("test_").replace("_", "-")[:50]
+    made = Wedding(site, http, f"{name}-{next(_COUNTER)}")
     await made.found()
     return made

@@ -82,6 +82,16 @@ async def digests_of_fresh_fold(site: Site, wedding: str) -> dict[str, str]:
     return _digests(state)
 
 
+async def log_position(site: Site, stream: str) -> int:
+    """Ask for the last position of a log stream."""
+    bus = await _bus(site)
+    try:
+        answer = await bus.js_request(f"STREAM.INFO.{stream}", {})
+    finally:
+        await bus.close()
+    return int(answer["state"]["last_seq"])
+
+
 def _digests(state: WeddingState) -> dict[str, str]:
     return with_items({channel: digest for channel, (_, digest) in channel_heads(state).items()})
 
