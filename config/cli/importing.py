@@ -13,6 +13,7 @@ import aiohttp
 from config.cli.errors import CommandError
 from config.cli.importer.plan import WeddingPlan, ops_toward
 from config.supervision.data_folder import DataFolder
+from config.supervision.errors import NotRunning
 from config.supervision.runtime_state import current_state
 from gateway.client import Client, Outcome, Pending, Stopped
 from gateway.tokens import make_token
@@ -27,12 +28,6 @@ _WINDOW: Final = 200
 
 #: Told how many ops are done, and of how many.
 Progress = Callable[[int, int], None]
-
-
-class NotServing(CommandError):
-    """WedSync does not serve from the folder {folder}: start it with `wedsync up --data {folder}`, then run this again."""
-
-    code = "not_serving"
 
 
 class ImportRefused(CommandError):
@@ -56,10 +51,10 @@ class Site:
 
     @classmethod
     def of(cls, folder: DataFolder) -> "Site":
-        """Find the one that serves from this data folder; raises NotServing."""
+        """Find the one that serves from this data folder; raises NotRunning."""
         state = current_state(folder)
         if state["httpUrl"] is None or state["pid"] is None:
-            raise NotServing(folder=folder.path)
+            raise NotRunning(folder=folder.path)
         return cls(state["httpUrl"], folder.keys().jwt_secret)
 
     def token(self, wedding: str, principal: str) -> str:
@@ -98,14 +93,13 @@ async def _create(site: Site, plan: WeddingPlan, token: str, http: aiohttp.Clien
     headers = {"Authorization": f"Bearer {token}"}
     async with http.post(f"{site.url}/api/collaboration/weddings", json=body, headers=headers) as response:
         if not response.ok:
-            problem = await response.json(content_type=None)
-            reason = f"{problem.get('code')}: {problem.get('detail')}"
-            raise ImportRefused(wedding=plan.wedding, what="its creation", reason=reason)
+            raise ImportRefused(wedding=plan.wedding, what="its creation", reason=await response.text())
 
 
 async def _send(client: Client, plan: WeddingPlan, progress: Progress) -> int:
     ops = list(ops_toward(plan, client.confirmed()))
     waiting: list[Pending] = []
+    progress(0, len(ops))
     for number, op in enumerate(ops):
         if len(waiting) == _WINDOW:
             await _settle(client.wedding, waiting.pop(0))

@@ -59,6 +59,11 @@ class Desk:
                 marked |= {person for person, fields in items.get("permissions", {}).items() if fields.get("integrator")}
         return frozenset(marked)
 
+    async def digests(self, wedding: str) -> Mapping[str, tuple[int, str]] | None:
+        """Each channel's sequence and digest, as the wedding's actor has them now; None when there is no such wedding."""
+        replies = await self._ask(wedding, "digest", Question())
+        return None if replies is None else msgspec.json.decode(replies[0].body, type=dict[str, tuple[int, str]])
+
     async def add_member(self, wedding: str, person: str, role: str) -> None:
         """Insert the person; returns when the wedding has them, raises OpRefused or NoAnswer."""
         op = Op("permission_update", "insert", Target("people", person), data={"name": person, "role": role})

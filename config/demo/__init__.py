@@ -1,4 +1,4 @@
-"""The wedding that ships with WedSync and the story that six people play on it.
+"""The wedding that we ship (`wedding/`, an invented one), and the story that six people play in it over real sockets.
 
-May import everything; nobody but the command line and the tests imports it.
+Called by `wedsync demo`; tests import the wedding too. Nothing here is needed to run WedSync.
 """
