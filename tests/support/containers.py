@@ -61,7 +61,7 @@ def nats_container(folder: DataFolder, keys: Keys) -> Iterator[tuple[int, int]]:
 @contextmanager
 def postgres_container() -> Iterator[Callable[[str], str]]:
     """Start PostgreSQL; gives a function from the name of a database to its URL."""
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     with PostgresContainer(_POSTGRES_IMAGE, driver=None) as container:
         port = container.get_exposed_port(container.port)
