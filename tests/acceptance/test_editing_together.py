@@ -106,6 +106,7 @@ async def test_two_people_and_a_program_edit_lakeside_at_once(wedsync: WedSync, 
         decisions = await eventually(lambda: all_stored(site, wedding, first), "the last op is stored")
         fresh = Client(site.url, wedding, site.token("paula", wedding), session=http)
         await fresh.connect()
+        await fresh.until(lambda: fresh.sequences() == first.sequences())
         expected = with_items(first.digests())
         assert with_items(fresh.digests()) == expected
         assert await digests_of_actor(site, wedding) == expected
