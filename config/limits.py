@@ -30,8 +30,6 @@ class Limits(BaseSettings):
     op_bytes: Annotated[int, Field(ge=KIB, le=64 * KIB)] = 64 * KIB
     frame_bytes: Annotated[int, Field(ge=64 * KIB)] = MIB
     batch_ops: PositiveInt = 500
-    #: Length of an id, in characters; fixed by the form of subjects.
-    id_length: Annotated[int, Field(ge=64, le=64)] = 64
     #: One frame of a snapshot is cut here; an envelope above its limit travels without its events.
     snapshot_chunk_bytes: Annotated[int, Field(ge=64 * KIB)] = 512 * KIB
     envelope_bytes: Annotated[int, Field(ge=64 * KIB, le=900 * KIB)] = 512 * KIB
