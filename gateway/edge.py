@@ -32,6 +32,7 @@ class Edge:
         self._callout = Callout(settings)
         projections = Projections(gateway.database, settings, gateway.boot)
         gateway.hub.observers.append(projections)
+        gateway.hub.on_rights_change.append(lambda room: self._presence.rights_changed(room.wedding))
         self._presence.on_change.append(projections.presence_changed)
         self._presence.on_gateway_lost.append(projections.gateway_lost)
         self._metrics = Metrics(gateway.counts, gateway=settings.gateway_id, version=VERSION)

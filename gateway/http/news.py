@@ -18,8 +18,9 @@ from gateway.room import Room
 _MOST_TRIES = 4
 
 
-async def news_of(room: Room, rights: Rights, since: Resume, at_least: dict[str, int], limits: Limits) -> dict[str, Any]:
-    """`{channel: {...}}` for every readable channel that moved on; `at_least` names sequences that must be in it."""
+async def news_of(room: Room, rights: Rights, since: Resume, limits: Limits) -> dict[str, Any]:
+    """`{channel: {...}}` for every readable channel that moved on, up to what the room has reached now."""
+    at_least = dict(room.channels)
     needs_content = False
     for _ in range(_MOST_TRIES):
         checkpoint = await room.checkpoint(content=needs_content, at_least=at_least)

@@ -72,17 +72,9 @@ async def sync(request: web.Request) -> web.Response:
             since = Resume(room.generation if body.generation is None else body.generation, body.channels)
             # The ops may have changed what the caller may read.
             rights = room.rights(claims.principal) or ()
-            channels = await news_of(room, rights, since, _sequences_of(answers), limits)
+            channels = await news_of(room, rights, since, limits)
         results = [answer.body for answer in answers]
         return json_response({"results": results, "channels": channels, "generation": room.generation})
-
-
-def _sequences_of(answers: list[OpAnswer]) -> dict[str, int]:
-    reached: dict[str, int] = {}
-    for answer in answers:
-        for channel, sequence in answer.body.get("sequences", {}).items():
-            reached[channel] = max(reached.get(channel, 0), sequence)
-    return reached
 
 
 def _response(answer: OpAnswer) -> web.Response:

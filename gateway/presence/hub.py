@@ -131,6 +131,12 @@ class PresenceHub:
         self.update(wedding, principal, connection, presence)
         self._rooms[wedding].expires_at[connection] = time.monotonic() + self._settings.presence_without_socket_seconds
 
+    def rights_changed(self, wedding: str) -> None:
+        """Somebody's rights changed: who sees something else now gets the whole again."""
+        opened = self._rooms.get(wedding)
+        if opened is not None:
+            opened.room.refresh()
+
     async def whole(self, wedding: str, rights: Rights) -> dict[str, dict[str, Any]]:
         """Everybody who is in a wedding, as a reader with these rights sees them: {person: presence}."""
         opened = self._open(wedding)
@@ -239,14 +245,12 @@ class PresenceHub:
                 _log.exception("presence_sweep_failed")
 
     async def _sweep(self, now: float) -> None:
-        """Forget what was said without a socket long ago, and close rooms that nobody looks at any more."""
+        """Forget what was said without a socket long ago, and close rooms that nobody looks at."""
         for wedding, opened in list(self._rooms.items()):
             for connection in [each for each, until in opened.expires_at.items() if until < now]:
                 del opened.expires_at[connection]
                 opened.buckets.pop(connection, None)
                 self._set(wedding, connection, None)
-            # Permissions may have changed: who sees something else now gets the whole again.
-            opened.room.refresh()
             in_use = opened.room.listeners or opened.room.people.connections_of(self._own)
             if not in_use and now - max(opened.used_at, opened.changed_at) > _LINGER_SECONDS:
                 del self._rooms[wedding]

@@ -101,6 +101,7 @@ async def test_inv5_the_receiving_gateway_masks(start: StartGateway) -> None:
     assert all("budget" not in json.dumps(frame) and "dress" not in json.dumps(frame) for frame in tom.frames)
     assert "budget" not in json.dumps(await two.whole("w1", VENDOR))
     tom.rights = rights_of("planner", "tom")
+    two.rights_changed("w1")
     await eventually(lambda: tom.sections().get("ana") == "budget.core", "the planner sees it")
     assert tom.frames[-1]["whole"] is True
 
