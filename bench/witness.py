@@ -1,4 +1,4 @@
-"""What clients saw and what was stored, compared op by op: the promises of design section 6 as counts of what broke them.
+"""What clients saw and what was stored, compared op by op: the promises INV1 to INV7 as counts of what broke them.
 
 A `Witness` listens to one client from its start. Used by the fault bench and by the acceptance tests.
 """

@@ -1,4 +1,4 @@
-"""The sockets of one room and who of them gets which part of an envelope (design D4, invariant 5).
+"""The sockets of one room and who of them gets which part of an envelope (design D4, INV5).
 
 A frame is built once per set of visible channels and written to every socket that sees that set. Authors get the answer
 to their op here. Order, holes and permissions are the room's business: what arrives here is due.

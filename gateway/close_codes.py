@@ -1,4 +1,4 @@
-"""The close codes of a WebSocket and what each asks of the client (reliability 5.1.9). docs/protocol.md lists the same."""
+"""The close codes of a WebSocket and what each asks of the client; docs/protocol.md lists the same."""
 
 from typing import Final
 

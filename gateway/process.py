@@ -1,4 +1,4 @@
-"""The gateway process: starts the parts in order, says READY, and on SIGTERM drains and leaves (reliability 5.1.10).
+"""The gateway process: starts the parts in order, says READY, and on SIGTERM drains and leaves.
 
 `serving` is the same for the process and for tests. Order of the end: not ready, no new connections, what was taken gets into
 the log, sockets are told to come back, services stop.

@@ -1,6 +1,6 @@
 """What a client gets for each channel when it comes: the events it missed, or the whole state. Pure: nothing here reads or sends.
 
-The rule of design section 4: never partly. Events only within one generation, for a named channel that is not ahead of the server
+Never partly. Events only within one generation, for a named channel that is not ahead of the server
 and at most `resume_events` behind; their bytes, and whether they are still kept, are judged by `gateway.sync`, which falls back
 to a snapshot.
 """

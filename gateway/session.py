@@ -1,4 +1,4 @@
-"""One client's conversation: hello, welcome, sync, then frames until it ends (design section 4; close codes: reliability 5.1.9).
+"""One client's conversation: hello, welcome, sync, then frames until it ends (docs/protocol.md).
 
 The lifecycle is the table below. What a client does wrong is caught here, once per frame, and concerns that client alone.
 Bytes come from gateway.websocket; where ops go is gateway.submit, what comes back is written by the room's audience.

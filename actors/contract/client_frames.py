@@ -1,4 +1,4 @@
-"""Frames from a client to a gateway: the whole direction as one tagged union (design, section 4, version 1)."""
+"""Frames from a client to a gateway: the whole direction as one tagged union (docs/protocol.md, version 1)."""
 
 import msgspec
 

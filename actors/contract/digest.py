@@ -1,4 +1,4 @@
-"""The digest of a channel: an order-free sum over its items, so that it is kept incrementally (design, section 4).
+"""The digest of a channel: an order-free sum over its items, so that it is kept incrementally (docs/protocol.md).
 
 digest = sum modulo 2^64, over the items, of the first 8 bytes (big-endian) of SHA-256 of the RFC 8785 JSON of
 `[collection, id, fields]`, written as 16 lower-case hex digits. `docs/digest-vectors.json` holds test vectors for every client.

@@ -1,4 +1,4 @@
-"""Events: one channel's part of a decision, as clients, integrators and histories read it (design, section 4)."""
+"""Events: one channel's part of a decision, as clients, integrators and histories read it (docs/protocol.md)."""
 
 from datetime import UTC, datetime
 from functools import lru_cache

@@ -1,6 +1,6 @@
 """Ids: their form, the client ids `<yyyymmdd>-<random>`, op ids `<client>:<n>`, and the partition of a wedding.
 
-Ids are one lower-case token and never a name or an e-mail address: subjects survive erasure (design, section 3).
+Ids are one lower-case token and never a name or an e-mail address: subjects survive erasure (docs/protocol.md).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Frames from a gateway to a client: the whole direction as one tagged union (design, section 4, version 1).
+"""Frames from a gateway to a client: the whole direction as one tagged union (docs/protocol.md, version 1).
 
 Gateways build the hot ones (events, saved) by hand from bytes that are already encoded; the shapes here are what they must equal.
 """

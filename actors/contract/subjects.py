@@ -1,4 +1,4 @@
-"""NATS subjects, built and parsed in one place (design, section 3). The table of subjects is this file."""
+"""NATS subjects, built and parsed in one place (docs/protocol.md). The table of subjects is this file."""
 
 from typing import Final, NamedTuple
 

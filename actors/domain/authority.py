@@ -1,4 +1,4 @@
-"""Who may write what, until the finer rules come: roles, rights, and the two questions every verb asks (design, section 4).
+"""Who may write what, until the finer rules come: roles, rights, and the two questions every verb asks (docs/protocol.md).
 
 Couple, planner and the service principals write everything they may read; others the collections whose channel they read, except
 wedding, people, permissions and budget. Called by `decide` and the rules of the sections.

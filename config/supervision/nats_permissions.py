@@ -1,4 +1,4 @@
-"""Who may publish and read which NATS subjects (design D10, section 3): one table for the internal users.
+"""Who may publish and read which NATS subjects (design D10): one table for the internal users.
 
 Only gateways and hosts write the log; only hosts write timers, envelopes and feeds; nobody reads another role's
 replies, because each role has an inbox prefix of its own. `embedded_nats` renders the table into the server

@@ -1,4 +1,4 @@
-"""What is malformed, forged, too large or unknown gets its code (design section 4), and nothing of it is stored."""
+"""What is malformed, forged, too large or unknown gets its code (docs/protocol.md), and nothing of it is stored."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
