@@ -91,11 +91,12 @@ class IntakeConsumer:
 
     async def stop(self) -> None:
         """End, and let another gateway take over at once."""
-        if self._task is None or self._subscription is None:
+        task, self._task = self._task, None
+        if task is None or self._subscription is None:
             return
         self._bus.on_reconnect.remove(self._wake.set)
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        task.cancel()
+        await asyncio.wait([task])
         await self._subscription.unsubscribe()
         if self._pin:
             with suppress(StoreError):

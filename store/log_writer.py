@@ -76,10 +76,11 @@ class LogWriter:
 
     async def close(self) -> None:
         """Fail what is in flight with AppendUnknown and stop."""
-        self._bus.on_disconnect.remove(self._fail_all)
-        self._fail_all()
-        if self._subscription is not None:
-            await self._subscription.unsubscribe()
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            self._bus.on_disconnect.remove(self._fail_all)
+            self._fail_all()
+            await subscription.unsubscribe()
 
     async def _send(self, messages: Sequence[tuple[str, bytes]], batch_id: str, reply: str) -> None:
         publish = self._bus.publish
