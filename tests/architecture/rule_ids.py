@@ -1,6 +1,6 @@
 """Rule ids: those that docs/rules.md defines, and where the source cites them.
 
-A citation is `rule T1` or `design D5` in a comment or docstring, or a test named `test_t1_...`.
+A citation is `rule T1`, `design D5` or `INV3` in a comment or docstring, or a test named `test_t1_...`.
 """
 
 import re
@@ -13,7 +13,7 @@ from tests.support.requirements import ROOT
 BOOK: Final = ROOT / "docs" / "rules.md"
 
 _DEFINED: Final = re.compile(r"^\| ([A-Z]+\d+) \|", re.MULTILINE)
-_CITED: Final = re.compile(r"\b(?:[Rr]ules?|[Dd]esign)[,:]? ([A-Z]{1,3}\d{1,2})\b")
+_CITED: Final = re.compile(r"\b(?:(?:[Rr]ules?|[Dd]esign)[,:]? (?=[A-Z]+\d)|(?=INV\d))([A-Z]{1,3}\d{1,2})\b")
 _TEST_NAME: Final = re.compile(r"^test_(?:(inv|doc|[a-z])(\d{1,2}))_")
 
 

@@ -25,7 +25,14 @@ def test_the_book_has_the_rules_of_the_machine_and_of_the_wedding() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["# rule T99 says so\n", '"""Design D40."""\n', "def test_t77_moves(): ...\n", "async def test_doc9_x(): ...\n"]
+    "text",
+    [
+        "# rule T99 says so\n",
+        '"""Design D40."""\n',
+        "def test_t77_moves(): ...\n",
+        "async def test_doc9_x(): ...\n",
+        "# see INV44\n",
+    ],
 )
 def test_an_unknown_rule_is_found(text: str) -> None:
     """A citation of no rule, in a comment, a docstring or the name of a test, is named."""
