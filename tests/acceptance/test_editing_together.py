@@ -17,6 +17,7 @@ from bench.installation import Site
 from bench.witness import Witness, stored_decisions
 from gateway.client import Client, Pending
 from tests.support.agreement import digests_of_actor, digests_of_fresh_fold, digests_of_stored_changes, with_items
+from tests.support.random_edits import edit_at_random
 from tests.support.requirements import require_shared
 from tests.support.waiting import eventually
 from tests.support.wedsync_process import WedSync
@@ -64,23 +65,6 @@ async def integrator(wedsync: WedSync, wedding: str, identity: str, role: str) -
         yield program
     finally:
         await connection.close()
-
-
-def edit_at_random(client: Client, draw: random.Random, collections: Sequence[str]) -> Pending:
-    """Change, insert, move or delete something that this client sees."""
-    collection = draw.choice(collections)
-    items = client.confirmed().get(collection, {})
-    identifier = draw.choice(sorted(items)) if items else ""
-    label = {"guests": "firstName", "vendors": "name", "tables": "name", "budget": "item"}.get(collection, "title")
-    match draw.randrange(10) if items else 0:
-        case 0 | 1:
-            return client.insert(collection, f"new-{client.user}-{draw.randrange(10**6)}", {label: "something new"})
-        case 2:
-            return client.delete(collection, identifier)
-        case 3:
-            return client.move(collection, identifier, draw.choice([None, *sorted(items.keys() - {identifier})]))
-        case _:
-            return client.update(collection, identifier, {label: f"changed to {draw.randrange(10**6)}"})
 
 
 @pytest.mark.shared
