@@ -43,5 +43,7 @@ async def found(author: LogAuthor) -> FoundWedding:
 
 async def add_person(author: LogAuthor, wedding: str, person: str, role: str) -> int:
     """Ana makes somebody a member."""
-    data = {"name": person.title(), "role": role}
-    return await author.write(wedding, "ana", Op("permission_update", "insert", Target("people", person), author.next_id("ana"), data))
+    data: dict[str, object] = {"name": person.title(), "role": role}
+    return await author.write(
+        wedding, "ana", Op("permission_update", "insert", Target("people", person), author.next_id("ana"), data)
+    )

@@ -1,7 +1,7 @@
-"""Gateways in the test's own loop, with real NATS, PostgreSQL and hosts behind them, and a bare client that talks to them in frames.
+"""Gateways in the test's own loop, with real NATS, PostgreSQL and hosts behind them, and a bare client that talks in frames.
 
 `running_gateway` serves until the block ends; `Talker` sends and expects single frames over a raw WebSocket, so that a test reads
-like the conversation of the protocol. `stack_of` starts a host and a gateway together.
+like the conversation of the protocol. `running_stack` starts a host and a gateway together.
 """
 
 import asyncio
