@@ -1,16 +1,22 @@
 """`wedsync up` with everything real: one line when it serves, one owner per folder, nothing left behind."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from config.supervision.data_folder import DataFolder
+from config.supervision.ports import free_port
 from config.supervision.processes import running
+from gateway.client import Client, Connection
 from tests.support.requirements import require_nats_command_line
 from tests.support.waiting import eventually_blocking
 from tests.support.wedsync_process import WedSync
@@ -113,6 +119,17 @@ def test_integrator_gets_credentials(wedsync: WedSync) -> None:
     assert wedsync.run("integrator", "--wedding", "integrator-wedding", "--id", "host", "--role", "vendor").returncode == 2
 
 
+async def generation_of(wedsync: WedSync, wedding: str, token: str) -> int:
+    """The generation that a client is told at its welcome."""
+    async with aiohttp.ClientSession() as session:
+        connection = await Connection.open(session, wedsync.http_url)
+        await connection.hello(wedding, token)
+        welcome = await connection.receive_until_any("welcome")
+        await connection.close()
+    generation: int = welcome["generation"]
+    return generation
+
+
 @pytest.mark.nats_cli
 def test_operator_uses_the_nats_command_line(wedsync: WedSync, tmp_path: Path) -> None:
     """After `wedsync context` the real `nats` lists services and streams, and publishes an op that is applied."""
@@ -175,24 +192,68 @@ def test_nothing_is_left_and_everything_found_again(tmp_path: Path) -> None:
         wedsync.stop()
 
 
-def test_backup_and_restore(tmp_path: Path) -> None:
-    """A backup taken while it runs makes, in another folder, a WedSync with the same weddings, members and log."""
+def test_single_roles_join(wedsync: WedSync) -> None:
+    """`wedsync host` and `wedsync gateway` find a running WedSync through its folder, serve beside it and leave in order."""
+    port = free_port()
+    roles = (("host", "--id", "host-9"), ("gateway", "--id", "gateway-9", "--port", str(port)))
+    processes = [wedsync.start_command(*role) for role in roles]
+    try:
+        for process, role in zip(processes, roles, strict=True):
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(f"READY {role[0]} {role[2]}")
+        beside = WedSync(wedsync.data, wedsync.log_path)
+        beside.http_url = f"http://127.0.0.1:{port}"
+        assert beside.request("GET", "/readyz")[0] == 200
+    finally:
+        for process in processes:
+            process.terminate()
+            process.communicate(timeout=30)
+    assert [process.returncode for process in processes] == [0, 0]
+
+
+async def test_backup_and_restore(tmp_path: Path) -> None:
+    """A client that has seen more than the restored backup holds comes back to exactly what it held, and goes on."""
     wedsync = WedSync(tmp_path / ".wedsync", tmp_path / "up.log")
     copy = WedSync(tmp_path / "copy", tmp_path / "copy.log")
     file = tmp_path / "wedsync.backup"
     try:
-        wedsync.start()
-        token = create_wedding(wedsync, "saved-wedding")
-        assert wedsync.run("backup", str(file)).returncode == 0
-        assert file.stat().st_mode & 0o777 == 0o600
-        wedsync.stop()
-        restored = copy.run("restore", str(file))
-        assert restored.returncode == 0, restored.stderr
-        copy.start()
-        status, joined = copy.request("POST", "/api/collaboration/join/saved-wedding", token)
-        assert status == 200, joined
-        again = copy.run("restore", str(file))
+        await asyncio.to_thread(wedsync.start)
+        token = await asyncio.to_thread(create_wedding, wedsync, "saved-wedding")
+        async with Client(wedsync.http_url, "saved-wedding", token) as client:
+            assert (await client.insert("tasks", "in-backup", {"title": "Candles", "done": False}).outcome()).applied
+            held, generation = dict(client.digests()), await generation_of(wedsync, "saved-wedding", token)
+            done = await asyncio.to_thread(wedsync.run, "backup", str(file))
+            assert (done.returncode, done.stdout) == (0, ""), done.stderr
+            assert file.stat().st_mode & 0o777 == 0o600
+            assert (await client.insert("tasks", "after-backup", {"title": "Rice", "done": False}).outcome()).applied
+            await asyncio.to_thread(wedsync.stop)
+            restored = await asyncio.to_thread(copy.run, "restore", str(file))
+            assert restored.returncode == 0, restored.stderr
+            copy.http_url = wedsync.http_url
+            await asyncio.to_thread(copy.start)
+            await client.until(lambda: client.is_synced and dict(client.digests()) == held, within_seconds=30)
+            assert (await client.insert("tasks", "after-restore", {"title": "Bells", "done": False}).outcome()).applied
+            assert client.mismatches == 0
+            # What was seen of the old incarnation never goes on in the new one, even where the numbers would fit (design D12).
+            assert await generation_of(copy, "saved-wedding", token) == generation + 1
+        again = await asyncio.to_thread(copy.run, "restore", str(file))
         assert (again.returncode, again.stdout) == (2, "")
     finally:
         wedsync.stop()
         copy.stop()
+
+
+def test_backup_while_nothing_runs(tmp_path: Path) -> None:
+    """Without a running `up` the servers are started for the backup and stopped again."""
+    wedsync = WedSync(tmp_path / ".wedsync", tmp_path / "up.log")
+    try:
+        wedsync.start()
+    finally:
+        wedsync.stop()
+    done = wedsync.run("backup", str(tmp_path / "wedsync.backup"))
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tmp_path / "wedsync.backup") as archive:
+        names = {name.removeprefix("./") for name in archive.getnames()}
+    assert {"keys.json", "postgres.dump", "streams/LOG_0.json", "streams/LOG_0.tar.s2", "streams/INTAKE.json"} <= names
+    with DataFolder(wedsync.data).locked():
+        assert none_runs([each["pid"] for each in DataFolder(wedsync.data).read_state()["processes"]])

@@ -62,6 +62,12 @@ class WedSync:
         self.process.communicate(timeout=60)
         self.process = None
 
+    def start_command(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start another long-running command against this data folder; the caller ends it."""
+        command = [*_WEDSYNC, arguments[0], "--data", str(self.data), *arguments[1:]]
+        with self.log_path.open("a") as log:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run another command against this data folder."""
         command = [*_WEDSYNC, arguments[0], "--data", str(self.data), *arguments[1:]]
