@@ -48,7 +48,8 @@ async def _play(site: "Site", settings: Settings, console: "Console") -> int:
         for scene in SCENES:
             await scene(stage)
         stage.scene("Do all six see the same wedding?")
-        agreement = await compare(stage.people, await operator.digests(plan.wedding) or {})
+        standing = await operator.standing(plan.wedding)
+        agreement = await compare(stage.people, {} if standing is None else standing.channels)
     console.print(agreement.table)
     for difference in agreement.differences:
         console.print(f"  [bold red]{difference}[/]")

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,13 @@ def check_id(text: str) -> str:
     return text
 
 
+class Standing(NamedTuple):
+    """Where a wedding stands: its rev, and each channel's sequence and digest."""
+
+    rev: int
+    channels: Mapping[str, tuple[int, str]]
+
+
 class Desk:
     """The operator's desk: what is asked of one WedSync."""
 
@@ -59,10 +66,12 @@ class Desk:
                 marked |= {person for person, fields in items.get("permissions", {}).items() if fields.get("integrator")}
         return frozenset(marked)
 
-    async def digests(self, wedding: str) -> Mapping[str, tuple[int, str]] | None:
-        """Each channel's sequence and digest, as the wedding's actor has them now; None when there is no such wedding."""
+    async def standing(self, wedding: str) -> Standing | None:
+        """Where the wedding's actor stands now; None when there is no such wedding."""
         replies = await self._ask(wedding, "digest", Question())
-        return None if replies is None else msgspec.json.decode(replies[0].body, type=dict[str, tuple[int, str]])
+        if replies is None:
+            return None
+        return Standing(replies[0].rev, msgspec.json.decode(replies[0].body, type=dict[str, tuple[int, str]]))
 
     async def add_member(self, wedding: str, person: str, role: str) -> None:
         """Insert the person; returns when the wedding has them, raises OpRefused or NoAnswer."""
