@@ -17,7 +17,7 @@ from config.logging import configure_logging
 from config.settings import Settings, load_settings
 from config.supervision.data_folder import DataFolder, Keys
 from config.supervision.errors import PortBusy
-from config.supervision.ports import LOOPBACK, free_port, port_is_free
+from config.supervision.ports import LOOPBACK, free_port, why_not_free
 from config.supervision.roles import (
     gateway_child,
     host_child,
@@ -91,13 +91,14 @@ async def _start(
 
 def _public_port(settings: Settings) -> int:
     port = settings.port or free_port(settings.listen_host)
-    if not port_is_free(port, settings.listen_host):
-        raise PortBusy(port=port, host=settings.listen_host)
+    if reason := why_not_free(port, settings.listen_host):
+        raise PortBusy(port=port, host=settings.listen_host, reason=reason)
     return port
 
 
 def _public_host(settings: Settings) -> str:
-    return LOOPBACK if settings.listen_host == "0.0.0.0" else settings.listen_host
+    host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(settings.listen_host, settings.listen_host)
+    return f"[{host}]" if ":" in host else host
 
 
 def _nats_address(ports: dict[str, int]) -> str:

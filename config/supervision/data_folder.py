@@ -59,8 +59,12 @@ class DataFolder:
         self.postgres_directory = self.path / "postgres"
 
     def create(self) -> None:
-        """Make the folder if it is not there."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the folder if it is not there; raises FolderUnreadable where it cannot be made or written."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.lock_path.touch(mode=0o600)
+        except OSError as error:
+            raise FolderUnreadable(path=self.path, reason=error.strerror) from error
 
     def keys(self) -> Keys:
         """The secrets of this folder; raises FolderMissing before the first `up`, FolderUnreadable when damaged."""
@@ -111,7 +115,7 @@ class DataFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; raises FolderInUse with the holder's pid."""
         self.create()
-        with self.lock_path.open("a+", encoding="utf-8") as lock:
+        with self.lock_path.open("r+", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -31,7 +31,7 @@ _SETTINGS = {
     "listen_addresses": LOOPBACK,
     # TCP only: paths of Unix sockets may not pass 107 bytes, data folders may.
     "unix_socket_directories": "",
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",

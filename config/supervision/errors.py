@@ -44,7 +44,7 @@ class NotRunning(SupervisionError):
 
 
 class PortBusy(SupervisionError):
-    """Port {port} on {host} is taken by another program: stop that program or choose another port with --port."""
+    """Port {port} on {host} cannot be had ({reason}): stop the program that has it or choose another port with --port."""
 
     code = "port_busy"
 

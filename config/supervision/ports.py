@@ -16,15 +16,21 @@ _ATTEMPTS = 200
 
 def port_is_free(port: int, host: str = LOOPBACK) -> bool:
     """Whether a server could listen on the port now (lingering closed connections do not count)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
+    return why_not_free(port, host) is None
+
+
+def why_not_free(port: int, host: str) -> str | None:
+    """What keeps a server from listening on the port: taken, not permitted, no such address; None when nothing does."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
             # A listener that was bound with SO_REUSEADDR is only noticed at listen().
             probe.listen(1)
-        except OSError:
-            return False
-    return True
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def free_port(host: str = LOOPBACK) -> int:

@@ -29,6 +29,7 @@ def wedsync(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         (("token", "--wedding", "w1", "--user", "maria", "--data", "/nowhere/at/all"), 1, "wedsync up"),
         (("context", "--data", "/nowhere/at/all"), 1, "wedsync up"),
         (("backup", "/tmp/never-written", "--data", "/nowhere/at/all"), 1, "wedsync up"),
+        (("up", "--port", "0", "--data", "/dev/null/folder"), 1, "/dev/null/folder"),
         (("restore", "/nowhere/at/all", "--data", "/tmp/never-made"), 2, "wedsync backup"),
     ],
 )
@@ -49,7 +50,7 @@ def test_busy_port_is_one_line(tmp_path: Path) -> None:
         done = wedsync("up", "--port", str(port), "--data", str(tmp_path / ".wedsync"))
     assert done.returncode == 1
     assert done.stdout == ""
-    assert f"Port {port} on 127.0.0.1 is taken" in done.stderr.splitlines()[-1]
+    assert f"Port {port} on 127.0.0.1 cannot be had (Address already in use)" in done.stderr.splitlines()[-1]
     assert not (tmp_path / ".wedsync" / "postgres").exists()
 
 
