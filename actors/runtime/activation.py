@@ -15,7 +15,6 @@ from actors.domain.evolve import evolve
 from actors.domain.snapshot_form import FORMAT, decode
 from actors.domain.state import WeddingState, new_state
 from actors.runtime.actor import Actor, Lifecycle
-from actors.runtime.errors import StillWaking
 from actors.runtime.publish import Publication, send
 from store import changes, snapshots
 from store.errors import StoreError
@@ -74,18 +73,24 @@ class Waker:
             try:
                 async with self._slots:
                     state, actor.snapshot_rev = await load(self._resources.database, actor.wedding)
-            except StoreError as error:
-                self._resources.counters.activation_failures += 1
+            except Exception as error:
+                self._report(actor, error)
                 if not actor.queue and not actor.has_waiters():
-                    actor.release_waiters(StillWaking())
                     actor.partition.let_go(actor)
                     return
-                log.warning("activation_waits", wedding=actor.wedding, error=str(error), queued=len(actor.queue))
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
                 continue
             await self._catch_up(actor, state)
             return
+
+    def _report(self, actor: Actor, error: Exception) -> None:
+        """Say why a wedding does not wake; one whose stored form is damaged waits for help and harms no other."""
+        self._resources.counters.activation_failures += 1
+        if isinstance(error, StoreError):
+            log.warning("activation_waits", wedding=actor.wedding, error=str(error), queued=len(actor.queue))
+        else:
+            log.error("activation_failed", wedding=actor.wedding, queued=len(actor.queue), exc_info=error)
 
     async def _catch_up(self, actor: Actor, state: WeddingState) -> None:
         """Fold what came meanwhile; the queue is empty and the actor awake in one step."""
