@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gateway.owner import Owner, WeddingState
     from gateway.room import Room
 
-#: A checkpoint is used for joins until this many envelopes have come after it.
-_LONGEST_TAIL: Final = 200
 _MOST_CALLS: Final = 3
 
 
@@ -30,19 +28,19 @@ class Checkpoints:
         self._room = room
         self._owner = owner
         self._recent = recent
-        self._newest = Checkpoint(first)
+        #: The newest head, and the newest with content.
+        self._head = Checkpoint(first)
+        self._whole: Checkpoint | None = None
         self._calls: dict[bool, asyncio.Task[Checkpoint]] = {}
         self._extending = asyncio.Lock()
 
-    async def get(self, *, content: bool, at_least: Mapping[str, int]) -> Checkpoint:
-        """Return one that includes these channel sequences, if even the owner knows them; raises OwnerUnreachable."""
+    async def get(self, *, content: bool, rev: int, at_least: Mapping[str, int]) -> Checkpoint:
+        """Return one from `rev` on that includes these channel sequences, if the owner knows them; raises OwnerUnreachable."""
         fresh: Checkpoint | None = None
         for _ in range(_MOST_CALLS):
-            newest = self._newest
-            if self._is_usable(newest, content, at_least):
-                return newest
-            # Who joins next may need the content that is given up here.
-            content = content or newest.chunks is not None
+            for known in (self._whole,) if content else (self._whole, self._head):
+                if known is not None and known.rev >= rev and self._is_usable(known, at_least):
+                    return known
             call = self._calls.get(content)
             if call is None:
                 call = self._calls[content] = asyncio.create_task(self._ask(content))
@@ -65,12 +63,10 @@ class Checkpoints:
                 found = self._recent.events(wanted)
         return found
 
-    def _is_usable(self, checkpoint: Checkpoint, content: bool, at_least: Mapping[str, int]) -> bool:
-        rev = self._room.rev
+    def _is_usable(self, checkpoint: Checkpoint, at_least: Mapping[str, int]) -> bool:
         return (
             not self._room.is_unsure
-            and (checkpoint.chunks is not None or not content)
-            and self._recent.floor <= checkpoint.rev <= rev <= checkpoint.rev + _LONGEST_TAIL
+            and self._recent.floor <= checkpoint.rev <= self._room.rev
             and all(checkpoint.channels.get(name, (0, ""))[0] >= sequence for name, sequence in at_least.items())
         )
 
@@ -78,8 +74,12 @@ class Checkpoints:
         state = await self._owner.state(self._room.wedding, content=content)
         self._room.notice_head(state.stand.generation, state.stand.rev)
         await self._room.reached(state.stand.rev)
-        self._newest = Checkpoint(state)
-        return self._newest
+        checkpoint = Checkpoint(state)
+        if content:
+            self._whole = checkpoint
+        else:
+            self._head = checkpoint
+        return checkpoint
 
     def _answered(self, content: bool, call: asyncio.Task[Checkpoint]) -> None:
         del self._calls[content]

@@ -142,9 +142,9 @@ class Room:
 
     # --- states for joins, grants and repairs
 
-    async def checkpoint(self, *, content: bool, at_least: Mapping[str, int] | None = None) -> Checkpoint:
+    async def checkpoint(self, *, content: bool, rev: int = 0, at_least: Mapping[str, int] | None = None) -> Checkpoint:
         """See Checkpoints.get."""
-        return await self._checkpoints.get(content=content, at_least=at_least or {})
+        return await self._checkpoints.get(content=content, rev=rev, at_least=at_least or {})
 
     async def events(self, wanted: dict[str, tuple[int, int]]) -> dict[str, list[bytes] | None]:
         """See Checkpoints.events."""

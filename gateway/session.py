@@ -215,18 +215,19 @@ class Session:
                 return
             submitted = self._submitter.submit(room, self._author, op)
         except Refused as refused:
-            self._reject(refused)
+            self._reject(room, refused)
             return
         if submitted.repeat:
             self._socket.repeats.add(submitted.op)
         submitted.position.add_done_callback(partial(self._on_saved, submitted))
 
-    def _reject(self, refused: Refused) -> None:
+    def _reject(self, room: Room, refused: Refused) -> None:
         if not refused.op:
             self._refuse(refused)
             return
+        following = refused.next or self._submitter.following(room, self._author, refused.op)
         self._socket.write(
-            rejected_frame(refused.op, refused.code, refused.message, refused.remedy, refused.next, refused.retry_after_ms)
+            rejected_frame(refused.op, refused.code, refused.message, refused.remedy, following, refused.retry_after_ms)
         )
 
     def _on_saved(self, submitted: Submitted, position: asyncio.Future[int]) -> None:

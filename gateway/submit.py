@@ -140,6 +140,14 @@ class Submitter:
         """The number that is taken next of a client."""
         return max(room.clients.get(client, _NOBODY).last, room.forwarded.get(client, 0)) + 1
 
+    def following(self, room: Room, author: Author, op: str) -> int:
+        """The `next` of a refusal of this op: its own number while that is free, else the one that is; 0 for another client's."""
+        try:
+            client, number = parse_op_id(op)
+        except ContractError:
+            return self.expected(room, author.client) if author.client else 0
+        return min(number, self.expected(room, client)) if client == (author.client or client) else 0
+
     def _submit(self, room: Room, author: Author, op: Op) -> Submitted:
         if author.source == "nats":
             client, number, expected = _INTAKE_CLIENT, 0, 0
@@ -170,7 +178,7 @@ class Submitter:
         try:
             client, number = parse_op_id(op.id)
         except ContractError as error:
-            following = self.expected(room, author.client) if author.client else 0
+            following = self.following(room, author, op.id)
             raise Refused(error.code, error.message, error.remedy, op=op.id[:100], following=following) from None
         bound_to = room.clients.get(client, _NOBODY).principal
         if client != (author.client or client) or bound_to not in ("", author.principal):

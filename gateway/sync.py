@@ -34,7 +34,8 @@ async def prepare(room: Room, rights: Rights, resume: Resume | None, limits: Lim
     """Gather the frames for somebody with these rights; raises OwnerUnreachable."""
     needs_content = resume is None or resume.generation != room.generation
     for _ in range(_MOST_TRIES):
-        checkpoint = await room.checkpoint(content=needs_content, at_least=_claims(room, rights, resume))
+        # Where the room stands now: at `synced` a client has everything that anybody here has seen.
+        checkpoint = await room.checkpoint(content=needs_content, rev=room.rev, at_least=_claims(room, rights, resume))
         readable = {name: sequence for name, (sequence, _) in checkpoint.channels.items() if may_read(rights, name)}
         choices = choose(resume, room.generation, readable, limits.resume_events)
         wanted = {name: (choice.after, readable[name]) for name, choice in choices.items() if choice.mode == "events"}

@@ -101,7 +101,7 @@ async def test_inv6_after_welcome_malformed_input_is_answered_and_the_connection
         await ana.submit(op | {"id": identifier})
         refused = await ana.expect("rejected", op=identifier)
         assert refused["code"] == code, name
-        assert refused.get("next", 0) <= 1, name
+        assert refused.get("next") == (None if "other1" in identifier else 1), name
     rev = stack.gateway.hub.rooms["w1"].rev
     await tom.event_of(await ana.insert_task("cake"))
     assert stack.gateway.hub.rooms["w1"].rev == rev + 1

@@ -52,6 +52,20 @@ async def test_d8_a_client_that_missed_nothing_gets_empty_events(stack: RunningG
         assert frame["digest"] == ana.syncs[channel][0]["digest"]
 
 
+async def test_d8_what_was_missed_comes_before_synced_at_the_same_gateway(stack: RunningGateway, found: FoundWedding) -> None:
+    """Events that happened while a client was away are in its `data_sync`, none of them live, however often it comes back."""
+    await found("w1")
+    ana, tom = await stack.join("w1", "ana"), await stack.join("w1", "tom")
+    seen = tom.welcome["channels"] | {"tasks.team": 0}
+    await tom.close()
+    for number in range(1, 4):
+        await ana.event_of(await ana.insert_task(f"t{number}"))
+        back = await stack.join("w1", "tom", tom.client, resume={"generation": 1, "channels": seen})
+        [frame] = back.syncs["tasks.team"]
+        assert (frame["mode"], frame["sequence"], back.welcome["channels"]["tasks.team"]) == ("events", number, number)
+        assert [event["sequence"] for event in frame["events"]] == list(range(1, number + 1))
+
+
 async def test_d8_missed_events_come_at_another_gateway_without_a_snapshot(
     jetstream: NatsServer, database_url: str, stack: RunningGateway, found: FoundWedding, author: LogAuthor
 ) -> None:

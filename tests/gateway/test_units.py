@@ -57,7 +57,7 @@ def test_frames_built_by_hand_are_what_their_shapes_say() -> None:
         "x", "exists", 'a "quote"', "r", 3
     )
     snapshot = frames.sync_frame("tasks.team", "join", 3, "0" * 16, state=b'{"tasks":{"cake":{"title":"x"}}}', more=True)
-    state = {"tasks": {"cake": {"title": "x"}}}
+    state: dict[str, dict[str, dict[str, object]]] = {"tasks": {"cake": {"title": "x"}}}
     assert decode(payload_of(snapshot)) == ChannelSync("tasks.team", "snapshot", "join", 3, "0" * 16, more=True, state=state)
     events = frames.sync_frame("tasks.team", "resume", 3, "0" * 16, events=[bytes(event)])
     assert decode(payload_of(events)) == ChannelSync("tasks.team", "events", "resume", 3, "0" * 16, events=[event])
@@ -187,7 +187,7 @@ def test_a_token_says_who_and_for_which_wedding() -> None:
 
 @pytest.mark.parametrize("change", ["late", "other secret", "other use", "cut", "unsigned"])
 def test_a_token_that_is_not_right_is_refused(change: str) -> None:
-    """Expired, signed by somebody else, for another use, damaged or unsigned: one error, no difference told beyond its message."""
+    """Expired, signed by somebody else, for another use, damaged or unsigned: always the same error."""
     token = make_token(SECRET, "ana", "w1", use="nats" if change == "other use" else "client", lifetime_seconds=60, now=1000)
     if change == "cut":
         token = token[:-1]
