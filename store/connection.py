@@ -9,16 +9,16 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from store.client import LogClient
 from store.errors import BadMessage, BusDown
 
 CONNECT_WITHIN_SECONDS = 10.0
@@ -26,6 +26,7 @@ RECONNECT_WAIT_SECONDS = 0.2
 BARRIER_TIMEOUT_SECONDS = 5
 #: Beyond this many bytes a publisher waits for the socket.
 _PENDING_BYTES = 8 * 1024 * 1024
+_MALFORMED = (nats.errors.MaxPayloadError, nats.errors.BadSubjectError, nats.errors.BadHeaderError)
 _LOST = (OSError, nats.errors.Error, TimeoutError)
 
 log = structlog.get_logger()
@@ -48,7 +49,7 @@ class BusSubscription:
 
     def __init__(self, connection: "Connection", subject: str, queue: str, handler: Handler) -> None:
         self.subject = subject
-        self.client: Client | None = None
+        self.client: LogClient | None = None
         self._connection = connection
         self._queue = queue
         self._handler = handler
@@ -61,7 +62,7 @@ class BusSubscription:
         """How many messages have arrived and not been handled."""
         return self._waiting.qsize()
 
-    async def attach(self, client: Client) -> None:
+    async def attach(self, client: LogClient) -> None:
         """Subscribe on this client; raises what nats-py raises."""
         native = await client.subscribe(self.subject, queue=self._queue, pending_msgs_limit=0, pending_bytes_limit=0)
         # Our queue instead of the client's own: it outlives the client, and so does the task that empties it.
@@ -105,7 +106,7 @@ class Connection:
         self._numbers = itertools.count(1)
         self._subscriptions: set[BusSubscription] = set()
         self._closing = False
-        self._client: Client
+        self._client: LogClient
         self._rebuild_task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -125,8 +126,19 @@ class Connection:
             raise BusDown
         try:
             await self._client.publish(subject, payload, reply, headers)
-        except (nats.errors.MaxPayloadError, nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
+        except _MALFORMED as error:
             raise BadMessage(f"{subject[:200]!r}: {error}") from None
+        except _LOST as error:
+            raise BusDown from error
+
+    async def publish_batch(self, batch_id: str, messages: Sequence[tuple[str, bytes]], *, reply: str) -> None:
+        """Send an atomic batch of JetStream; raises like `publish`."""
+        if not self.connected:
+            raise BusDown
+        try:
+            await self._client.publish_batch(batch_id, messages, reply)
+        except _MALFORMED as error:
+            raise BadMessage(f"A message of the batch: {error}") from None
         except _LOST as error:
             raise BusDown from error
 
@@ -170,7 +182,7 @@ class Connection:
 
     async def _build(self) -> bool:
         """Connect, subscribe everything and only then let publishers in; False, after a pause, when that failed."""
-        client = Client()
+        client = LogClient()
         try:
             await client.connect(
                 self._servers,
@@ -229,13 +241,13 @@ class Connection:
             log.warning("bus_error", error=str(error))
 
 
-async def _round_trip(client: Client) -> None:
+async def _round_trip(client: LogClient) -> None:
     # The first flush writes its PING before the commands that wait; only the second comes after them.
     await client.flush(timeout=BARRIER_TIMEOUT_SECONDS)
     await client.flush(timeout=BARRIER_TIMEOUT_SECONDS)
 
 
-async def _retire(client: Client) -> None:
+async def _retire(client: LogClient) -> None:
     with suppress(Exception):
         async with asyncio.timeout(1):
             await client.close()

@@ -22,7 +22,7 @@ OP_ID_HEADER = "Wedsync-Op-Id"
 PIN_HEADER = "Nats-Pin-Id"
 ACK_WAIT_SECONDS = 30
 PIN_SECONDS = 5
-EXPIRES_SECONDS = 5
+EXPIRES_SECONDS = 2
 HEARTBEAT_SECONDS = 1
 SILENCE_SECONDS = 3.0
 RETRY_SECONDS = 0.5
@@ -40,9 +40,7 @@ class IntakeMessage:
         self._bus = bus
         self._reply = message.reply
         _, self.wedding, _, self.principal = message.subject.split(".")
-        # $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>..., in version 2 with domain and account in front.
-        tokens = message.reply.split(".")
-        self.sequence = int(tokens[5 if len(tokens) == 9 else 7])
+        self.sequence, _ = _sequences(message.reply)
         #: The id that its author gave the op, if any; no other header is handed on.
         self.op_id_header = _header(message.headers, OP_ID_HEADER)
         self.data = message.data
@@ -54,10 +52,6 @@ class IntakeMessage:
     async def term(self) -> None:
         """It will never be taken: take it out of the queue."""
         await self._answer(b"+TERM")
-
-    async def nak(self) -> None:
-        """Not now: deliver it again soon."""
-        await self._answer(b'-NAK {"delay":1000000000}')
 
     async def _answer(self, verdict: bytes) -> None:
         with suppress(StoreError):  # it is delivered again, and is then a repeat
@@ -77,6 +71,10 @@ class IntakeConsumer:
         self._pull = 0
         self._left = 0
         self._is_gone = False
+        #: Just pinned: what the gateway before us left unacknowledged would come only after later ops, so the consumer
+        #: must be reset, and what was delivered before the reset is dropped.
+        self._must_reset = False
+        self._awaits_first = False
         self._heard_at = 0.0
         self._wake = asyncio.Event()
         self._subscription: BusSubscription | None = None
@@ -124,6 +122,8 @@ class IntakeConsumer:
                 if self._is_gone:
                     await self._make_consumer()
                     self._is_gone = False
+                if self._must_reset:
+                    await self._reset()
                 await self._ask()
             except StoreError as error:
                 log.warning("intake_waits", error=error.message)
@@ -135,6 +135,15 @@ class IntakeConsumer:
                         await self._wake.wait()
             if self._is_gone:
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _reset(self) -> None:
+        """Let deliveries begin anew at the oldest op that was not acknowledged."""
+        self._must_reset = False
+        try:
+            await self._bus.js_request(f"CONSUMER.RESET.{INTAKE_STREAM}.{DURABLE}")
+        except StoreError:
+            self._must_reset = True
+            raise
 
     async def _ask(self) -> None:
         self._pull += 1
@@ -156,7 +165,17 @@ class IntakeConsumer:
         if not message.reply.startswith("$JS.ACK."):
             self._on_status(message)
             return
-        self._pin = _header(message.headers, PIN_HEADER) or self._pin
+        pin = _header(message.headers, PIN_HEADER) or self._pin
+        if pin != self._pin:
+            self._pin = pin
+            self._must_reset = self._awaits_first = True
+            self._wake.set()
+            return
+        if self._awaits_first:
+            _, delivery = _sequences(message.reply)
+            if delivery != 1:
+                return
+            self._awaits_first = False
         self._left -= 1
         if self._left == 0:
             self._wake.set()
@@ -171,6 +190,14 @@ class IntakeConsumer:
         elif status != "408":
             self._is_gone = True
         self._wake.set()
+
+
+def _sequences(reply: str) -> tuple[int, int]:
+    """The message's sequence in the stream and among the deliveries since the consumer was made or reset."""
+    # $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>..., in version 2 with domain and account in front.
+    tokens = reply.split(".")
+    first = 5 if len(tokens) == 9 else 7
+    return int(tokens[first]), int(tokens[first + 1])
 
 
 def _header(headers: Mapping[str, str] | None, name: str) -> str | None:

@@ -65,7 +65,10 @@ class LogWriter:
         self._acks[reply] = ack
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._send(messages, f"{self._boot_id}-{number}", reply)
+                if len(messages) == 1:
+                    await self._bus.publish(*messages[0], reply=reply)
+                else:
+                    await self._bus.publish_batch(f"{self._boot_id}-{number}", messages, reply=reply)
                 return await ack
         except TimeoutError:
             raise AppendUnknown(f"The log did not acknowledge within {timeout_seconds:g} s; append again one by one.") from None
@@ -81,17 +84,6 @@ class LogWriter:
             self._bus.on_disconnect.remove(self._fail_all)
             self._fail_all()
             await subscription.unsubscribe()
-
-    async def _send(self, messages: Sequence[tuple[str, bytes]], batch_id: str, reply: str) -> None:
-        publish = self._bus.publish
-        *first, (last_subject, last_payload) = messages
-        if not first:
-            await publish(last_subject, last_payload, reply=reply)
-            return
-        for sequence, (subject, payload) in enumerate(first, 1):
-            await publish(subject, payload, headers={"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(sequence)})
-        commit = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(len(messages)), "Nats-Batch-Commit": "1"}
-        await publish(last_subject, last_payload, reply=reply, headers=commit)
 
     async def _on_ack(self, message: Message) -> None:
         ack = self._acks.get(message.subject)

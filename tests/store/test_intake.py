@@ -150,18 +150,31 @@ async def test_a_refused_message_leaves_the_queue(operator: Bus, start: Start) -
     assert taken.sequences == [1]
 
 
-async def test_a_postponed_message_comes_again(operator: Bus, start: Start) -> None:
-    """What cannot be taken now is delivered again and can be taken then."""
-    seen: list[int] = []
-
-    async def at_the_second_time(message: IntakeMessage) -> None:
-        seen.append(message.sequence)
-        await (message.ack() if len(seen) == 2 else message.nak())
-
-    await start(Taken(at_the_second_time))
-    await put(operator, b"later")
+async def test_d10_a_take_over_begins_with_what_was_left(operator: Bus, start: Start) -> None:
+    """The ops that a dead gateway had in hand come before the later ones, although their time is not over (design D10)."""
+    first, second = Taken(leave), Taken(IntakeMessage.ack)
+    dying = await start(first)
+    for number in range(3):
+        await put(operator, b"%d" % number)
+    await eventually(lambda: first.sequences == [1, 2, 3])
+    await dying.stop()
+    for number in range(3, 6):
+        await put(operator, b"%d" % number)
+    await start(second)
     await eventually(lambda: empty(operator))
-    assert seen == [1, 1]
+    assert second.sequences == [1, 2, 3, 4, 5, 6]
+
+
+async def test_d10_an_idle_gateway_stays_pinned(operator: Bus, start: Start) -> None:
+    """Requests that run out without an op do not hand the turn over: nothing is delivered twice."""
+    taken = Taken(leave)
+    consumer = await start(taken)
+    await put(operator, b"0")
+    await eventually(lambda: taken.sequences == [1])
+    asked = consumer._pull
+    await eventually(lambda: consumer._pull >= asked + 3)
+    await put(operator, b"1")
+    await eventually(lambda: taken.sequences == [1, 2])
 
 
 async def test_d10_a_full_quota_hurts_its_author_alone(operator: Bus) -> None:
