@@ -56,7 +56,7 @@ class Calls:
         self._partitions = partitions
         self._is_current = is_current
         self._subscriptions: dict[int, BusSubscription] = {}
-        self._questions = 0
+        self.questions = 0
 
     async def listen_to(self, numbers: Iterable[int]) -> None:
         """Listen to the questions of exactly these partitions."""
@@ -72,10 +72,10 @@ class Calls:
         if address is None or not message.reply or address.partition not in self._partitions:
             return
         self._resources.counters.reads += 1
-        if self._questions >= MAX_QUESTIONS:
+        if self.questions >= MAX_QUESTIONS:
             await self._send(message, answers.error_reply(self._speaker(self._partitions[address.partition]), "behind"))
             return
-        self._questions += 1
+        self.questions += 1
         self._background.start(self._answer(address, message), f"answer {message.subject}")
 
     async def _answer(self, address: Address, message: Message) -> None:
@@ -92,7 +92,7 @@ class Calls:
             # A question that cannot be answered hurts the one who asked it, who hears nothing and asks again.
             log.exception("question_met_a_fault", subject=message.subject)
         finally:
-            self._questions -= 1
+            self.questions -= 1
 
     async def _replies(self, partition: Partition, address: Address, data: bytes) -> list[bytes]:
         wait_seconds = self._resources.settings.read_behind_wait_seconds

@@ -43,7 +43,7 @@ class Duty:
         partitions = self.ownership.partitions
         self._outbox = OutboxSender(resources, partitions)
         self.flusher = Flusher(resources, partitions, self._outbox)
-        self._calls = Calls(resources, self._background, partitions, self._heartbeats.is_current)
+        self.calls = Calls(resources, self._background, partitions, self._heartbeats.is_current)
         self._parts = (
             self._heartbeats, self.flusher, self._outbox, Beacon(resources, partitions), Sleeper(resources, partitions),
             Housekeeping(resources, partitions), resources.dead_letters,
@@ -87,11 +87,11 @@ class Duty:
         self._kept_until = {number: self._kept_until.get(number, until) for number in owned - share}
         over = {number for number, end in self._kept_until.items() if now >= end}
         if over:
-            await self._calls.listen_to(owned - over)
+            await self.calls.listen_to(owned - over)
             await self.ownership.give_up(over)
         if gained := share - owned:
             await self.ownership.take(gained)
-            await self._calls.listen_to(owned)
+            await self.calls.listen_to(owned)
             self._outbox.nudge()
         await self.ownership.mend()
 
@@ -104,6 +104,6 @@ class Duty:
     async def end(self) -> None:
         """Drop everything."""
         await self._background.stop()
-        await self._calls.listen_to(())
+        await self.calls.listen_to(())
         await self._heartbeats.stop()
         await self.ownership.drop()

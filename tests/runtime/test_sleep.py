@@ -7,7 +7,6 @@ import zstandard
 
 from actors.contract.subjects import WEDDING
 from actors.domain.snapshot_form import decode
-from actors.runtime import sleeper
 from actors.runtime.actor import STEPS, Actor, Lifecycle
 from actors.runtime.errors import IllegalStep
 from actors.runtime.host import Host
@@ -57,7 +56,7 @@ async def test_d3_an_op_keeps_a_wedding_awake_that_is_falling_asleep(
         await may_go_on.wait()
         return await write(database, generation, rows)
 
-    monkeypatch.setattr(sleeper.snapshots, "write", slow_write)
+    monkeypatch.setattr(snapshots, "write", slow_write)
     async with running_host(settings_of(idle_actor_sleep_seconds=0.2)) as host:
         await heard.at(await author.create_wedding("w1"))
         actor = actors_of(host)["w1"]
