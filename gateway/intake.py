@@ -134,8 +134,17 @@ class Intake:
         if op.id:
             raise GatewayError("bad_id", "An op over NATS has no `id`.", "Name repeats by the header Wedsync-Op-Id instead.")
         op = msgspec.structs.replace(op, id=self._id_of(message))
-        async with self._hub.visit(message.wedding, founding=_is_founding(op)) as room:
-            await self._submitter.submit(room, author, op).position
+        founding = _is_founding(op)
+        async with self._hub.visit(message.wedding, founding=founding) as room:
+            submitted = self._submitter.submit(room, author, op)
+            outcome = room.outcome(message.principal, submitted.op)
+            try:
+                await submitted.position
+                if founding:
+                    # The author's next op is for a wedding that this gateway must know of.
+                    await asyncio.wait([outcome], timeout=self._settings.http_answer_timeout_seconds)
+            finally:
+                outcome.cancel()
 
     async def _announce(self, message: IntakeMessage, change: PresenceChange) -> None:
         async with self._hub.visit(message.wedding) as room:

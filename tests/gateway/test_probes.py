@@ -1,0 +1,161 @@
+"""Probes, numbers and the micro service: what orchestrators, Prometheus and the `nats` command line see of a gateway."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.contract.channels import CORE_ROLES, ITEM_AUDIENCES, ROLES, may_read, rights_of
+from actors.contract.collections import COLLECTIONS
+from actors.domain.authority import require_write
+from actors.domain.errors import Refused
+from config.supervision.data_folder import DataFolder
+from gateway.health import Health
+from gateway.http.permissions import permissions_of
+from tests.gateway.conftest import FoundWedding
+from tests.support.gateways import RunningGateway
+from tests.support.hosts import running_bus
+from tests.support.http_api import HttpApi, is_problem
+from tests.support.requirements import require_nats_command_line
+from tests.support.servers import NatsServer, start_embedded_nats
+from tests.support.waiting import eventually
+
+
+@pytest.mark.servers
+async def test_a_gateway_is_ready_until_it_drains(stack: RunningGateway) -> None:
+    """Ready while NATS and the log answer; the reason stands in the problem when it drains."""
+    api = HttpApi(stack, "w1", "ana", token="")
+    ready = await eventually(lambda: _ready(api), "ready")
+    assert ready.body == {"status": "ready", "reasons": []}
+    assert (await api.call("GET", "/healthz")).body["status"] == "alive"
+    stack.gateway.ready = False
+    draining = await api.call("GET", "/readyz")
+    assert is_problem(draining, 503, "unavailable")
+    assert draining.body["reasons"] == ["draining"]
+    assert (await api.call("GET", "/healthz")).status == 200
+
+
+async def _ready(api: HttpApi) -> Any:
+    answer = await api.call("GET", "/readyz")
+    return answer if answer.status == 200 else None
+
+
+@pytest.mark.servers
+async def test_a_gateway_without_nats_is_not_ready(tmp_path: Path) -> None:
+    """When NATS is away the reason says so; without the log's streams, too."""
+    server = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
+    try:
+        async with running_bus(server, "gateway") as bus:
+            health = Health(bus, is_draining=lambda: False)
+            await health.start()
+            assert health.reasons() == ["log_unavailable"]
+            server.server.kill()
+            await eventually(lambda: health.reasons() == ["nats_disconnected"], "NATS is known to be away")
+            assert health.is_alive
+            await health.stop()
+    finally:
+        server.server.stop()
+
+
+@pytest.mark.servers
+async def test_inv5_numbers_name_neither_weddings_nor_people(stack: RunningGateway, found: FoundWedding) -> None:
+    """Metrics have our prefix, rise with what happens, and no label holds an id or a path as it was sent."""
+    await found("secret-wedding")
+    ana = HttpApi(stack, "secret-wedding", "ana")
+    talker = await stack.join("secret-wedding", "ana")
+    await talker.insert_task("secret-task")
+    await ana.post("join")
+    await ana.call("GET", "/api/secret-path")
+    text = (await ana.call("GET", "/metrics")).text
+    for name in ("secret", "ana", talker.client):
+        assert not re.search(rf'="[^"]*{name}[^"]*"', text), name
+    samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert all(name.startswith("wedsync_") for name in samples)
+    assert float(samples["wedsync_ws_connections"]) == 1
+    assert float(samples["wedsync_gateway_ops_accepted_total"]) == 1
+    join = 'wedsync_gateway_http_requests_total{method="POST",route="/api/collaboration/join/{wedding}",status="200"}'
+    assert float(samples[join]) == 1
+    assert float(samples['wedsync_gateway_http_requests_total{method="GET",route="unknown",status="404"}']) == 1
+
+
+@pytest.mark.servers
+@pytest.mark.nats_cli
+async def test_operators_see_gateways_with_the_nats_command_line(stack: RunningGateway, jetstream: NatsServer) -> None:
+    """`nats micro ls`, `info` and `stats` show the service, who it is and its numbers; a published op arrives."""
+    nats = require_nats_command_line()
+
+    async def run(*arguments: str) -> str:
+        url = jetstream.operator_url
+        process = await asyncio.create_subprocess_exec(
+            nats, "--server", url, "--inbox-prefix", "_INBOX_operator", *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+        return output.decode()
+
+    assert "wedsync-gateway" in await run("micro", "ls")
+    assert "WedSync gateway" in await run("micro", "info", "wedsync-gateway")
+    stats = json.loads(await run("micro", "stats", "wedsync-gateway", "--json"))
+    assert stats["name"] == "wedsync-gateway" if isinstance(stats, dict) else stats[0]["name"] == "wedsync-gateway"
+    founding = {
+        "type": "timeline_update", "action": "insert", "target": {"collection": "wedding", "id": "w1"},
+        "data": {"title": "T", "date": "2027-06-19", "timeZone": "Europe/London", "homeCurrency": "GBP"},
+    }  # fmt: skip
+    member = {
+        "type": "permission_update", "action": "insert", "target": {"collection": "people", "id": "ana"},
+        "data": {"name": "Ana", "role": "couple"},
+    }  # fmt: skip
+    for op in (founding, member):
+        await run("publish", "wedding.w1.op.operator", json.dumps(op))
+    await eventually(lambda: _joins(HttpApi(stack, "w1", "ana")), "ana is a member")
+    talker = await stack.join("w1", "ana")
+    task = {"type": "task_completion", "action": "insert", "target": {"collection": "tasks", "id": "t1"}, "data": {"title": "x"}}
+    await run("publish", "wedding.w1.op.operator", json.dumps(task))
+    frame = await talker.expect("collaboration_event")
+    assert frame["events"][0]["userId"] == "operator"
+
+
+async def _joins(api: HttpApi) -> bool:
+    return (await api.post("join")).status == 200
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_join_says_may_be_written_is_what_the_rules_allow(role: str) -> None:
+    """The hint for user interfaces agrees with the rules of the fold for every role and channel."""
+    rights = rights_of(role, "pat")
+    may_write = permissions_of(role, rights)["mayWrite"]
+    for collection in COLLECTIONS.keys() - {"inbox"}:
+        for channel in (
+            f"{section}.{audience}" for section in _sections(collection) for audience in (*ITEM_AUDIENCES, "payer-pat")
+        ):
+            told = may_write.get(collection, [])
+            assert (
+                (channel in told or "*" in told) == _is_allowed(role, rights, collection, channel)
+                or (role in CORE_ROLES and not may_read(rights, channel))
+                or not _can_hold(collection, channel)
+            ), (role, collection, channel)
+
+
+def _sections(collection: str) -> tuple[str, ...]:
+    return ("guests",) if collection == "tables" else (collection,)
+
+
+def _can_hold(collection: str, channel: str) -> bool:
+    audience = channel.partition(".")[2]
+    possible = {
+        "wedding": {"everyone"}, "people": {"everyone"}, "permissions": {"core"}, "vendors": {"team"}, "tasks": {"team"},
+        "guests": {"family"}, "tables": {"family"}, "timeline": {"everyone", "team", "core"}, "budget": {"core", "payer-pat"},
+    }  # fmt: skip
+    return audience in possible.get(collection, set(ITEM_AUDIENCES))
+
+
+def _is_allowed(role: str, rights: tuple[str, ...], collection: str, channel: str) -> bool:
+    try:
+        require_write(role, rights, collection, channel)
+    except Refused:
+        return False
+    return True
