@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from actors.contract.calls import Reply
-from store.connection import BusSubscription, Connection, Handler, Message
+from store.client import Message
+from store.connection import BusSubscription, Connection, Handler
 from store.errors import BusDown, JetStreamError, NoResponder, RequestTimeout, StoreError
 from store.micro import Service
 

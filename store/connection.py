@@ -9,16 +9,15 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import nats.errors
 import structlog
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from store.client import LogClient
+from store.client import LogClient, Message
 from store.errors import BadMessage, BusDown
 
 CONNECT_WITHIN_SECONDS = 10.0
@@ -30,15 +29,6 @@ _MALFORMED = (nats.errors.MaxPayloadError, nats.errors.BadSubjectError, nats.err
 _LOST = (OSError, nats.errors.Error, TimeoutError)
 
 log = structlog.get_logger()
-
-
-class Message(NamedTuple):
-    """One message as a handler gets it."""
-
-    subject: str
-    data: bytes
-    reply: str
-    headers: Mapping[str, str] | None
 
 
 Handler = Callable[[Message], Awaitable[None]]
@@ -54,7 +44,7 @@ class BusSubscription:
         self._queue = queue
         self._handler = handler
         self._native: Subscription | None = None
-        self._waiting: asyncio.Queue[Msg] = asyncio.Queue()
+        self._waiting: asyncio.Queue[Message] = asyncio.Queue()
         self._task = asyncio.create_task(self._deliver())
 
     @property
@@ -66,7 +56,8 @@ class BusSubscription:
         """Subscribe on this client; raises what nats-py raises."""
         native = await client.subscribe(self.subject, queue=self._queue, pending_msgs_limit=0, pending_bytes_limit=0)
         # Our queue instead of the client's own: it outlives the client, and so does the task that empties it.
-        early, native._pending_queue = native._pending_queue, self._waiting  # noqa: SLF001  # nats-py has no public way
+        early: asyncio.Queue[Any] = native._pending_queue  # noqa: SLF001  # nats-py has no public way
+        native._pending_queue = self._waiting  # type: ignore[assignment]  # noqa: SLF001  # LogClient puts ours
         while not early.empty():
             self._waiting.put_nowait(early.get_nowait())
         self._native, self.client = native, client
@@ -88,7 +79,7 @@ class BusSubscription:
         while True:
             message = await waiting.get()
             try:
-                await handler(Message(message.subject, message.data, message.reply, message.headers))
+                await handler(message)
             except Exception:
                 log.exception("bus_handler_failed", subject=self.subject)
 
