@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from tests.support.gateways import RunningGateway, running_stack
+from store.intake import IntakeConsumer, IntakeMessage
+from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, running_stack
+from tests.support.hosts import host_settings, running_bus, running_host
 from tests.support.http_api import HttpApi
 from tests.support.integrators import Integrator, callout_settings, integrator
 from tests.support.servers import NatsServer
@@ -24,8 +27,13 @@ async def stack(jetstream: NatsServer, database_url: str) -> AsyncIterator[Runni
 
 @pytest.fixture
 async def ana(stack: RunningGateway) -> HttpApi:
-    """The founder of w1, with two integrators as members: bot and crm."""
-    ana = HttpApi(stack, "w1", "ana")
+    """The founder of w1."""
+    return await founder(stack)
+
+
+async def founder(gateway: RunningGateway) -> HttpApi:
+    """Found w1 with two integrators as members: bot and crm."""
+    ana = HttpApi(gateway, "w1", "ana")
     assert (await ana.found_wedding()).status == 201
     for name in ("bot", "crm"):
         await ana.submit("permission_update", "insert", "people", name, {"name": name, "role": "vendor"})
@@ -76,6 +84,30 @@ async def test_d10_an_integrators_ops_arrive_in_order(
 
 async def _is_empty(server: NatsServer, stream: str) -> bool:
     return await messages_in(server, stream) == 0
+
+
+async def test_d10_order_survives_the_death_of_the_gateway_that_drains(jetstream: NatsServer, database_url: str) -> None:
+    """Ops that a dead gateway had in hand come before later ones when another gateway takes over."""
+    in_hand: list[IntakeMessage] = []
+
+    async def take_and_die(message: IntakeMessage) -> None:
+        in_hand.append(message)
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(running_host(host_settings(jetstream, database_url)))
+        dying = await stack.enter_async_context(running_bus(jetstream, "gateway"))
+        await IntakeConsumer(dying, take_and_die).start()
+        settings = gateway_settings(jetstream, database_url, **callout_settings(jetstream))
+        gateway = await stack.enter_async_context(running_gateway(settings))
+        await founder(gateway)
+        bot = await stack.enter_async_context(integrator(jetstream, "w1", "bot"))
+        await bot.task("insert", "t1", {"title": "0"})
+        await bot.task("update", "t1", {"title": "1"})
+        await eventually(lambda: len(in_hand) == 2, "the first gateway has them in hand")
+        await dying.close()
+        await bot.task("update", "t1", {"title": "2"})
+        await eventually(lambda: len(bot.events) == 3, "another gateway has taken over", within_seconds=20)
+        assert _titles(bot, "t1") == ["0", "1", "2"]
 
 
 async def test_d10_a_named_op_is_taken_once(ana: HttpApi, bot: Integrator) -> None:
