@@ -18,7 +18,7 @@ from gateway.client import Client
 from store.bus import Bus
 from store.postgres import Database
 
-_STORED_WITHIN_SECONDS = 15.0
+_STORED_WITHIN_SECONDS = 5.0
 _CLIENT_WITHIN_SECONDS = 15.0
 _ASK_AGAIN_SECONDS = 0.1
 

@@ -1,0 +1,90 @@
+"""Proof (b): deciding the ops of the log again gives what is stored; each kind of difference is named with its op."""
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+
+from actors.contract.decisions import Decision, refusal
+from actors.domain.evolve import evolve
+from actors.domain.state import new_state
+from actors.runtime.log_messages import LogMessage
+from config.cli.verification.replay import Replay
+from tests.support.folding import Fold, op_of, wedding_with_members
+from tests.support.random_ops import random_folds
+
+
+def messages(fold: Fold) -> list[LogMessage]:
+    """The log as it is read."""
+    return [LogMessage(meta.position, meta.timestamp_ms, 0, meta.wedding, meta.principal, entry, 0) for entry, meta in fold.log]
+
+
+def proof(fold: Fold, log: list[LogMessage], first: int = 1) -> Replay:
+    """Pass over the stored decisions as `verify` does."""
+    replay, state = Replay(first, log), new_state(fold.state.id)
+    for decision in fold.decisions:
+        replay.before(state, decision)
+        evolve(state, decision)
+    return replay
+
+
+def told() -> Fold:
+    """A wedding with an applied op, a repeat, a refused op and another applied one."""
+    fold = wedding_with_members()
+    client = "20270619-phone"
+    for number, name in ((1, "rings"), (1, "rings"), (2, "rings"), (3, "vows")):
+        fold.send("amara", op_of(f"{client}:{number}", "tasks", "insert", name, {"title": name}))
+    return fold
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(random_folds)
+def test_inv2_an_honest_log_has_no_differences(fold: Fold) -> None:
+    """Every decision is decided again, every repeat up to the last decision is answered again."""
+    replay = proof(fold, messages(fold))
+    assert replay.differences == []
+    assert replay.decided_again == len(fold.decisions)
+
+
+def test_d11_only_what_the_log_still_holds_is_decided_again() -> None:
+    """Decisions below the first position of a trimmed log are followed and not compared."""
+    fold = told()
+    replay = proof(fold, messages(fold)[6:], first=7)
+    assert (replay.differences, replay.decided_again, replay.answered_again) == ([], 3, 1)
+
+
+def test_inv1_a_stored_op_that_is_not_in_the_log_is_named() -> None:
+    """Nothing can be stored that was not saved."""
+    fold = told()
+    log = messages(fold)
+    del log[8]
+    assert proof(fold, log).differences == ["log: the op 20270619-phone:2 at position 9 is stored, but not in the log"]
+
+
+def test_inv1_an_op_without_its_decision_is_named() -> None:
+    """Nothing can be saved and not decided."""
+    fold = wedding_with_members()
+    log = messages(fold)
+    forged = op_of("20270619-other:1", "tasks", "insert", "t", {"title": "t"})
+    log[3:3] = [log[3]._replace(entry=msgspec.structs.replace(log[3].entry, op=forged))]
+    log[4:] = [message._replace(position=message.position + 1) for message in log[4:]]
+    fold.decisions[3:] = [msgspec.structs.replace(decision, position=decision.position + 1) for decision in fold.decisions[3:]]
+    assert proof(fold, log).differences == [
+        "log: the op 20270619-other:1 at position 4 has no stored decision, but is decided now"
+    ]
+
+
+def test_inv2_another_decision_is_named_with_what_differs() -> None:
+    """The difference is told once, since what follows is decided on the stored state."""
+    fold = told()
+    fold.decisions[7] = msgspec.structs.replace(fold.decisions[7], refusal=refusal("not_allowed"))
+    assert proof(fold, messages(fold)).differences == [
+        "log: the op 20270619-phone:2 at position 9 (rev 8) is decided otherwise now: refusal",
+    ]
+
+
+def test_a_fault_of_ours_is_no_difference() -> None:
+    """An op that met a bug which is mended since is followed as stored, and counted."""
+    fold = told()
+    decision: Decision = fold.decisions[7]
+    fold.decisions[7] = msgspec.structs.replace(decision, refusal=refusal("internal_error"))
+    replay = proof(fold, messages(fold))
+    assert (replay.differences, replay.faults) == ([], 1)
