@@ -5,6 +5,7 @@ Ids are one lower-case token and never a name or an e-mail address: subjects sur
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from actors.contract.errors import ContractError
@@ -35,7 +36,12 @@ def is_token(text: object) -> bool:
 
 def is_client(text: object) -> bool:
     """Tell whether `text` has the form of a client id with a real day in front."""
-    if not isinstance(text, str) or CLIENT.match(text) is None:
+    return isinstance(text, str) and _is_client_text(text)
+
+
+@lru_cache(maxsize=65536)
+def _is_client_text(text: str) -> bool:
+    if CLIENT.match(text) is None:
         return False
     try:
         date(int(text[:4]), int(text[4:6]), int(text[6:8]))
