@@ -2,6 +2,8 @@
 
 from typing import Final
 
+#: Nothing was heard for a while; come back at once.
+GONE: Final = 1001
 #: Come back at once: this gateway ends or starts the wedding's room anew.
 RESTART: Final = 1012
 #: A fault of ours; come back after a while.

@@ -77,5 +77,7 @@ def sync_frame(
     return text_frame(head + body)
 
 
+#: A control frame: opcode 9, no payload.
+PING: Final = b"\x89\x00"
 PONG: Final = struct_frame(Pong())
 SYNCED: Final = struct_frame(Synced())

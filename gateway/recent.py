@@ -63,4 +63,7 @@ class RecentEnvelopes:
 
 def _bytes_of(envelope: Envelope) -> int:
     # Each envelope costs some memory besides its events.
-    return 500 + sum(len(memoryview(part.event)) for part in envelope.parts)
+    size = 500
+    for part in envelope.parts:
+        size += len(memoryview(part.event))
+    return size

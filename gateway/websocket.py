@@ -6,9 +6,9 @@ from typing import Final
 import structlog
 from aiohttp import WSMsgType, web
 
-from gateway.app import GATEWAY, Gateway
+from gateway.app import GATEWAY
 from gateway.close_codes import INTERNAL_ERROR
-from gateway.lifecycle import Phase
+from gateway.heartbeat import Heartbeat
 from gateway.session import Session
 from gateway.socket import CLOSE_SECONDS, Socket
 
@@ -32,7 +32,7 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     connection = web.WebSocketResponse(
         max_msg_size=limits.frame_bytes,
         compress=False,
-        heartbeat=gateway.settings.websocket_ping_seconds,
+        autoping=False,
         timeout=CLOSE_SECONDS,
         decode_text=False,
     )
@@ -41,29 +41,30 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
         return connection
     socket = Socket(connection, request.transport, gateway.write_turn, limits.socket_buffer_bytes)
     session = Session(socket, gateway.hub, gateway.submitter, gateway.presence, gateway.settings, gateway.counts)
+    heartbeat = Heartbeat(socket, gateway.settings.websocket_ping_seconds)
+    hello_timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
     gateway.hub.open_sockets += 1
     try:
-        await _converse(gateway, connection, session)
+        await _converse(connection, session, heartbeat)
     except Exception as failure:
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
         socket.close(INTERNAL_ERROR)
     finally:
         gateway.hub.open_sockets -= 1
+        heartbeat.stop()
+        hello_timer.cancel()
         session.end()
-        code = socket.close_code or connection.close_code or 0
-        gateway.counts.sockets_closed_by_code[code] += 1
+        gateway.counts.sockets_closed_by_code[socket.close_code or connection.close_code or 0] += 1
     return connection
 
 
-async def _converse(gateway: Gateway, connection: web.WebSocketResponse, session: Session) -> None:
-    timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
-    try:
-        async for message in connection:
-            if message.type is WSMsgType.TEXT:
-                await session.take(message.data)
-            elif message.type is WSMsgType.BINARY:
-                session.take_binary()
-            if session.phase is not Phase.AWAITING_HELLO:
-                timer.cancel()
-    finally:
-        timer.cancel()
+async def _converse(connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat) -> None:
+    """Hand over frame by frame; ends when either side has closed."""
+    async for message in connection:
+        heartbeat.is_heard = True
+        if message.type is WSMsgType.TEXT:
+            await session.take(message.data)
+        elif message.type is WSMsgType.BINARY:
+            session.take_binary()
+        elif message.type is WSMsgType.PING:
+            await connection.pong(message.data)
