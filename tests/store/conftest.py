@@ -1,5 +1,6 @@
 """Fixtures of the store's tests: buses, a database, a NATS server that a test may kill, and streams with ops in them."""
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +11,9 @@ from config.settings import Settings
 from config.supervision.data_folder import DataFolder
 from config.supervision.nats_permissions import inbox_prefix
 from store.bus import Bus, Message
+from store.log_writer import LogWriter
 from store.postgres import Database
+from tests.store.reading import Read, Reader, make_log
 from tests.support.servers import NatsServer, start_embedded_nats
 
 OpenBus = Callable[..., Awaitable[Bus]]
@@ -71,3 +74,33 @@ class Heard:
 def heard() -> Heard:
     """A handler that keeps what it hears."""
     return Heard()
+
+
+@pytest.fixture
+async def bus(jetstream: NatsServer, open_bus: OpenBus) -> Bus:
+    """A host's bus on a server without streams."""
+    return await open_bus(jetstream)
+
+
+@pytest.fixture
+async def writer(bus: Bus) -> AsyncIterator[LogWriter]:
+    """A writer on `bus`."""
+    opened = await LogWriter.open(bus, secrets.token_hex(16))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def reader(bus: Bus) -> AsyncIterator[Reader]:
+    """An empty log LOG_0, and readers on `bus` that are stopped after the test."""
+    await make_log(bus)
+    made = Reader(bus)
+    yield made
+    for consumer in made.started:
+        await consumer.stop()
+
+
+@pytest.fixture
+def read() -> Read:
+    """What a reader delivers."""
+    return Read()

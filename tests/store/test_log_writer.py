@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,6 +9,7 @@ from store.bus import Bus
 from store.errors import AppendRefused, AppendUnknown, BusDown, StoreError
 from store.log_writer import LogWriter
 from tests.store.conftest import Heard, OpenBus
+from tests.store.reading import make_log
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 
@@ -18,25 +18,8 @@ SUBJECT = "log.r0.1.w.w1.ann"
 STREAM_FULL = 10077
 
 
-async def make_log(bus: Bus, max_bytes: int = 64 * 1024 * 1024) -> None:
-    config = {"name": "LOG_0", "subjects": ["log.*.>"], "allow_atomic": True, "discard": "new", "max_bytes": max_bytes}
-    await bus.js_request("STREAM.CREATE.LOG_0", config)
-
-
 async def stored(bus: Bus) -> int:
     return int((await bus.js_request("STREAM.INFO.LOG_0"))["state"]["messages"])
-
-
-@pytest.fixture
-async def bus(jetstream: NatsServer, open_bus: OpenBus) -> Bus:
-    return await open_bus(jetstream)
-
-
-@pytest.fixture
-async def writer(bus: Bus) -> AsyncIterator[LogWriter]:
-    opened = await LogWriter.open(bus, secrets.token_hex(16))
-    yield opened
-    await opened.close()
 
 
 async def test_d5_positions_of_a_batch_are_contiguous(bus: Bus, writer: LogWriter) -> None:

@@ -13,15 +13,8 @@ from store.bus import Bus
 from store.errors import LogMismatch
 from store.log_writer import LogWriter
 from store.postgres import Database
-from tests.store.conftest import OpenBus
-from tests.support.servers import NatsServer
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-async def bus(jetstream: NatsServer, open_bus: OpenBus) -> Bus:
-    return await open_bus(jetstream)
 
 
 async def config_of(bus: Bus, stream: str) -> dict[str, Any]:

@@ -10,17 +10,10 @@ from store.bus import Bus
 from store.log_writer import LogWriter
 from store.postgres import Database
 from store.trimming import trim
-from tests.store.conftest import OpenBus
-from tests.support.servers import NatsServer
 
 pytestmark = pytest.mark.servers
 #: Every op of a test is older than this.
 ANY_AGE = {"log_trim_age_hours": 1e-9}
-
-
-@pytest.fixture
-async def bus(jetstream: NatsServer, open_bus: OpenBus) -> Bus:
-    return await open_bus(jetstream)
 
 
 async def log_of(bus: Bus, database: Database, settings: Settings, ops: int, size: int = 10) -> streams.LogIdentity:
