@@ -86,10 +86,10 @@ class Owner:
         if position > self.positions.get(partition, 0):
             self.positions[partition] = position
 
-    async def state(self, wedding: str, *, content: bool, patience_seconds: float = PATIENCE_SECONDS) -> WeddingState:
+    async def state(self, wedding: str, *, content: bool) -> WeddingState:
         self._counts.state_calls += 1
         question = StateQuestion(self._position(wedding), content)
-        replies = await self._ask(wedding, "state", question, patience_seconds)
+        replies = await self._ask(wedding, "state", question)
         chunks: dict[str, list[ChannelChunk]] | None = None
         if content:
             chunks = {}
@@ -122,12 +122,10 @@ class Owner:
     def _position(self, wedding: str) -> int:
         return self.positions.get(partition_of(wedding, self._partitions), 0)
 
-    async def _ask(
-        self, wedding: str, call: str, question: msgspec.Struct, patience_seconds: float = PATIENCE_SECONDS
-    ) -> list[Reply]:
+    async def _ask(self, wedding: str, call: str, question: msgspec.Struct) -> list[Reply]:
         subject = call_subject(self._region, WEDDING, wedding, call, self._partitions)
         payload = _encode(question)
-        until = time.monotonic() + patience_seconds
+        until = time.monotonic() + PATIENCE_SECONDS
         while True:
             error, replies = "waking", []
             try:
