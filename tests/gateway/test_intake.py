@@ -10,7 +10,7 @@ import pytest
 from store.intake import IntakeConsumer, IntakeMessage
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, running_stack
 from tests.support.hosts import host_settings, running_bus, running_host
-from tests.support.http_api import HttpApi
+from tests.support.http_api import HttpApi, op_of
 from tests.support.integrators import Integrator, callout_settings, integrator
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
@@ -120,24 +120,18 @@ async def test_d10_a_named_op_is_taken_once(ana: HttpApi, bot: Integrator) -> No
     assert (await tasks_of(ana))["t1"]["title"] == "first"
 
 
-def op(kind: str, action: str, collection: str, identifier: str, data: Any = None, **members: Any) -> dict[str, Any]:
-    """An op as an integrator writes it."""
-    target = {"collection": collection, "id": identifier}
-    return {"type": kind, "action": action, "target": target, **({} if data is None else {"data": data}), **members}
-
-
 #: What is sent, its headers, and the code of the outcome.
 BAD_PAYLOADS: list[tuple[Any, dict[str, str], str]] = [
     (b"not json", {}, "bad_frame"),
     (b"[1, 2]", {}, "bad_frame"),
     (b"\xff\xfe\x00", {}, "bad_frame"),
-    (op("recipe_update", "insert", "recipes", "r1", {}), {}, "unknown_type"),
-    (op("task_completion", "insert", "budget", "b1", {}), {}, "type_mismatch"),
-    (op("task_completion", "insert", "tasks", "a.*.b", {}), {}, "bad_id"),
-    (op("task_completion", "insert", "tasks", "t1", {"title": 1}), {}, "bad_value"),
-    (op("message_sent", "insert", "messages", "m1", {"text": "x" * 70_000}), {}, "too_large"),
-    (op("task_completion", "delete", "tasks", "t1", id="20261122-abcd:1"), {}, "bad_id"),
-    (op("task_completion", "delete", "tasks", "t1"), {"Wedsync_Op_Id": "*"}, "bad_id"),
+    (op_of("recipe_update", "insert", "recipes", "r1", {}), {}, "unknown_type"),
+    (op_of("task_completion", "insert", "budget", "b1", {}), {}, "type_mismatch"),
+    (op_of("task_completion", "insert", "tasks", "a.*.b", {}), {}, "bad_id"),
+    (op_of("task_completion", "insert", "tasks", "t1", {"title": 1}), {}, "bad_value"),
+    (op_of("message_sent", "insert", "messages", "m1", {"text": "x" * 70_000}), {}, "too_large"),
+    (op_of("task_completion", "delete", "tasks", "t1", id="20261122-abcd:1"), {}, "bad_id"),
+    (op_of("task_completion", "delete", "tasks", "t1"), {"Wedsync_Op_Id": "*"}, "bad_id"),
     ({"type": "presence_change", "data": {"section": "kitchen"}}, {}, "bad_value"),
 ]
 

@@ -4,22 +4,27 @@ import asyncio
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aiohttp import web
 
 from actors.contract.channels import CORE_ROLES, ITEM_AUDIENCES, ROLES, may_read, rights_of
+from actors.contract.codes import CODES
 from actors.contract.collections import COLLECTIONS
 from actors.domain.authority import require_write
 from actors.domain.errors import Refused
 from config.supervision.data_folder import DataFolder
 from gateway.health import Health
+from gateway.http import routes
+from gateway.http.api import Api
 from gateway.http.permissions import permissions_of
+from gateway.http.problems import status_of
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway
 from tests.support.hosts import running_bus
 from tests.support.http_api import HttpApi, is_problem
-from tests.support.requirements import require_nats_command_line
+from tests.support.requirements import ROOT, require_nats_command_line
 from tests.support.servers import NatsServer, start_embedded_nats
 from tests.support.waiting import eventually
 
@@ -159,3 +164,16 @@ def _is_allowed(role: str, rights: tuple[str, ...], collection: str, channel: st
     except Refused:
         return False
     return True
+
+
+def test_the_protocol_document_names_every_address_and_status() -> None:
+    """docs/protocol.md shows each route of the HTTP API, no other, and each code under the status that it has."""
+    document = (ROOT / "docs" / "protocol.md").read_text().partition("\n## HTTP\n")[2].partition("\n## NATS\n")[0]
+    told = {tuple(each.split("?")[0].split(" ")) for each in re.findall(r"`((?:GET|POST) /[^`]*)`", document)}
+    app = web.Application()
+    routes.register(app, cast("Api", None))
+    known = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
+    assert told == {(method, address) for method, address in known if method != "HEAD"}
+    statuses = dict(re.findall(r"\| (\d{3}) \| (.*) \|", document))
+    for code in CODES:
+        assert f"`{code}`" in statuses[str(status_of(code))], code

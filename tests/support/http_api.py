@@ -57,8 +57,13 @@ class HttpApi:
 
     async def submit(self, kind: str, action: str, collection: str, identifier: str, data: Any = None, **members: Any) -> Answer:
         """One op."""
-        op = {"type": kind, "action": action, "target": {"collection": collection, "id": identifier}, "data": data or {}}
-        return await self.post("events", op | members)
+        return await self.post("events", op_of(kind, action, collection, identifier, data or {}, **members))
+
+
+def op_of(kind: str, action: str, collection: str, identifier: str, data: Any = None, **members: Any) -> dict[str, Any]:
+    """An op as a client or an integrator writes it, without an id unless `members` has one."""
+    target = {"collection": collection, "id": identifier}
+    return {"type": kind, "action": action, "target": target, **({} if data is None else {"data": data}), **members}
 
 
 def is_problem(answer: Answer, status: int, code: str) -> bool:
