@@ -194,9 +194,7 @@ class LogConsumer:
 
     async def _look(self) -> None:
         """Ask what the consumer delivered; doubt it when it is silent, gone, or ahead of us twice with nothing between."""
-        if self._subscription is not None and self._subscription.waiting:
-            return
-        if time.monotonic() - self._heard_at > self._silence_seconds:
+        if time.monotonic() - self._heard_at > self._silence_seconds and self._is_idle():
             self._reset("silence")
             return
         # First the stream, then the consumer: what the consumer has no more of was in the stream before.
@@ -210,11 +208,15 @@ class LogConsumer:
         previous, self._previous_asking = self._previous_asking, (received, last_position, delivered > received)
         if previous is None:
             return
-        if previous == (received, previous[1], True) and delivered > received:
+        if previous == (received, previous[1], True) and delivered > received and self._is_idle():
             self._reset("stuck")
         elif delivered == received and info["num_pending"] == 0:
             # The server counts what is pending a moment after it stores: only what it had an asking ago is sure.
             self.position = max(self.position, previous[1])
+
+    def _is_idle(self) -> bool:
+        """Whether all that has arrived was handled: a slow handler is no reason for doubt."""
+        return self._subscription is not None and not self._subscription.waiting
 
     async def _recreate(self) -> None:
         reason = self._doubt

@@ -1,5 +1,6 @@
 """A log reader never stays silent: one test per watchdog, and kill -9 of the server (design D3)."""
 
+import asyncio
 import secrets
 
 import pytest
@@ -157,3 +158,22 @@ async def last_position(bus: Bus) -> int:
             return 0
 
     return await eventually(asked)
+
+
+async def test_d3_a_slow_fold_is_no_reason_for_doubt(reader: Reader, writer: LogWriter, read: Read) -> None:
+    """While messages wait behind a handler that takes long, neither silence nor a consumer ahead makes the reader anew."""
+    go_on = asyncio.Event()
+
+    async def slow(position: int, *_message: object) -> None:
+        await go_on.wait()
+        read.positions.append(position)
+
+    consumer = await reader.start(read, on_message=slow)
+    await writer.append([op(1)] * 3)
+    await eventually(lambda: not consumer._is_idle())
+    for _ in range(3):
+        consumer._heard_at -= 3600
+        await consumer._look()
+    go_on.set()
+    await eventually(lambda: read.positions == [1, 2, 3])
+    assert read.resets == []
