@@ -23,14 +23,14 @@ class Agreement(NamedTuple):
 
 async def compare(people: Mapping[str, Person], actor: Mapping[str, tuple[int, str]]) -> Agreement:
     """Compare each view with what the actor says of the channels that the person may read."""
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("channel", "at", "actor", *(person.name for person in people.values())):
         table.add_column(heading, no_wrap=True)
     differences = [difference for person in people.values() for difference in await _differences(person, actor)]
     views = {identifier: person.client.digests() for identifier, person in people.items()}
     for channel, (sequence, digest) in sorted(actor.items()):
         cells = [
-            "[dim]-[/]" if channel not in view else "[green]same[/]" if view[channel] == digest else f"[red]{view[channel]}[/]"
+            "[dim]-[/]" if channel not in view else "[green]same[/]" if view[channel] == digest else "[red]other[/]"
             for view in views.values()
         ]
         table.add_row(channel, str(sequence), digest, *cells)

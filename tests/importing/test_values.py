@@ -37,7 +37,7 @@ def test_every_field_gets_its_kind(tmp_path: Path) -> None:
     assert items["guests"]["g2"] == {"firstName": "Nora", "child": True, "rsvp": "pending", "keepApart": ["g1"]}
     assert items["tables"]["t1"] == {"name": "Aare", "capacity": 8, "nearExit": True, "x": 0, "y": -4}
     assert items["budget"]["b1"]["estimate"] == 145000
-    assert items["budget"]["b2"] == {"item": "Hall", "estimate": 980000, "payer": "couple"}
+    assert items["budget"]["b2"] == {"item": "Hall", "estimate": 980000, "currency": "CHF", "payer": "couple"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from actors.contract.collections import COLLECTIONS
 from actors.contract.errors import BadOp
 from actors.contract.ops import Op, Target, check_op
-from config.cli.importer.cells import BadCell, Setting, exponent_of
+from config.cli.importer.cells import BadCell, Setting, amount, exponent_of, price
 from config.cli.importer.folder import Folder, Row
 from config.cli.importer.forms import FORMS, Form
 from config.cli.importer.problems import Problem
@@ -17,6 +17,8 @@ from config.cli.importer.problems import Problem
 Items = dict[str, dict[str, Any]]
 #: The longest piece of a file's text that a sentence repeats.
 _SHOWN: Final = 60
+#: An item with money says in which currency, also where its row leaves that to the wedding.
+_MONEY: Final = (amount, price)
 
 
 class Home(NamedTuple):
@@ -76,6 +78,8 @@ def _convert(row: Row, form: Form, home: Home) -> tuple[dict[str, Any], list[str
             continue
         if value not in (None, []):
             fields[column.field] = value
+    if any(column.kind in _MONEY and column.field in fields for column in form.columns):
+        fields.setdefault("currency", setting.currency)
     if not faults:
         references = {column.field for column in form.columns if column.refers_to}
         plain = {field: value for field, value in fields.items() if field not in references}
