@@ -6,6 +6,7 @@ import msgspec
 
 from actors.contract.ops import LogEntry
 from actors.contract.subjects import WEDDING, parse_log_subject
+from actors.runtime.errors import HostError
 
 _decode: Final = msgspec.json.Decoder(LogEntry).decode
 
@@ -22,7 +23,7 @@ class LogMessage(NamedTuple):
     size: int
 
 
-class Undecodable(ValueError):
+class Undecodable(HostError):
     """This message of the log is no op that this version knows; it consumes nothing and goes to the dead letters."""
 
     code = "undecodable"

@@ -82,10 +82,10 @@ async def test_d8_after_a_reconnect_the_owner_is_asked_before_anything_goes_out(
         other.gateway.bus.on_disconnect.append(cut_off.set)
         room = other.gateway.hub.rooms["w1"]
         receive = room.receive
-        room.receive = lambda envelope: None if not cut_off.is_set() else receive(envelope)  # type: ignore[method-assign]  # deaf
+        room.receive = lambda envelope: None if not cut_off.is_set() else receive(envelope)  # type: ignore[method-assign]  # goes deaf
         last = await author.insert_task("w1", "cake")
         await author.digests("w1", last)
-        other.gateway.bus._client._transport.close()  # type: ignore[union-attr,no-untyped-call]  # the network fails
+        other.gateway.bus._client._transport.close()  # type: ignore[union-attr]  # the network fails
         [event] = (await tom.expect("collaboration_event"))["events"]
         assert event["sequence"] == 1
 

@@ -3,7 +3,6 @@
 Every function returns the digest of each channel that holds anything; tests compare them with what clients hold.
 """
 
-import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -22,6 +21,7 @@ from bench.witness import stored_decisions
 from config.supervision.roles import role_settings
 from store.bus import Bus
 from store.log_consumer import LogConsumer
+from tests.support.waiting import eventually
 
 EMPTY = "0" * 16
 
@@ -73,9 +73,7 @@ async def digests_of_fresh_fold(site: Site, wedding: str) -> dict[str, str]:
     await reader.start()
     try:
         last = await reader.last_position()
-        async with asyncio.timeout(20):
-            while reader.position < last:  # noqa: ASYNC110  # the reader tells nobody but its callback how far it is
-                await asyncio.sleep(0.02)
+        await eventually(lambda: reader.position >= last, "the fold has read the whole log", within_seconds=20)
     finally:
         await reader.stop()
         await bus.close()
