@@ -1,18 +1,17 @@
 """The WebSocket route: aiohttp's connection handed to a session, frame by frame. Nothing here knows what frames mean."""
 
 import asyncio
-from typing import Final
 
 import structlog
 from aiohttp import WSMsgType, web
 
 from gateway.app import GATEWAY
 from gateway.close_codes import INTERNAL_ERROR
+from gateway.errors import GatewayError
 from gateway.heartbeat import Heartbeat
 from gateway.session import Session
 from gateway.socket import CLOSE_SECONDS, Socket
 
-_RETRY_AFTER_SECONDS: Final = "2"
 _log = structlog.get_logger()
 
 
@@ -26,9 +25,7 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     limits = gateway.settings.limits
     if not gateway.ready or gateway.hub.open_sockets >= limits.sockets_per_gateway:
-        return web.Response(
-            status=503, headers={"Retry-After": _RETRY_AFTER_SECONDS}, text="Not taking connections now; try again.\n"
-        )
+        raise GatewayError("unavailable", "This gateway takes no connections now.", "Try again; another gateway may take it.")
     connection = web.WebSocketResponse(
         max_msg_size=limits.frame_bytes,
         compress=False,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
@@ -200,12 +201,7 @@ async def test_inv7_too_many_ops_are_told_to_slow_down(stack: RunningGateway, fo
     """Over the rate a principal gets 429 with Retry-After, and its numbers go on without a hole."""
     await found("w1")
     ana = HttpApi(stack, "w1", "ana")
-    insert = {
-        "type": "task_completion",
-        "action": "insert",
-        "target": {"collection": "tasks", "id": "t1"},
-        "data": {"title": "x"},
-    }
+    insert = op_of("task_completion", "insert", "tasks", "t1", {"title": "x"})
     await ana.post("events", insert)
     update = insert | {"action": "update"}
     burst = (await ana.post("sync", {"ops": [update] * 500})).body["results"]
@@ -224,3 +220,43 @@ async def _status(api: HttpApi, op: object) -> int:
 
 async def _equals(awaitable: object, expected: object) -> bool:
     return bool(await awaitable == expected)  # type: ignore[misc]  # either coroutine of the callers above
+
+
+async def test_inv5_no_token_and_no_query_reaches_a_log_line(
+    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither ordinary requests nor faults of ours leave what a caller sent beyond the path; a fault is a problem, too."""
+    await found("w1")
+    ana = HttpApi(stack, "w1", "ana")
+
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    with caplog.at_level("DEBUG"), capture_logs() as events:
+        await ana.get("history", "?since=2020-01-01T00:00:00Z&token=SECRET-QUERY")
+        await ana.call("GET", "/ws?token=SECRET-QUERY")
+        await HttpApi(stack, "w1", "ana", "SECRET-TOKEN").get("history")
+        monkeypatch.setattr(stack.gateway.owner, "history", fail)
+        assert is_problem(await ana.get("history", "?token=SECRET-QUERY"), 500, "internal_error")
+    assert [event["event"] for event in events if event["log_level"] == "error"] == ["http_failed"]
+    logged = caplog.text + json.dumps(events, default=str)
+    assert "SECRET" not in logged
+    assert token_of("ana", "w1")[:20] not in logged
+
+
+async def test_a_service_token_opens_every_wedding(stack: RunningGateway, found: FoundWedding) -> None:
+    """The operator's own tokens are for all weddings that exist, without membership."""
+    await found("w1")
+    operator = HttpApi(stack, "w1", "operator", token_of("operator", "another"))
+    assert (await operator.post("join")).body["permissions"]["role"] == "planner"
+    operator.wedding = "nowhere"
+    assert is_problem(await operator.post("join"), 404, "wedding_unknown")
+
+
+async def test_a_gateway_that_drains_takes_no_sockets(stack: RunningGateway) -> None:
+    """An upgrade is refused with a problem; so is a request to the socket's address that is no upgrade."""
+    api = HttpApi(stack, "w1", "ana")
+    assert is_problem(await api.call("GET", "/ws"), 400, "bad_frame")
+    stack.gateway.ready = False
+    refused = await api.call("GET", "/ws", Connection="Upgrade", Upgrade="websocket")
+    assert is_problem(refused, 503, "unavailable")
