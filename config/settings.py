@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     #: Several gateways of one machine listen on the same port (SO_REUSEPORT).
     share_port: bool = False
+    #: Origins of web pages that may open WebSockets, separated by commas, as in `https://wedding.example`; empty: every page.
+    allowed_origins: str = ""
     hello_timeout_seconds: PositiveFloat = 5.0
     http_answer_timeout_seconds: PositiveFloat = 2.0
     websocket_ping_seconds: PositiveFloat = 20.0
