@@ -64,13 +64,14 @@ class Hub:
         self._watch = asyncio.create_task(self._watch_silence())
 
     async def stop(self) -> None:
-        """End every room; its sockets are told to come back."""
+        """End every room; its sockets are told to come back. May be called again for rooms that were opened meanwhile."""
         if self._watch is not None:
             self._watch.cancel()
         for room in list(self.rooms.values()):
             self._drop(room, RESTART)
         if self._heads is not None:
             await self._heads.unsubscribe()
+            self._heads = None
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def enter(self, wedding: str, *, founding: bool = False) -> Room:

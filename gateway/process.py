@@ -9,7 +9,7 @@ import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 import structlog
@@ -65,6 +65,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
         edge = Edge(gateway)
         gateway.presence = edge.presence
         await gateway.hub.start()
+        stack.push_async_callback(gateway.hub.stop)
         for service in edge.services:
             await service.start()
             stack.push_async_callback(service.stop)
@@ -75,7 +76,6 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        stack.push_async_callback(gateway.hub.stop)
         site, port = await _open_port(runner, settings)
         gateway.ready = True
         _log.info("gateway_ready", port=port, region=settings.region)
@@ -101,7 +101,11 @@ async def _open_port(runner: web.AppRunner, settings: Settings) -> tuple[web.TCP
 
 
 async def _drain(gateway: Gateway, seconds: float) -> None:
-    """Let what was taken reach the log; what cannot is the clients' to send again."""
+    """Let what was taken be saved and told, then send everybody elsewhere; what came in between reaches the log too."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(min(seconds, _SHUTDOWN_SECONDS)):
+            await gateway.commits_drained()
+    await gateway.hub.stop()
     try:
         async with asyncio.timeout(seconds):
             await gateway.commits_drained()

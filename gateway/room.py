@@ -281,10 +281,11 @@ class Room:
 
     async def _grant(self) -> None:
         """Bring gained channels to those who gained them; the room goes on meanwhile."""
-        checkpoint = await self._insist(lambda: self.checkpoint(content=True))
+        await self._insist(self._try_to_grant)
         self._grant_task = None
-        if checkpoint is not None:
-            grant(self, checkpoint)
+
+    async def _try_to_grant(self) -> None:
+        grant(self, await self.checkpoint(content=True))
 
     async def _insist(self, ask: Callable[[], Coroutine[Any, Any, _T]]) -> _T | None:
         """Ask until the owner answers; None when the room ends first or the wedding is gone."""

@@ -59,6 +59,8 @@ class Session:
 
     async def take(self, data: bytes) -> None:
         """Handle one text frame; never raises for what a client sent."""
+        if self._socket.closed:
+            return
         try:
             frame = _decode_frame(data)
         except (msgspec.DecodeError, ValueError) as error:

@@ -241,6 +241,9 @@ class Submitter:
 def _without_unreadable_base(room: Room, principal: str, op: Op) -> Op:
     """A claim about a channel that the author may not read means nothing and is dropped rather than told."""
     rights = room.rights(principal) or ()
-    if all(may_read(rights, channel) for channel in op.base):
+    for channel in op.base:
+        if not may_read(rights, channel):
+            break
+    else:
         return op
     return msgspec.structs.replace(op, base={name: sequence for name, sequence in op.base.items() if may_read(rights, name)})

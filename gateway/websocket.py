@@ -24,6 +24,8 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     """One connection from upgrade to close."""
     gateway = request.app[GATEWAY]
     limits = gateway.settings.limits
+    if not _may_come_from(request.headers.get("Origin"), gateway.settings.allowed_origins):
+        return web.Response(status=403, text="Pages of this origin may not connect; see WEDSYNC_ALLOWED_ORIGINS.\n")
     if not gateway.ready or gateway.hub.open_sockets >= limits.sockets_per_gateway:
         raise GatewayError("unavailable", "This gateway takes no connections now.", "Try again; another gateway may take it.")
     connection = web.WebSocketResponse(
@@ -53,6 +55,11 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
         session.end()
         gateway.counts.sockets_closed_by_code[socket.close_code or connection.close_code or 0] += 1
     return connection
+
+
+def _may_come_from(origin: str | None, allowed: str) -> bool:
+    """Only browsers name an origin; with an empty list every page may connect, since a token is never a cookie."""
+    return origin is None or not allowed or origin in {each.strip() for each in allowed.split(",")}
 
 
 async def _converse(connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat) -> None:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import WSServerHandshakeError
 
 from config.supervision.ports import free_port
 from gateway.process import serving
@@ -136,3 +137,18 @@ async def test_a_client_that_never_answers_a_ping_is_gone(
         assert dead.connection.close_code == 1001
         assert not alive.connection.closed
         answering.cancel()
+
+
+async def test_a_page_of_another_origin_is_refused_before_the_upgrade(
+    jetstream: NatsServer, database_url: str, stack: RunningGateway
+) -> None:
+    """The list is exact: another host, a longer name, another scheme and `null` get 403; a listed page and programs connect."""
+    origins = "https://wedding.example, https://app.wedding.example"
+    settings = gateway_settings(jetstream, database_url, gateway_id="gateway-2", allowed_origins=origins)
+    async with running_gateway(settings) as strict:
+        for origin in ("https://evil.example", "https://wedding.example.evil.example", "http://wedding.example", "null", ""):
+            with pytest.raises(WSServerHandshakeError) as refused:
+                await strict.connect(origin=origin)
+            assert refused.value.status == 403, origin
+        await strict.connect(origin="https://app.wedding.example")
+        await strict.connect()
