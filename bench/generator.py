@@ -59,6 +59,8 @@ class Load:
         self._sockets: list[LoadSocket] = []
         #: Op id -> [scheduled time, bits of the members that still wait for it, counted or warming up].
         self._open: dict[bytes, list[Any]] = {}
+        #: Ops that earlier steps counted as lost; what still comes of them is no duplicate of this step's.
+        self._given_up: set[bytes] = set()
         self._edits = [(edit.json, edit.channel.encode()) for edit in plan.edits]
         self._draw = random.Random(plan.seed)
         self._window = (0.0, 0.0)
@@ -92,7 +94,7 @@ class Load:
         entry = self._open.get(op)
         bit = 1 << member.number
         if entry is None or not entry[1] & bit:
-            self._duplicates += 1
+            self._duplicates += op not in self._given_up
             return
         now = time.perf_counter()
         entry[1] ^= bit
@@ -113,6 +115,7 @@ class Load:
     async def run(self, step: Step) -> dict[str, Any]:
         """Offer one rate and say what came of it."""
         self._reset()
+        self._given_up.update(self._open)
         self._open.clear()
         for socket in self._sockets:
             socket.renumber()
