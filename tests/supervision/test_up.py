@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -162,16 +161,6 @@ def test_operator_uses_the_nats_command_line(wedsync: WedSync, tmp_path: Path) -
     eventually_blocking(is_applied, "the operator's op is applied")
 
 
-@pytest.mark.parametrize("identity", ["host-1", "gateway-1", "nats-server", "postgres"])
-def test_killed_process_comes_back(wedsync: WedSync, identity: str) -> None:
-    """Whatever is killed with SIGKILL is started again, and the whole serves as before."""
-    before = wedsync.pid_of(identity)
-    os.kill(before, signal.SIGKILL)
-    eventually_blocking(lambda: wedsync.pid_of(identity) not in {before, None}, f"{identity} is started again")
-    wedsync.wait_until_serving()
-    eventually_blocking(lambda: wedsync.request("GET", "/readyz")[0] == 200, "a gateway is ready again", within_seconds=30)
-
-
 def test_nothing_is_left_and_everything_found_again(tmp_path: Path) -> None:
     """SIGTERM and SIGKILL of `up` leave no process; the next start has the same ports, keys and weddings."""
     wedsync = WedSync(tmp_path / ".wedsync", tmp_path / "up.log")
@@ -195,20 +184,18 @@ def test_nothing_is_left_and_everything_found_again(tmp_path: Path) -> None:
 def test_single_roles_join(wedsync: WedSync) -> None:
     """`wedsync host` and `wedsync gateway` find a running WedSync through its folder, serve beside it and leave in order."""
     port = free_port()
-    roles = (("host", "--id", "host-9"), ("gateway", "--id", "gateway-9", "--port", str(port)))
-    processes = [wedsync.start_command(*role) for role in roles]
-    try:
-        for process, role in zip(processes, roles, strict=True):
-            assert process.stdout is not None
-            assert process.stdout.readline().startswith(f"READY {role[0]} {role[2]}")
+    with (
+        wedsync.beside("host", "--id", "host-9") as host,
+        wedsync.beside("gateway", "--id", "gateway-9", "--port", str(port)) as gateway,
+    ):
+        assert host.stdout is not None
+        assert gateway.stdout is not None
+        assert host.stdout.readline() == "READY host host-9\n"
+        assert gateway.stdout.readline() == f"READY gateway gateway-9 {port}\n"
         beside = WedSync(wedsync.data, wedsync.log_path)
         beside.http_url = f"http://127.0.0.1:{port}"
         assert beside.request("GET", "/readyz")[0] == 200
-    finally:
-        for process in processes:
-            process.terminate()
-            process.communicate(timeout=30)
-    assert [process.returncode for process in processes] == [0, 0]
+    assert (host.returncode, gateway.returncode) == (0, 0)
 
 
 async def test_backup_and_restore(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +64,20 @@ class WedSync:
         self.process.communicate(timeout=60)
         self.process = None
 
-    def start_command(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start another long-running command against this data folder; the caller ends it."""
+    @contextmanager
+    def beside(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Another long-running command against this data folder; it gets SIGTERM at the end, and SIGKILL if that is in vain."""
         command = [*_WEDSYNC, arguments[0], "--data", str(self.data), *arguments[1:]]
-        with self.log_path.open("a") as log:
-            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        with (
+            self.log_path.open("a") as log,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        ):
+            try:
+                yield process
+                process.terminate()
+                process.wait(timeout=30)
+            finally:
+                process.kill()
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run another command against this data folder."""
