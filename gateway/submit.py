@@ -15,6 +15,7 @@ import msgspec
 
 from actors.contract.calls import ClientCounter
 from actors.contract.channels import may_read
+from actors.contract.collections import TYPES
 from actors.contract.errors import ContractError
 from actors.contract.ids import INTAKE_OP, OpId, parse_op_id
 from actors.contract.ops import LogEntry, Op, Source, check_op
@@ -63,6 +64,8 @@ def read_op(raw: bytes | msgspec.Raw, limits: Limits) -> Op | PresenceChange:
         identifier, kind = _glimpse(raw)
         if kind == "presence_change":
             return _read_presence(raw)
+        if kind and kind not in TYPES:
+            raise Refused("unknown_type", f"{kind[:80]!r} is not an op type.", op=identifier) from None
         raise Refused("bad_frame", f"The op cannot be read: {error}.", op=identifier) from None
 
 

@@ -125,6 +125,8 @@ BAD_PAYLOADS: list[tuple[Any, dict[str, str], str]] = [
     (b"not json", {}, "bad_frame"),
     (b"[1, 2]", {}, "bad_frame"),
     (b"\xff\xfe\x00", {}, "bad_frame"),
+    ({"type": "oops"}, {}, "unknown_type"),
+    ({"type": "task_completion"}, {}, "bad_frame"),
     (op_of("recipe_update", "insert", "recipes", "r1", {}), {}, "unknown_type"),
     (op_of("task_completion", "insert", "budget", "b1", {}), {}, "type_mismatch"),
     (op_of("task_completion", "insert", "tasks", "a.*.b", {}), {}, "bad_id"),
