@@ -6,6 +6,7 @@ the log, sockets are told to come back, services stop.
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -27,6 +28,8 @@ from store.errors import StoreError
 #: The kernel's queue of connections that wait to be accepted: a storm of joins arrives at once.
 _BACKLOG: Final = 4096
 _SHUTDOWN_SECONDS: Final = 1.0
+#: What the end may take besides draining, before the process leaves as it is.
+_LAST_SECONDS: Final = 5.0
 _log = structlog.get_logger()
 
 
@@ -53,7 +56,14 @@ async def _main(settings: Settings) -> int:
         sys.stdout.write(f"READY gateway {gateway.id} {port}\n")
         sys.stdout.flush()
         await stop.wait()
+        loop.call_later(settings.drain_seconds + _LAST_SECONDS, _leave_at_once)
     return 0
+
+
+def _leave_at_once() -> None:
+    """Something does not end, such as a connection to a server that is gone; whatever was saved is safe."""
+    _log.error("gateway_left_without_closing")
+    os._exit(1)
 
 
 @asynccontextmanager
