@@ -63,9 +63,8 @@ class PresenceRoom:
         return self._version
 
     def join(self, listener: Listener) -> None:
-        """Add a socket: its person is here from now on, and it gets the whole first."""
+        """Add a socket: it gets the whole at the next flush, together with everybody else who comes."""
         self.listeners[listener.connection] = listener
-        self._send_whole(listener, {})
 
     def leave(self, connection: str) -> None:
         """Remove a socket; what it said is forgotten by `put`."""
@@ -115,7 +114,8 @@ class PresenceRoom:
             self.flush()
 
     def flush(self) -> None:
-        self._tick = None
+        """Send what waits, now."""
+        self.close()
         if self._unsent:
             self._send_pieces(self._unsent, whole=not self._was_told)
             self._was_told = True
