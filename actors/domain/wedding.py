@@ -8,13 +8,10 @@ from actors.contract.ids import RESERVED_IDS, SERVICE_PRINCIPALS
 from actors.domain import items
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request
-from actors.domain.state import exists
 
 
 def insert(request: Request) -> Plan:
     """Create the wedding; a person who does so becomes its first member, in the `role` that the op names."""
-    if exists(request.state):
-        raise Refused("exists", "This wedding exists already.", "Choose another id for a new wedding.")
     role = request.op.data.get("role")
     data = {field: value for field, value in request.op.data.items() if field != "role"}
     plan = items.insert_unasked(request._replace(op=msgspec.structs.replace(request.op, data=data)))
