@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import re
+import shlex
 from pathlib import Path
 
 import aiohttp
@@ -10,7 +12,8 @@ import pytest
 
 from gateway.client import Client
 from tests.acceptance.conftest import Wedding
-from tests.support.requirements import require_nats_command_line
+from tests.support.requirements import ROOT, require_nats_command_line
+from tests.support.waiting import eventually
 from tests.support.wedsync_process import WedSync
 
 pytestmark = pytest.mark.nats_cli
@@ -78,3 +81,20 @@ async def test_i4_an_op_published_by_an_operator_reaches_the_clients(
         await nats_command.run("pub", f"wedding.{wedding.name}.op.operator", json.dumps(op))
         await client.until(lambda: "from-the-desk" in client.confirmed().get("tasks", {}))
         assert client.confirmed()["tasks"]["from-the-desk"]["title"] == "Call the florist"
+
+
+async def test_every_look_of_the_operations_guide_works(nats_command: NatsCommandLine, wedding: Wedding) -> None:
+    """Each `nats` line of docs/operations.md that looks at something runs as it stands; what goes on for ever is left out."""
+    await nats_command.run("pub", f"wedding.{wedding.name}.op.operator", "not an op")
+    await eventually(lambda: _holds(nats_command, "DEAD"), "the bad op lies in DEAD")
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    lines = [match.split("  ")[0] for match in re.findall(r"^    nats --context wedsync (.*)$", guide, re.MULTILINE)]
+    looks = [line for line in lines if line.split()[0] not in {"sub", "request"}]
+    assert len(looks) >= 10
+    for look in looks:
+        assert await nats_command.run(*shlex.split(look)), look
+
+
+async def _holds(nats_command: NatsCommandLine, stream: str) -> bool:
+    info = json.loads(await nats_command.run("stream", "info", stream, "--json"))
+    return bool(info["state"]["messages"])
