@@ -185,6 +185,12 @@ def test_causality_is_unknown_without_a_claim(fold: Fold) -> None:
     assert fold.act("amara", "tasks", "update", "rings", {"title": "x"}, base={"tables.team": 0}).parts[0].relation == "unknown"
 
 
+def test_causality_takes_no_claim_about_an_unreadable_channel(fold: Fold) -> None:
+    """Who cannot read an inbox can have seen nothing of it, whatever the base says."""
+    decision = fold.act("urs", "inbox", "insert", "m1", {"person": "noemi", "text": "Psst"}, base={"inbox.noemi": 0})
+    assert decision.parts[0].relation == "unknown"
+
+
 def test_causality_of_a_delete_covers_every_field(fold: Fold) -> None:
     """Who deletes an item that somebody changed meanwhile is told so; at most the eight newest ops are named."""
     fold.act("amara", "vendors", "insert", "bloom", {"name": "Bloom"})
