@@ -14,7 +14,8 @@ from actors.contract.subjects import WEDDING
 from store.blocks import unpack
 from store.postgres import Database
 
-_STEP_BLOCKS: Final = 500
+#: Small, because a step holds the host's loop while it unpacks.
+_STEP_BLOCKS: Final = 50
 
 _BEGIN = """
 INSERT INTO projection_positions (partition, position, day) SELECT p, 0, 'epoch' FROM unnest($1::int[]) AS p
@@ -42,7 +43,7 @@ class EventProjector:
     """Fills collaboration_events; the position moves in the same transaction, so each event is written once."""
 
     async def step(self, database: Database, partitions: Sequence[int]) -> int:
-        """Project up to 500 blocks and return how many; 0 when nothing is left. Raises StoreError."""
+        """Project some blocks and return how many; 0 when nothing is left. Raises StoreError."""
         async with database.transaction() as connection:
             await connection.execute(_BEGIN, list(partitions))
             positions = await connection.fetch(_LOCK, list(partitions))

@@ -144,6 +144,15 @@ async def test_d10_an_intake_op_is_found_by_its_own_id(store: Database) -> None:
     assert await changes.find(store, "w", "w1", "tool", "planner-tool.700") is None
 
 
+async def test_d10_one_authors_id_never_finds_anothers_op(store: Database) -> None:
+    """Two integrators may choose the same op id; each gets its own decision (design D10)."""
+    mine = decision(1, op="same-id", client="intake", number=0, principal="tool")
+    other = decision(2, op="same-id", client="intake", number=0, principal="other")
+    await write(store, [mine, other])
+    assert await changes.find(store, "w", "w1", "tool", "same-id") == mine
+    assert await changes.find(store, "w", "w1", "other", "same-id") == other
+
+
 async def test_blocks_lie_in_the_partition_of_their_day(store: Database) -> None:
     """Nothing falls into the default partition: the days ahead were made."""
     await write(store, decisions(1, 10))

@@ -177,3 +177,21 @@ async def test_d3_a_slow_fold_is_no_reason_for_doubt(reader: Reader, writer: Log
     go_on.set()
     await eventually(lambda: read.positions == [1, 2, 3])
     assert read.resets == []
+
+
+async def test_d3_a_message_in_hand_at_a_reset_is_not_handled_twice(reader: Reader, writer: LogWriter, read: Read) -> None:
+    """The new consumer delivers again what the handler is busy with; it is passed over (design D3)."""
+    go_on = asyncio.Event()
+
+    async def slow(position: int, *_message: object) -> None:
+        read.positions.append(position)
+        await go_on.wait()
+
+    consumer = await reader.start(read, on_message=slow)
+    await writer.append([op(1)] * 3)
+    await eventually(lambda: read.positions == [1])
+    consumer._reset("doubt")
+    await eventually(lambda: read.resets == ["doubt"])
+    go_on.set()
+    await eventually(lambda: consumer.position == 3)
+    assert read.positions == [1, 2, 3]

@@ -79,6 +79,17 @@ async def test_d7_two_projectors_write_each_event_once(store: Database) -> None:
     assert await table(store, "SELECT count(*) FROM collaboration_events") == [(80,)]
 
 
+async def test_d7_a_step_passes_over_what_another_host_projects(store: Database) -> None:
+    """While another host holds a partition's projection, a step leaves it to that host and waits for nobody."""
+    projector = EventProjector()
+    await projector.step(store, [3])
+    async with store.transaction() as other_host:
+        await other_host.execute("SELECT FROM projection_positions WHERE partition = 3 FOR UPDATE")
+        await write(store, 3, "w3", 1, 5)
+        assert await projector.step(store, [3]) == 0
+    assert await projector.step(store, [3]) == 1
+
+
 async def test_the_projection_goes_on_where_it_was(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """More blocks than one step takes are projected over several, none left out."""
     monkeypatch.setattr("store.event_projector._STEP_BLOCKS", 3)
