@@ -20,6 +20,7 @@ import aiohttp
 from bench.installation import Installation, Site
 from bench.wedding_load import MemberPlan, found_weddings, small_wedding
 from bench.witness import Verdict, Witness, judge, stored_decisions
+from config.supervision.processes import running
 from gateway.client import Client, NotReached, Pending, QueueFull
 
 KILLED: Final = ("host", "gateway", "nats", "postgres")
@@ -138,9 +139,9 @@ async def one_fault(site: Site, crowd: Crowd, role: str, *, rate: float, seconds
     load = asyncio.create_task(_offer(crowd, ops, rate, seconds))
     await asyncio.sleep(seconds / 3)
     killed_at, before = time.monotonic(), len(ops)
-    site.kill(role)
+    killed = site.kill(role)
     first_applied = asyncio.create_task(_first_answer(ops, before, killed_at))
-    resumed = await _resume_seconds(site, crowd) if role == "gateway" else None
+    resumed = await _resume_seconds(site, crowd, killed) if role == "gateway" else None
     refused_by_queue = await load
     await crowd.answered()
     verdict = await crowd.verdict(ops)
@@ -178,9 +179,11 @@ async def _first_answer(ops: Sequence[tuple[Client, Pending]], after: int, since
     return round(time.monotonic() - since, 3) if done else None
 
 
-async def _resume_seconds(site: Site, crowd: Crowd) -> float | None:
+async def _resume_seconds(site: Site, crowd: Crowd, killed: int) -> float | None:
     """How long after the port answered again everybody was up to date."""
     address = urlsplit(site.url)
+    while running(killed) is not None:  # noqa: ASYNC110  # it is no child of ours
+        await asyncio.sleep(0.005)
     while True:
         try:
             _, writer = await asyncio.open_connection(address.hostname, address.port)
