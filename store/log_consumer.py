@@ -125,6 +125,8 @@ class LogConsumer:
                 self._break(error)
                 return
             self.position = position
+            if tokens[first + 1] != self._consumer:  # made anew meanwhile: the counts are another consumer's
+                return
         self._consumer_sequence += 1
         if self._consumer_sequence == self._caught_up[0]:
             self.position = max(self.position, self._caught_up[1])

@@ -195,3 +195,4 @@ async def test_d3_a_message_in_hand_at_a_reset_is_not_handled_twice(reader: Read
     go_on.set()
     await eventually(lambda: consumer.position == 3)
     assert read.positions == [1, 2, 3]
+    assert read.resets == ["doubt"]
