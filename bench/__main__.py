@@ -1,4 +1,4 @@
-"""`python -m bench` (also `make bench`): the load of 200 weddings of five; `python -m bench faults`: the same with kills.
+"""`python -m bench` (also `make bench`): 200 weddings of five under load; `faults`: kills under load; `rude`: bad clients beside it.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -11,6 +11,7 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bench.installation import Installation
 from bench.ladder import climb, loaded_weddings, run_step
 from bench.peers import PeersMissing, floor_rate
 from bench.report import step_line, summary
+from bench.rude import run_rude
 
 #: The load must not be held back by limits made for people.
 _ENVIRONMENT = {"WEDSYNC_LOG_LEVEL": "warning"}
@@ -28,8 +30,7 @@ def main() -> int:
     """Read the options and run."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="wedsync-bench-") as folder:
-        run = run_faults if options.load == "faults" else _run_load
-        report: dict[str, Any] = asyncio.run(run(Path(folder), options))
+        report = asyncio.run(RUNS[options.load](Path(folder), options))
     if options.json is not None:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0 if report["passed"] else 1
@@ -37,8 +38,10 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Measure WedSync under load.")
-    parser.add_argument("load", nargs="?", choices=["ladder", "faults"], default="ladder", help="what to run (default: ladder)")
-    parser.add_argument("--rate", type=float, help="offer this rate alone, in ops/s (default: climb a ladder; faults: 200)")
+    parser.add_argument("load", nargs="?", choices=sorted(RUNS), default="ladder", help="what to run (default: ladder)")
+    parser.add_argument(
+        "--rate", type=float, help="offer this rate alone, in ops/s (default: climb a ladder; faults: 200; rude: 1000)"
+    )
     parser.add_argument("--start", type=float, default=1000.0, help="first rate of the ladder, in ops/s")
     parser.add_argument("--seconds", type=float, help="length of a step's window (default 8; faults: 60)")
     parser.add_argument("--weddings", type=int, help="how many weddings (default 200; faults: 20)")
@@ -109,6 +112,12 @@ async def _floor(folder: Path, options: argparse.Namespace) -> float | None:
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
+
+RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
+    "ladder": _run_load,
+    "faults": run_faults,
+    "rude": run_rude,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
