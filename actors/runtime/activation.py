@@ -5,6 +5,7 @@ it; its ops wait and hold the checkpoint back. Called by partitions.
 """
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -61,7 +62,6 @@ class Waker:
     def __init__(self, resources: "Resources", background: "Background") -> None:
         self._resources = resources
         self._background = background
-        self._slots = asyncio.Semaphore(max(1, resources.settings.database_pool_connections // 2))
 
     def wake(self, actor: Actor) -> None:
         """Begin; the actor is WAKING until its state and its queue are folded."""
@@ -71,7 +71,7 @@ class Waker:
         attempt = 0
         while not actor.partition.is_dropped:
             try:
-                async with self._slots:
+                async with self._resources.reading:
                     state, actor.snapshot_rev = await load(self._resources.database, actor.wedding)
             except Exception as error:
                 self._report(actor, error)
@@ -96,6 +96,7 @@ class Waker:
         """Fold what came meanwhile; the queue is empty and the actor awake in one step."""
         partition = actor.partition
         actor.state = state
+        actor.used_at = time.monotonic()
         if actor.queue and actor.queue[0].position <= state.position:
             # Somebody else decided and stored it; gateways may have missed the envelope and learn of it by the beacon.
             partition.mark_changed(actor)

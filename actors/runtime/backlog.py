@@ -123,6 +123,8 @@ def _encoded(actor: Actor, decisions: Iterable[Decision]) -> list[bytes]:
 async def events_since(database: Database, actor: Actor, question: HistoryQuestion, limits: Limits) -> list[bytes]:
     """Return the encoded events from an instant on that these rights include, in order of (rev, channel); raises StoreError."""
     limit = min(question.limit, limits.history_events)
+    # Taken before the store is read: what is flushed meanwhile is then in both, never in neither.
+    unflushed = [waiting.decision for waiting in actor.unflushed]
     events: list[bytes] = []
     rev = 0
     page = await changes.read_since(database, actor.kind, actor.wedding, question.since_ms, limit_decisions=PAGE)
@@ -130,8 +132,7 @@ async def events_since(database: Database, actor: Actor, question: HistoryQuesti
         rev = page[-1].rev
         events += _events(actor, page, question)
         page = await changes.read_after(database, actor.kind, actor.wedding, rev, limit_decisions=PAGE)
-    unflushed = [waiting.decision for waiting in actor.unflushed if waiting.decision.rev > rev]
-    events += _events(actor, unflushed, question)
+    events += _events(actor, (decision for decision in unflushed if decision.rev > rev), question)
     return events[:limit]
 
 

@@ -120,9 +120,11 @@ class Calls:
             case StateQuestion():
                 return answers.state_bodies(actor.awake_state, content=question.content)
             case SinceQuestion():
-                return answers.list_bodies(await backlog.envelopes_since(database, actor, question, limits))
+                async with self._resources.reading:
+                    return answers.list_bodies(await backlog.envelopes_since(database, actor, question, limits))
             case HistoryQuestion():
-                return answers.list_bodies(await backlog.events_since(database, actor, question, limits))
+                async with self._resources.reading:
+                    return answers.list_bodies(await backlog.events_since(database, actor, question, limits))
             case Question():
                 body = answers.permissions_body if call == "permissions" else answers.digest_body
                 return [body(actor.awake_state)]

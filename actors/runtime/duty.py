@@ -7,6 +7,7 @@ counters. Owned by the host.
 import asyncio
 import secrets
 import time
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -26,6 +27,7 @@ from store.errors import GenerationChanged, LogMismatch, StoreError
 
 #: How often the share is looked at when nobody is heard.
 LOOK_SECONDS: Final = 0.25
+DRAIN_POLL_SECONDS: Final = 0.01
 log = structlog.get_logger()
 
 
@@ -59,7 +61,8 @@ class Duty:
         await self._take_share()
         for partition in list(self.ownership.partitions.values()):
             while not await reached(partition, 0, LOOK_SECONDS) and not partition.is_dropped:
-                pass
+                if self._resources.failure.done():
+                    self._resources.failure.result()
 
     async def until_lost(self) -> None:
         """Keep the share right; returns when this host has missed its own beats and must begin anew."""
@@ -72,10 +75,8 @@ class Duty:
             except StoreError as error:
                 log.warning("share_put_off", error=str(error))
             heard.clear()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(heard.wait(), LOOK_SECONDS)
-            except TimeoutError:
-                continue
 
     async def _take_share(self) -> None:
         """Take what belongs to this host now, and give up what has belonged to another one for the length of the overlap."""
@@ -91,15 +92,22 @@ class Duty:
             await self.ownership.give_up(over)
         if gained := share - owned:
             await self.ownership.take(gained)
-            await self.calls.listen_to(owned)
             self._outbox.nudge()
         await self.ownership.mend()
+        await self.calls.listen_to(owned)
 
     async def drain(self) -> None:
         """End in good order: say so, stop reading, store and snapshot everything; raises StoreError."""
         await self._heartbeats.leave()
         await self.ownership.stop_reading()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._resources.settings.drain_seconds / 2):
+                await self._decide_what_waits()
         await self.flusher.drain()
+
+    async def _decide_what_waits(self) -> None:
+        while any(partition.waiting for partition in self.ownership.partitions.values()):  # noqa: ASYNC110  # once in a life
+            await asyncio.sleep(DRAIN_POLL_SECONDS)
 
     async def end(self) -> None:
         """Drop everything."""

@@ -6,6 +6,7 @@ depends on. Started by the host's duty, one per life.
 
 import asyncio
 import time
+from contextlib import suppress
 
 import msgspec
 
@@ -29,6 +30,7 @@ class Heartbeats:
         self._own = Heartbeat(settings.host_id, boot)
         self._members = Members(settings.host_id, settings.member_timeout_seconds)
         self._subscription: BusSubscription | None = None
+        self._has_left = False
         #: Set whenever somebody was heard.
         self.heard = asyncio.Event()
 
@@ -52,8 +54,9 @@ class Heartbeats:
             await asyncio.sleep(self._interval_seconds)
 
     async def leave(self) -> None:
-        """Say that this host goes, so that the others need not wait for its silence."""
+        """Say that this host goes, so that the others need not wait for its silence; it beats no more."""
         await self._beat(msgspec.structs.replace(self._own, leaving=True))
+        self._has_left = True
 
     async def stop(self) -> None:
         if self._subscription is not None:
@@ -68,10 +71,10 @@ class Heartbeats:
         return not self._members.lost_itself(time.monotonic())
 
     async def _beat(self, beat: Heartbeat) -> None:
-        try:
-            await self._bus.publish(self._subject, _encode(beat))
-        except BusDown:
-            return
+        if not self._has_left:
+            # Without a connection nobody hears it anyway, this host included, and begins anew.
+            with suppress(BusDown):
+                await self._bus.publish(self._subject, _encode(beat))
 
     async def _on_beat(self, message: Message) -> None:
         try:

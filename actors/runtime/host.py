@@ -16,6 +16,7 @@ from actors.runtime.buffer import FlushBuffer, Mailbox
 from actors.runtime.counters import Counters
 from actors.runtime.dead_letters import DeadLetters
 from actors.runtime.duty import Duty
+from actors.runtime.errors import HostError
 from actors.runtime.publish import Publisher
 from actors.runtime.resources import Background, Resources
 from config.settings import Settings
@@ -29,6 +30,8 @@ from store.streams import LogIdentity
 
 VERSION = "0.1.0"
 RETRY_SECONDS = 0.5
+#: Connections that no number of reads can take away from flush, snapshots and projections.
+CONNECTIONS_FOR_WRITING = 3
 log = structlog.get_logger()
 
 
@@ -71,11 +74,15 @@ class Host:
         try:
             await migrate(database)
             identity = await streams.provision(bus, database, settings)
-            host = cls(settings, bus, database, identity, await LogWriter.open(bus, secrets.token_hex(16)))
-            await host._serve()
-        except BaseException:
+        except StoreError:
             await database.close()
             await bus.close()
+            raise
+        host = cls(settings, bus, database, identity, await LogWriter.open(bus, secrets.token_hex(16)))
+        try:
+            await host._serve()
+        except (StoreError, HostError):
+            await host.close()
             raise
         return host
 
@@ -127,6 +134,7 @@ class Host:
                 self.counters,
                 FlushBuffer(settings.flush_buffer_bytes, settings.flush_ops),
                 Mailbox(settings.waking_queue_bytes),
+                asyncio.Semaphore(max(1, settings.database_pool_connections - CONNECTIONS_FOR_WRITING)),
             )
         )
 

@@ -18,7 +18,7 @@ from store.event_projector import EventProjector
 
 #: Between two looks for blocks to project, and between two steps while there are some.
 PROJECT_EVERY_SECONDS: Final = 1.0
-PAUSE_SECONDS: Final = 0.05
+PAUSE_SECONDS: Final = 0.02
 log = structlog.get_logger()
 
 

@@ -58,7 +58,8 @@ class LookUps:
                 if waiting.decision.op == answer.op and waiting.decision.principal == answer.principal:
                     return waiting.decision
             try:
-                found = await changes.find(self._resources.database, actor.kind, actor.wedding, answer.principal, answer.op)
+                async with self._resources.reading:
+                    found = await changes.find(self._resources.database, actor.kind, actor.wedding, answer.principal, answer.op)
             except StoreError as error:
                 log.warning("look_up_waits", wedding=actor.wedding, error=str(error))
             else:

@@ -7,7 +7,7 @@ Positions are those of the partition's log stream. `checkpoint` is what Postgres
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from actors.runtime.log_reader import Reader
     from actors.runtime.look_ups import LookUps
 
+#: How finely the time of a wedding's last change is kept.
+CHANGED_EVERY_SECONDS: Final = 0.1
 log = structlog.get_logger()
 
 
@@ -148,13 +150,16 @@ class Partition:
             counters.refused_ops += 1
         self.mark_changed(actor)
         if decision.position > self.gap_end and decision.position > self.checkpoint:
+            if not actor.unflushed:
+                self.dirty[actor] = None
             actor.unflushed.append(Unflushed(decision, size))
-            self.dirty[actor] = None
             self.resources.buffer.add(size)
 
     def mark_changed(self, actor: Actor) -> None:
-        self.changed.pop(actor, None)
-        self.changed[actor] = time.monotonic()
+        """Take note that the wedding changed when it was last used, which is now; to a tenth of a second."""
+        if actor.used_at - self.changed.get(actor, 0.0) > CHANGED_EVERY_SECONDS:
+            self.changed.pop(actor, None)
+            self.changed[actor] = actor.used_at
 
     def settle(self, old: int, new: int, refused: Mapping[int, int]) -> None:
         """Take note of a flush from `old` to `new`; raises StoreWentBack when less is stored than before."""

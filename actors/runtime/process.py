@@ -5,8 +5,11 @@ Standard output gets one line, `READY host <id>`, when the host serves; everythi
 
 import asyncio
 import gc
+import os
 import signal
 import sys
+import threading
+from typing import Final
 
 import structlog
 import uvloop
@@ -17,6 +20,10 @@ from config.logging import configure_logging
 from config.settings import Settings
 from store.errors import StoreError
 
+#: New objects before a young collection, and younger collections before an older one.
+GC_THRESHOLDS: Final = (50_000, 20, 100)
+#: What closing the connections may take beyond the drain.
+FORCE_AFTER_DRAIN_SECONDS: Final = 4.0
 log = structlog.get_logger()
 
 
@@ -29,19 +36,35 @@ def run(settings: Settings) -> int:
 
 async def _run(settings: Settings) -> int:
     stopping = asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        _end_by_force_after(settings.drain_seconds + FORCE_AFTER_DRAIN_SECONDS)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    starting = asyncio.create_task(Host.start(settings))
+    told = asyncio.create_task(stopping.wait())
+    await asyncio.wait([starting, told], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        return 0
     try:
-        host = await Host.start(settings)
+        host = starting.result()
     except (StoreError, HostError) as error:
         log.critical("host_cannot_start", code=error.code, error=str(error))
         return 1
-    # Everything that lives from here on is the state of weddings; collecting the rest again and again would cost pauses.
-    gc.collect()
-    gc.freeze()
+    _spare_the_collector()
     sys.stdout.write(f"READY host {settings.host_id}\n")
     sys.stdout.flush()
     return await _until_end(host, stopping)
+
+
+def _spare_the_collector() -> None:
+    """What lives long from here on is the state of weddings, which has no cycles: looking through it often only costs pauses."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def _until_end(host: Host, stopping: asyncio.Event) -> int:
@@ -53,5 +76,18 @@ async def _until_end(host: Host, stopping: asyncio.Event) -> int:
         return 0
     error = host.failure.exception()
     log.critical("host_cannot_go_on", error=str(error), exc_info=error)
+    _end_by_force_after(FORCE_AFTER_DRAIN_SECONDS)
     await host.close()
     return 1
+
+
+def _end_by_force_after(seconds: float) -> None:
+    """Whatever a server that is away holds up, the process ends: nothing is lost, the next owner folds what is not stored."""
+
+    def end() -> None:
+        log.error("host_ended_by_force", after_seconds=seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

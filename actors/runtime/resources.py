@@ -18,12 +18,15 @@ from store.log_writer import LogWriter
 from store.postgres import Database
 from store.streams import LogIdentity
 
+CANCEL_AGAIN_SECONDS = 0.2
+
 
 class Background:
     """The tasks of one part of the host: a task that fails ends the host, and all of them end together."""
 
     def __init__(self, failure: asyncio.Future[None]) -> None:
         self._failure = failure
+        self._is_stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -40,16 +43,18 @@ class Background:
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """Report what must end the host; the first report counts."""
-        if not self._failure.done():
+        """Report what must end the host; the first report counts, and none from a part that has ended."""
+        if not self._is_stopped and not self._failure.done():
             self._failure.set_exception(error)
 
     async def stop(self) -> None:
         """End every task and return when they have ended; the task that calls is left out."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._is_stopped = True
+        while tasks := [task for task in self._tasks if task is not asyncio.current_task()]:
+            for task in tasks:
+                task.cancel()
+            # A cancellation can get lost in a library, as when a statement meets it and a dying connection at once: cancel again.
+            await asyncio.wait(tasks, timeout=CANCEL_AGAIN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,5 @@ class Resources:
     counters: Counters
     buffer: FlushBuffer
     mailbox: Mailbox
+    #: Held while reading from Postgres, so that flushes always find a free connection.
+    reading: asyncio.Semaphore

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from config.supervision.data_folder import DataFolder
 from store.bus import Bus
 from store.postgres import Database
 from tests.runtime.conftest import MakeSettings
 from tests.support.host_process import HostProcess
-from tests.support.hosts import Envelopes, LogAuthor, running_host
+from tests.support.hosts import Envelopes, LogAuthor, host_settings, running_bus, running_host
 from tests.support.refold import require_stored_equals_log
+from tests.support.servers import start_embedded_nats, start_embedded_postgres
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -123,3 +125,21 @@ async def test_d3_two_hosts_share_and_take_over(
             assert (await heard.at(position)).refusal is None
         await eventually(lambda: len(first.duty.ownership.partitions) == 64, "the first host owns everything again")
         await require_stored_equals_log(host_bus, database)
+
+
+async def test_a_host_ends_in_time_though_its_servers_are_gone(tmp_path: Path) -> None:
+    """SIGTERM ends a host within its drain and a few seconds, also when neither NATS nor Postgres answers any more."""
+    folder = DataFolder(tmp_path / ".wedsync")
+    nats, postgres = start_embedded_nats(folder), start_embedded_postgres(folder)
+    settings = host_settings(nats, postgres.url_of(await postgres.create_database()), drain_seconds=1)
+    try:
+        async with HostProcess(settings, tmp_path / "host.log") as host:
+            async with running_bus(nats, "gateway") as bus:
+                await (await LogAuthor.open(bus)).create_wedding("w1")
+            nats.server.kill()
+            postgres.server.kill()
+            async with asyncio.timeout(20):
+                await host.stop()
+    finally:
+        nats.server.stop()
+        postgres.server.stop()

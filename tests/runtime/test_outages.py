@@ -1,7 +1,8 @@
 """Hosts without Postgres or NATS for a while: the fold goes on, nothing is lost, memory stays bounded (design D7, INV7)."""
 
+import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -10,15 +11,20 @@ import pytest
 from actors.contract import ops
 from actors.contract.decisions import Decision
 from actors.contract.ops import LogEntry, Op, Target
+from actors.contract.subjects import WEDDING
 from actors.domain import decide
 from actors.runtime.dead_letters import DeadLetter
+from actors.runtime.errors import LogLost
+from actors.runtime.host import Host
 from config.supervision.data_folder import DataFolder
+from store import changes
 from store.bus import Bus
+from store.errors import LogMismatch
 from store.postgres import Database
 from tests.runtime.conftest import MakeSettings
-from tests.support.hosts import Envelopes, LogAuthor, running_host
+from tests.support.hosts import Envelopes, LogAuthor, host_settings, running_bus, running_host
 from tests.support.refold import require_stored_equals_log
-from tests.support.servers import PostgresServer, start_embedded_postgres
+from tests.support.servers import PostgresServer, start_embedded_nats, start_embedded_postgres
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -47,10 +53,10 @@ async def test_d7_awake_weddings_go_on_without_postgres(
     own_database_url: str,
 ) -> None:
     """Ops are decided and reads answered while Postgres is down, sleeping weddings say `waking`; later everything is stored."""
-    async with running_host(settings_of(database_url=own_database_url)):
+    async with running_host(settings_of(database_timeout_seconds=3, database_url=own_database_url)):
         await author.create_wedding("asleep")
         await author.create_wedding("w1", "ben")
-    async with running_host(settings_of(database_url=own_database_url)):
+    async with running_host(settings_of(database_timeout_seconds=3, database_url=own_database_url)):
         await heard.at(await author.insert_task("w1", "t1", author="ben"))
         own_postgres.server.kill()
         position = await author.rename_task("w1", "t1", "Without Postgres", "ben")
@@ -58,7 +64,7 @@ async def test_d7_awake_weddings_go_on_without_postgres(
         assert (await author.ask("w1", "digest", position=position))[0].error == ""
         assert (await author.ask("asleep", "digest"))[0].error == "waking"
         waiting = await author.insert_task("asleep", "t1")
-        own_postgres.server.start()
+        await asyncio.to_thread(own_postgres.server.start)
         assert (await heard.at(waiting)).refusal is None
         await _require_stored(host_bus, own_database_url)
 
@@ -72,7 +78,9 @@ async def test_d7_a_full_buffer_is_thrown_away_and_written_by_a_silent_fold(
     own_database_url: str,
 ) -> None:
     """More decisions than fit while Postgres is down: memory stays bounded, no event is told twice, and all are stored."""
-    async with running_host(settings_of(database_url=own_database_url, flush_buffer_bytes=MIB)) as host:
+    async with running_host(
+        settings_of(database_timeout_seconds=3, database_url=own_database_url, flush_buffer_bytes=MIB)
+    ) as host:
         for wedding in ("w1", "w2"):
             await author.create_wedding(wedding, f"ana-{wedding}")
             await heard.at(await author.insert_task(wedding, "t", author=f"ana-{wedding}"))
@@ -81,7 +89,7 @@ async def test_d7_a_full_buffer_is_thrown_away_and_written_by_a_silent_fold(
             await _write_document(author, "w1")
             await heard.at(await _write_document(author, "w2"))
             assert host.stats()["unflushed_bytes"] <= MIB
-        own_postgres.server.start()
+        await asyncio.to_thread(own_postgres.server.start)
         await eventually(lambda: host.counters.silent_folds, "the silent fold begins")
         last = await author.rename_task("w1", "t", "Afterwards", "ana-w1")
         await heard.at(last)
@@ -119,14 +127,16 @@ async def test_inv7_a_full_mailbox_pauses_the_reader_and_drops_nothing(
 ) -> None:
     """Ops for a wedding that cannot wake are bounded in memory and hold the checkpoint back; all are decided once it wakes."""
     kib_64 = 64 * 1024
-    async with running_host(settings_of(database_url=own_database_url)):
+    async with running_host(settings_of(database_timeout_seconds=3, database_url=own_database_url)):
         await author.create_wedding("w1", "ana-w1")
-    async with running_host(settings_of(database_url=own_database_url, waking_queue_bytes=kib_64)) as host:
+    async with running_host(
+        settings_of(database_timeout_seconds=3, database_url=own_database_url, waking_queue_bytes=kib_64)
+    ) as host:
         own_postgres.server.kill()
         positions = [await _write_document(author, "w1") for _ in range(10)]
         await eventually(lambda: host.duty.mailbox.is_full, "the mailbox is full")
         assert host.duty.mailbox.bytes <= kib_64 + 30_000
-        own_postgres.server.start()
+        await asyncio.to_thread(own_postgres.server.start)
         assert (await heard.at(positions[-1])).refusal is None
         await _require_stored(host_bus, own_database_url)
 
@@ -188,3 +198,82 @@ async def _dead_letter(bus: Bus, subject: str) -> DeadLetter:
     await eventually(count, "the copy has arrived")
     found = await bus.js_request("STREAM.MSG.GET.DEAD", {"last_by_subj": subject})
     return msgspec.json.decode(base64.b64decode(found["message"]["data"]), type=DeadLetter)
+
+
+async def test_d2_a_host_without_nats_begins_anew_when_it_is_back(tmp_path: Path, database_url: str, database: Database) -> None:
+    """A host that cannot hear itself drops what it has; when NATS is back it owns everything again and goes on."""
+    nats = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
+    try:
+        async with (
+            running_bus(nats, "gateway") as bus,
+            running_bus(nats, "host") as host_bus,
+            running_host(host_settings(nats, database_url)) as host,
+        ):
+            author = await LogAuthor.open(bus)
+            before = await author.digests("w1", await author.create_wedding("w1"))
+            nats.server.kill()
+            await eventually(lambda: host.counters.restarts_as_new, "the host has lost itself")
+            await asyncio.to_thread(nats.server.start)
+            await eventually(lambda: bus.connected and len(host.duty.ownership.partitions) == 64, "the host owns everything")
+            assert await author.digests("w1") == before
+            heard = await Envelopes.of(bus)
+            assert (await heard.at(await author.insert_task("w1", "t1"))).rev == 2
+            await require_stored_equals_log(host_bus, database)
+    finally:
+        nats.server.stop()
+
+
+async def test_d12_a_log_that_lost_what_was_stored_is_not_folded(
+    settings_of: MakeSettings, author: LogAuthor, host_bus: Bus, database: Database
+) -> None:
+    """A host refuses to serve when the log is shorter than a checkpoint, or begins with a hole above one."""
+    async with running_host(settings_of()):
+        await author.create_wedding("w1")
+        for number in range(10):
+            await author.insert_task("w1", f"t{number}")
+    await host_bus.js_request("STREAM.PURGE.LOG_0", {"seq": 5})
+    async with running_host(settings_of()):
+        assert (await author.digests("w1"))["tasks.team"][0] == 10
+    async with database.connection() as connection:
+        await connection.execute("UPDATE checkpoints SET position = 1 WHERE partition = 7")
+    with pytest.raises(LogLost, match="begins at 5"):
+        await Host.start(settings_of())
+    async with database.connection() as connection:
+        await connection.execute("UPDATE checkpoints SET position = 100 WHERE partition = 7")
+    with pytest.raises(LogMismatch, match="ends at 11"):
+        await Host.start(settings_of())
+
+
+async def test_d3_several_log_streams_are_read_side_by_side(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, database: Database
+) -> None:
+    """With more streams than one each partition has positions of its own stream, and everything is decided and stored."""
+    async with running_host(settings_of(log_streams=3)):
+        weddings = [f"w{number}" for number in range(9)]
+        for wedding in weddings:
+            await author.create_wedding(wedding, f"ana-{wedding}")
+        digests = {wedding: await author.digests(wedding) for wedding in weddings}
+        assert all(found["wedding.everyone"][0] == 1 for found in digests.values())
+    async with running_host(settings_of(log_streams=3)):
+        assert {wedding: await author.digests(wedding) for wedding in weddings} == digests
+        for wedding in weddings:
+            found = await changes.read_after(database, WEDDING, wedding, 0, limit_decisions=10)
+            assert [decision.rev for decision in found] == [1]
+
+
+async def test_d7_idle_checkpoints_move(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, database: Database
+) -> None:
+    """A partition without ops is checkpointed too, so that a new owner need not read far back."""
+    async with running_host(settings_of(idle_checkpoint_seconds=0.2)):
+        position = await author.create_wedding("w1")
+        await heard.at(position)
+
+        async def lowest() -> int:
+            return min((await changes.checkpoints(database, 1, 64)).values())
+
+        await eventually(lambda: _at_least(lowest, position), "every checkpoint has passed the op")
+
+
+async def _at_least(look: Callable[[], Awaitable[int]], wanted: int) -> bool:
+    return await look() >= wanted
