@@ -1,4 +1,4 @@
-"""`python -m bench` (also `make bench`): 200 weddings of five under load; `faults`: kills under load; `rude`: bad clients beside it.
+"""`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `rude`: bad clients too.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
