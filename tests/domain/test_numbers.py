@@ -100,6 +100,14 @@ def test_d5_an_unknown_client_of_long_ago_has_expired(fold: Fold) -> None:
     assert isinstance(fold.send("amara", task(1, "20270521-k3v9q2")), Decision)
 
 
+def test_d5_a_clock_that_goes_back_brings_no_client_back(fold: Fold) -> None:
+    """Whether a client has expired is judged by the wedding's now, not by the timestamp of the op at hand."""
+    fold.now_ms += 20 * DAY_MS
+    fold.act("petra", "tasks", "insert", "later", {"title": "Later"})
+    fold.now_ms -= 20 * DAY_MS
+    assert code(answered(fold.send("amara", task(1, "20270604-k3v9q2")))) == "client_expired"
+
+
 def test_d5_an_idle_client_is_forgotten_after_30_days(fold: Fold) -> None:
     """After 30 days of log time without an op a client is dropped, and its ops of then cannot come back."""
     fold.send("amara", task(1))
