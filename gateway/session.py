@@ -19,7 +19,7 @@ from config.settings import Settings
 from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, RESTART, TRY_LATER
 from gateway.counts import Counts
 from gateway.errors import GatewayError, OwnerUnreachable, Refused, TokenError
-from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, saved_frame, struct_frame
+from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, struct_frame
 from gateway.hub import Hub
 from gateway.ids import new_client
 from gateway.lifecycle import Phase, stepped
@@ -53,7 +53,6 @@ class Session:
         self._counts = counts
         self._room: Room | None = None
         self._author = Author("", "websocket", "", "", None)
-        self._saved_op = ""
         self._expiry: asyncio.TimerHandle | None = None
         self._repairs = TokenBucket(_REPAIRS_PER_SECOND, _REPAIR_BURST, time.monotonic())
 
@@ -237,16 +236,9 @@ class Session:
             return
         failure = position.exception()
         if failure is None:
-            # Cumulative for the client: one frame tells of all that were saved in this turn.
-            if not self._saved_op:
-                asyncio.get_running_loop().call_soon(self._tell_saved)
-            self._saved_op = submitted.op
+            self._socket.tell_saved(submitted.op)
         elif isinstance(failure, GatewayError):
             self._socket.write(rejected_frame(submitted.op, failure.code, failure.message, failure.remedy, submitted.number))
-
-    def _tell_saved(self) -> None:
-        self._socket.write(saved_frame(self._saved_op))
-        self._saved_op = ""
 
     def _update_presence(self, presence: dict[str, object]) -> None:
         if self._room is not None:

@@ -11,11 +11,13 @@ from typing import Final, Protocol
 from actors.contract.channels import Rights, may_read
 from gateway.close_codes import SLOW_READER
 from gateway.errors import GatewayError
-from gateway.frames import error_frame, text_frame
+from gateway.frames import error_frame, saved_frame, text_frame
 from gateway.ids import new_connection_id
 
 #: How long a peer may take over the closing handshake before the connection is cut.
 CLOSE_SECONDS: Final = 3.0
+#: How long `saved` waits for the next write to its socket, mostly the op's own event: a write costs more than all else in it.
+SAVED_PATIENCE_SECONDS: Final = 0.01
 
 
 class Connection(Protocol):
@@ -27,19 +29,30 @@ class Connection(Protocol):
 
 
 class WriteTurn:
-    """Collects the sockets that were written to in this loop turn and hands their frames over at its end."""
+    """Collects the sockets that were written to in this loop turn and hands their frames over at its end, `saved` a bit later."""
 
     def __init__(self) -> None:
         self._written: list[Socket] = []
+        self._patient: list[Socket] = []
 
     def add(self, socket: "Socket") -> None:
         if not self._written:
             asyncio.get_running_loop().call_soon(self._flush)
         self._written.append(socket)
 
+    def add_patient(self, socket: "Socket") -> None:
+        if not self._patient:
+            asyncio.get_running_loop().call_later(SAVED_PATIENCE_SECONDS, self._flush_patient)
+        self._patient.append(socket)
+
     def _flush(self) -> None:
         written, self._written = self._written, []
         for socket in written:
+            socket.flush()
+
+    def _flush_patient(self) -> None:
+        patient, self._patient = self._patient, []
+        for socket in patient:
             socket.flush()
 
 
@@ -51,6 +64,7 @@ class Socket:
         "_closing",
         "_connection",
         "_outbox",
+        "_saved_op",
         "_transport",
         "_turn",
         "client",
@@ -72,6 +86,7 @@ class Socket:
         self._turn = turn
         self._buffer_limit = buffer_limit
         self._outbox: list[bytes] = []
+        self._saved_op = ""
         self._closing: asyncio.Task[bool] | None = None
         self.close_code: int | None = None
         self.id = new_connection_id()
@@ -109,9 +124,18 @@ class Socket:
             self._turn.add(self)
         self._outbox.append(frame)
 
+    def tell_saved(self, op: str) -> None:
+        """Let the next write begin with `saved`; it speaks for the client's earlier ops too, so only the last is told."""
+        if not self._saved_op and self.close_code is None:
+            self._turn.add_patient(self)
+        self._saved_op = op
+
     def flush(self) -> None:
         """Hand the queued frames over; closes the socket when too much is unsent."""
         frames = self._outbox
+        if self._saved_op:
+            frames.insert(0, saved_frame(self._saved_op))
+            self._saved_op = ""
         if not frames:
             return
         self._outbox = []
