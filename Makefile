@@ -35,8 +35,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install $(PIP_QUIETLY) --no-index --no-deps --no-build-isolation --editable . >&2
 	@touch $@
 
+# Most tests wait for servers and processes, so four at a time keep two cores busy; those of one file share its fixtures.
 test: $(READY) ## run the tests; options in ARGS, as in: make test ARGS="tests/domain -x"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## format, lint, types, spelling, import rules
 	$(BIN)/ruff format --check .
