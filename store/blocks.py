@@ -12,8 +12,8 @@ from actors.contract.decisions import Decision
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Decision]).decode
-#: Level 1: blocks are small and written at every flush.
-_compressor = zstandard.ZstdCompressor(level=1)
+#: Blocks are small and written at every flush: level -1 takes a third of the time of level 1 and gives nearly the same size.
+_compressor = zstandard.ZstdCompressor(level=-1)
 _decompressor = zstandard.ZstdDecompressor()
 
 
