@@ -59,11 +59,15 @@ class Calls:
         self.questions = 0
 
     async def listen_to(self, numbers: Iterable[int]) -> None:
-        """Listen to the questions of exactly these partitions."""
+        """Listen to the questions of exactly these partitions; raises BusDown when the server cannot be told of new ones."""
         wanted = set(numbers)
-        region = self._resources.settings.region
-        for number in wanted - self._subscriptions.keys():
-            self._subscriptions[number] = await self._resources.bus.subscribe(call_filter(region, number), self._on_question)
+        bus, region = self._resources.bus, self._resources.settings.region
+        gained = wanted - self._subscriptions.keys()
+        for number in gained:
+            self._subscriptions[number] = await bus.subscribe(call_filter(region, number), self._on_question)
+        if gained:
+            # Who is told that this host serves shall find a listener.
+            await bus.barrier()
         for number in self._subscriptions.keys() - wanted:
             await self._subscriptions.pop(number).unsubscribe()
 
