@@ -7,7 +7,7 @@ sessions, HTTP routes and the intake.
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from config.settings import Settings
 from gateway.counts import Counts
 from gateway.errors import LogRefused, Overloaded, Refused
 from gateway.group_commit import GroupCommit
-from gateway.ids import new_client
+from gateway.own_clients import OwnClients
 from gateway.owner import Owner
 from gateway.rate import TokenBucket
 from gateway.room import Room
@@ -122,8 +122,7 @@ class Submitter:
         self._owner = owner
         self._limits = settings.limits
         self._counts = counts
-        #: The clients under which ops without an id are numbered: of this process, one per principal and day.
-        self._own_clients: dict[str, tuple[date, str]] = {}
+        self._own_clients = OwnClients()
         self._wedding_buckets: dict[Room, TokenBucket] = {}
 
     def bucket_of_connection(self) -> TokenBucket:
@@ -141,7 +140,7 @@ class Submitter:
 
     def expected(self, room: Room, client: str) -> int:
         """The number that is taken next of a client."""
-        return max(room.clients.get(client, _NOBODY).last, room.forwarded.get(client, 0)) + 1
+        return max(room.clients.get(client, _NOBODY).last, room.forwarded.get(client, 0), self._own_clients.last(client)) + 1
 
     def following(self, room: Room, author: Author, op: str) -> int:
         """The `next` of a refusal of this op: its own number while that is free, else the one that is; 0 for another client's."""
@@ -171,7 +170,7 @@ class Submitter:
             raise Refused("resend_from", op=op.id, following=expected)
         position = self._commit(room, author, _without_unreadable_base(room, author.principal, op), client, following)
         if number == expected and number:
-            room.forwarded[client] = number
+            self._forward(room, client, number)
         position.add_done_callback(partial(self._committed, room, author, client, number))
         author.waiting += 1
         self._counts.ops_accepted += 1
@@ -189,12 +188,13 @@ class Submitter:
         return OpId(client, number)
 
     def _numbered(self, room: Room, principal: str, op: Op) -> Op:
-        today = datetime.now(UTC)
-        day, client = self._own_clients.get(principal, (None, ""))
-        if day != today.date():
-            client = new_client(today)
-            self._own_clients[principal] = (today.date(), client)
+        client = self._own_clients.client_of((room.wedding, room.generation, principal), datetime.now(UTC))
         return msgspec.structs.replace(op, id=f"{client}:{self.expected(room, client)}")
+
+    def _forward(self, room: Room, client: str, number: int) -> None:
+        """Remember the last number of a client that is on its way or taken."""
+        room.forwarded[client] = number
+        self._own_clients.took(client, number)
 
     def _limit_rate(self, room: Room, author: Author, op: Op, following: int) -> None:
         now = time.monotonic()
@@ -236,7 +236,7 @@ class Submitter:
         if isinstance(position.exception(), LogRefused):
             # Surely not stored: the number is free again, and so are all later ones, which failed with it.
             if number and number <= room.forwarded.get(client, 0):
-                room.forwarded[client] = number - 1
+                self._forward(room, client, number - 1)
         else:
             self._owner.saw(room.partition, position.result())
 
