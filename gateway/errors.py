@@ -3,9 +3,14 @@
 What another package raises is turned into these at the gateway's edge; nothing here names a token or an item's contents.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from actors.contract.codes import CODES
+
+#: What reading somebody's JSON raises: no JSON, no UTF-8, of another shape, or nested deeper than the interpreter can follow.
+UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 class Stand(NamedTuple):

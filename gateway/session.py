@@ -18,7 +18,7 @@ from actors.contract.server_frames import Welcome
 from config.settings import Settings
 from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, RESTART, TRY_LATER
 from gateway.counts import Counts
-from gateway.errors import GatewayError, OwnerUnreachable, Refused, TokenError
+from gateway.errors import UNREADABLE, GatewayError, OwnerUnreachable, Refused, TokenError
 from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, struct_frame
 from gateway.hub import Hub
 from gateway.ids import new_client
@@ -62,7 +62,7 @@ class Session:
             return
         try:
             frame = _decode_frame(data)
-        except (msgspec.DecodeError, ValueError) as error:
+        except UNREADABLE as error:
             self._refuse(GatewayError("bad_frame", f"The frame cannot be read: {error}."))
             return
         if self.phase is Phase.LIVE:

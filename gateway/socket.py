@@ -166,3 +166,8 @@ class Socket:
         self.flush()
         self._closing = asyncio.create_task(self._connection.close(code=code, drain=False))
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+
+    async def farewell(self) -> None:
+        """Wait until the close frame is sent: a handler that returns before it would close with 1000."""
+        if self._closing is not None:
+            await self._closing

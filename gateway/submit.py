@@ -22,7 +22,7 @@ from actors.contract.ops import LogEntry, Op, Source, check_op
 from config.limits import Limits
 from config.settings import Settings
 from gateway.counts import Counts
-from gateway.errors import LogRefused, Overloaded, Refused
+from gateway.errors import UNREADABLE, LogRefused, Overloaded, Refused
 from gateway.group_commit import GroupCommit
 from gateway.own_clients import OwnClients
 from gateway.owner import Owner
@@ -60,7 +60,7 @@ def read_op(raw: bytes | msgspec.Raw, limits: Limits) -> Op | PresenceChange:
     try:
         op = _decode_op(raw)
         return op if op.type != "presence_change" else _decode_presence(raw)
-    except (msgspec.DecodeError, ValueError) as error:
+    except UNREADABLE as error:
         identifier, kind = _glimpse(raw)
         if kind == "presence_change":
             return _read_presence(raw)
@@ -72,14 +72,14 @@ def read_op(raw: bytes | msgspec.Raw, limits: Limits) -> Op | PresenceChange:
 def _read_presence(raw: bytes | msgspec.Raw) -> PresenceChange:
     try:
         return _decode_presence(raw)
-    except (msgspec.DecodeError, ValueError):
+    except UNREADABLE:
         raise Refused("bad_frame", "`data` of a presence_change is an object.") from None
 
 
 def _glimpse(raw: bytes | msgspec.Raw) -> tuple[str, str]:
     try:
         glimpse = _decode_glimpse(raw)
-    except (msgspec.DecodeError, ValueError):
+    except UNREADABLE:
         return "", ""
     identifier = glimpse.id if isinstance(glimpse.id, str) else ""
     return identifier[:100], glimpse.type if isinstance(glimpse.type, str) else ""

@@ -48,6 +48,7 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     except Exception as failure:
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
         socket.close(INTERNAL_ERROR)
+        await socket.farewell()
     finally:
         gateway.hub.open_sockets -= 1
         heartbeat.stop()

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from actors.contract.channels import Rights
 from actors.contract.ids import SERVICE_PRINCIPALS, is_token
-from gateway.errors import GatewayError, TokenError
+from gateway.errors import UNREADABLE, GatewayError, TokenError
 from gateway.http.api import API
 from gateway.room import Room
 from gateway.tokens import TokenClaims, read_token
@@ -67,7 +67,7 @@ def decoded(data: bytes, shape: type[_Body]) -> _Body:
     """Decode JSON of this shape; raises GatewayError bad_frame, which says where it does not fit and never what stood there."""
     try:
         return msgspec.json.decode(data, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise GatewayError(
             "bad_frame", f"The body does not fit: {error}", "Send one JSON object as docs/protocol.md shows."
         ) from None

@@ -17,6 +17,7 @@ import structlog
 from actors.contract.presence import PresenceBeat, PresenceMessage
 from actors.contract.subjects import presence_beat_subject
 from config.settings import Settings
+from gateway.errors import UNREADABLE
 from gateway.presence.people import Source
 from store.bus import Bus, BusSubscription, Message
 from store.errors import StoreError
@@ -34,7 +35,7 @@ def decoded(data: bytes) -> PresenceMessage | None:
     """Read a presence message; what cannot be read is dropped with a log line."""
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         _log.warning("presence_unreadable", size=len(data))
         return None
 

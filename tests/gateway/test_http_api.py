@@ -158,6 +158,10 @@ async def test_every_refusal_is_a_problem(stack: RunningGateway, found: FoundWed
     assert is_problem(await ana.call("POST", f"{BASE}/join/W.1*"), 400, "bad_id")
     for body in (b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"type": "task_completion"}', json.dumps({"type": 7}).encode()):
         assert is_problem(await ana.post("events", body), 400, "bad_frame")
+    deep = b'{"padding":' + b"[" * 2000 + b"]" * 2000 + b"}"
+    for path in ("events", "sync"):
+        assert is_problem(await ana.post(path, deep), 400, "bad_frame")
+    assert is_problem(await HttpApi(stack, "w1", "ana", "nonsense").call("POST", f"{BASE}/weddings", b"{"), 401, "bad_token")
     assert is_problem(await ana.post("sync", {"ops": 5}), 400, "bad_frame")
     assert is_problem(await ana.post("sync", {"ops": [{}] * 501}), 413, "too_large")
     assert is_problem(await ana.submit("message_sent", "insert", "messages", "m1", {"text": "x" * 70_000}), 413, "too_large")

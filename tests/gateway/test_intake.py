@@ -125,6 +125,7 @@ BAD_PAYLOADS: list[tuple[Any, dict[str, str], str]] = [
     (b"not json", {}, "bad_frame"),
     (b"[1, 2]", {}, "bad_frame"),
     (b"\xff\xfe\x00", {}, "bad_frame"),
+    (b'{"type":"task_completion","padding":' + b"[" * 2000 + b"]" * 2000 + b"}", {}, "bad_frame"),
     ({"type": "oops"}, {}, "unknown_type"),
     ({"type": "task_completion"}, {}, "bad_frame"),
     (op_of("recipe_update", "insert", "recipes", "r1", {}), {}, "unknown_type"),

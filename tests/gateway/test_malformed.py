@@ -4,8 +4,10 @@ import json
 import time
 from typing import Any
 
+import pytest
 from aiohttp import WSMsgType
 
+from gateway.session import Session
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.servers import NatsServer
@@ -22,7 +24,11 @@ def hello(**members: Any) -> dict[str, Any]:
     return {"type": "hello", "version": 1, "wedding": "w1", "token": token_of("ana", "w1")} | members
 
 
+#: Valid JSON of a few kilobytes, deeper than any recursion goes.
+DEEP = "[" * 2000 + "]" * 2000
+
 BEFORE_WELCOME = [
+    ("JSON too deep", f'{{"type":"hello","padding":{DEEP}}}', "bad_frame", 4400),
     ("no JSON", "not json", "bad_frame", 4400),
     ("not an object", "[1,2]", "bad_frame", 4400),
     ("no type", "{}", "bad_frame", 4400),
@@ -45,6 +51,8 @@ BEFORE_WELCOME = [
 ]
 
 AFTER_WELCOME = [
+    ("JSON too deep", f'{{"type":"ping","padding":{DEEP}}}', "bad_frame"),
+    ("an op too deep", f'{{"type":"collaboration_event","op":{{"id":{DEEP}}}}}', "bad_frame"),
     ("no JSON", "{", "bad_frame"),
     ("an unknown type", {"type": "delete_everything"}, "bad_frame"),
     ("a second hello", hello(), "bad_frame"),
@@ -115,6 +123,21 @@ async def test_inv6_a_frame_above_the_limit_closes_with_1009(stack: RunningGatew
     assert await ana.closed_with() == 1009
     await tom.send({"type": "ping"})
     await tom.expect("pong")
+
+
+async def test_a_fault_of_ours_closes_with_1011(
+    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client learns that the server failed, so that it comes back; a normal close would send it away for good."""
+    await found("w1")
+    ana = await stack.join("w1", "ana")
+
+    async def failing(_self: Session, _data: bytes) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Session, "take", failing)
+    await ana.send({"type": "ping"})
+    assert await ana.closed_with() == 1011
 
 
 async def test_inv6_a_text_frame_that_is_no_utf8_does_not_hurt(stack: RunningGateway, found: FoundWedding) -> None:

@@ -66,6 +66,7 @@ def test_a_wedding_of_nothing_but_its_own_file(tmp_path: Path) -> None:
 
 _UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
     "no JSON": ({"wedding": "{"}, "wedding.json is not JSON"),
+    "JSON without end": ({"wedding": "[" * 100_000}, "wedding.json is not JSON"),
     "no object": ({"wedding": "[]"}, "no object"),
     "no id": ({"wedding": {"id": None}}, "is not an id"),
     "an id of two words": ({"wedding": {"id": "two words"}}, "is not an id"),

@@ -1,5 +1,6 @@
 """Cells and wedding.json: money without floats, local times, booleans, lists, coordinates (rules B1, T13)."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,13 @@ def test_bad_rates_and_venues_are_left_out(tmp_path: Path, field: str, value: An
     read = plan(tmp_path, {field: value})
     assert found(read) == [("bad_value", "small", "-")]
     assert set(read.fields) == {"title", "date", "timeZone", "homeCurrency"}
+
+
+def test_a_number_beyond_all_measure_is_a_bad_value(tmp_path: Path) -> None:
+    """A coordinate that no arithmetic holds leaves the venue out, as any other wrong one does."""
+    wedding = json.dumps(WEDDING | {"venue": {"latitude": 0}}).replace('"latitude": 0', '"latitude": 1e999999')
+    read = plan_of(write_folder(tmp_path, wedding))
+    assert found(read) == [("bad_value", "small", "-")]
 
 
 def test_people_are_judged_one_by_one(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def _read_wedding(path: Path) -> dict[str, Any]:
     try:
         # Decimal keeps coordinates and rates exactly as they were written.
         content = json.loads(_text(path), parse_float=Decimal)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FolderUnreadable(f"{path.name} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise FolderUnreadable(f"{path.name} holds no object")

@@ -12,6 +12,7 @@ from config.cli.importer.problems import FolderUnreadable, Problem
 
 _REQUIRED: Final = ("title", "date", "timeZone", "homeCurrency")
 _MILLIONTHS: Final = 6
+_FULL_CIRCLE: Final = 360
 
 
 def read_home(content: dict[str, Any]) -> tuple[Home, dict[str, Any]]:
@@ -103,5 +104,7 @@ def _venue(value: Any) -> Any:
     for name in ("latitude", "longitude"):
         degrees = venue.get(name)
         if isinstance(degrees, (int, Decimal)) and not isinstance(degrees, bool):
-            venue[name] = round(Decimal(degrees).scaleb(_MILLIONTHS))
+            exact = Decimal(degrees)
+            # What is no degree at all stays as it is and is judged with the rest.
+            venue[name] = round(exact.scaleb(_MILLIONTHS)) if abs(exact) <= _FULL_CIRCLE else degrees
     return venue
