@@ -24,6 +24,7 @@ from config.settings import Settings
 from gateway.counts import Counts
 from gateway.errors import UNREADABLE, LogRefused, Overloaded, Refused
 from gateway.group_commit import GroupCommit
+from gateway.known_names import require_known_names
 from gateway.own_clients import OwnClients
 from gateway.owner import Owner
 from gateway.rate import TokenBucket
@@ -163,6 +164,7 @@ class Submitter:
         following = min(number, expected)
         try:
             check_op(op, room.wedding)
+            require_known_names(op)
         except ContractError as error:
             raise Refused(error.code, error.message, error.remedy, op=op.id, following=following) from None
         self._limit_rate(room, author, op, following)

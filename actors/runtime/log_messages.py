@@ -34,7 +34,7 @@ def decode_message(position: int, timestamp_ms: int, subject: str, data: bytes) 
     try:
         address = parse_log_subject(subject)
         entry = _decode(data)
-    except (ValueError, msgspec.MsgspecError) as error:
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise Undecodable(str(error)) from error
     if address.kind != WEDDING:
         raise Undecodable(f"there is no actor of kind {address.kind!r}")

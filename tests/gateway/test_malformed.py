@@ -63,7 +63,12 @@ AFTER_WELCOME = [
     ("presence of the wrong kind", {"type": "presence_update", "presence": []}, "bad_frame"),
 ]
 
-BAD_OPS = [
+WEDDING_OP: dict[str, object] = OP | {
+    "type": "timeline_update",
+    "action": "update",
+    "target": {"collection": "wedding", "id": "w1"},
+}
+BAD_OPS: list[tuple[str, dict[str, object], str]] = [
     ("an id of no client", OP | {"id": "cake"}, "bad_id"),
     ("number zero", OP | {"id": "{client}:0"}, "bad_id"),
     ("somebody else's client", OP | {"id": "20270619-other1:1"}, "bad_id"),
@@ -76,6 +81,9 @@ BAD_OPS = [
     ("an unknown field", OP | {"data": {"title": "x", "done": False, "color": "red"}}, "bad_value"),
     ("a wrong value", OP | {"data": {"title": 1, "done": False}}, "bad_value"),
     ("a negative base", OP | {"base": {"tasks.team": -1}}, "bad_frame"),
+    ("a zone in which no clock goes", WEDDING_OP | {"data": {"timeZone": "Mars/Olympus"}}, "bad_value"),
+    ("a currency that nobody pays in", WEDDING_OP | {"data": {"homeCurrency": "ZZZ"}}, "bad_value"),
+    ("a rate of no currency", WEDDING_OP | {"data": {"rates": {"ZZZ": "1.5"}}}, "bad_value"),
     ("too large an op", OP | {"data": {"title": "x" * 65536, "done": False}}, "too_large"),
 ]
 
