@@ -12,7 +12,7 @@ from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.servers import NatsServer
 
-OP = {
+OP: dict[str, object] = {
     "type": "task_completion",
     "action": "insert",
     "target": {"collection": "tasks", "id": "cake"},
