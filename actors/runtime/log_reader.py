@@ -37,7 +37,7 @@ class Reader:
         self._consumer = LogConsumer(
             resources.bus,
             stream,
-            _filters(resources, partitions),
+            [log_filter(settings.region, number) for number in sorted(partitions)],
             min(partition.read_before for partition in partitions.values()),
             self._on_message,
             on_reset=lambda reason: log.warning("log_reader_recreated", stream=stream, reason=reason),
@@ -86,15 +86,6 @@ class Reader:
         self._resources.counters.undecodable_messages += 1
         log.error("log_message_undecodable", subject=subject, position=position, error=str(error))
         self._resources.dead_letters.put("undecodable", subject, position, str(error), data)
-
-
-def _filters(resources: Resources, partitions: Mapping[int, Partition]) -> list[str]:
-    """What to read of the stream: one filter when all of it is owned, as the server matches every message with each."""
-    region, streams = resources.settings.region, resources.identity.streams
-    numbers = sorted(partitions)
-    if len(numbers) == len(range(numbers[0] % streams, resources.settings.partitions, streams)):
-        return [log_filter(region)]
-    return [log_filter(region, number) for number in numbers]
 
 
 async def reached(partition: Partition, position: int, within_seconds: float) -> bool:
