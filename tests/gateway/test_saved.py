@@ -1,0 +1,52 @@
+"""How `saved` leaves a socket: in the same write as what comes next, or by itself soon after (design D5)."""
+
+import asyncio
+
+from gateway.frames import applied_frame, saved_frame
+from gateway.socket import Socket, WriteTurn
+from tests.support.waiting import eventually
+
+
+class Closing:
+    """The connection's closing half, which these tests never reach."""
+
+    async def close(self, *, code: int, message: bytes = b"", drain: bool = True) -> bool:
+        del code, message, drain
+        return True
+
+
+class Written(asyncio.Transport):
+    """A transport that keeps every write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+async def test_d5_saved_leaves_before_the_outcome_and_in_the_same_write() -> None:
+    """The outcome of an op takes `saved` along, of several only the last, which speaks for all."""
+    transport = Written()
+    socket = Socket(Closing(), transport, WriteTurn(), 1_000)
+    socket.tell_saved("20270619-aaaa:1")
+    socket.tell_saved("20270619-aaaa:2")
+    socket.write(applied_frame("20270619-aaaa:1"))
+    await eventually(lambda: bool(transport.writes), "the turn is written")
+    assert transport.writes == [saved_frame("20270619-aaaa:2") + applied_frame("20270619-aaaa:1")]
+
+
+async def test_d5_saved_leaves_by_itself_when_nothing_else_is_written() -> None:
+    """While the owner of the wedding is away, the author still hears that the op is on disk."""
+    transport = Written()
+    socket = Socket(Closing(), transport, WriteTurn(), 1_000)
+    socket.tell_saved("20270619-aaaa:1")
+    await eventually(lambda: bool(transport.writes), "saved is written")
+    assert transport.writes == [saved_frame("20270619-aaaa:1")]
