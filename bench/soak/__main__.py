@@ -19,10 +19,9 @@ def main() -> int:
     options = _options()
     folder = Path(tempfile.mkdtemp(prefix="wedsync-soak-"))
     offences = asyncio.run(run_soak(folder, options))
-    if offences:
-        return 1
-    shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    if not offences and not options.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if offences else 0
 
 
 def _options() -> Options:
@@ -34,6 +33,7 @@ def _options() -> Options:
     parser.add_argument("--hosts", type=int, default=3, help="host processes (default 3)")
     parser.add_argument("--gateways", type=int, default=2, help="gateway processes (default 2)")
     parser.add_argument("--rate", type=float, default=100.0, help="ops per second over all weddings (default 100)")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with history and log in any case")
     return Options(**vars(parser.parse_args()))
 
 

@@ -101,6 +101,11 @@ class Member:
             each.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
+    def mismatches(self) -> list[str]:
+        """The offence of having been wrong on the way, though a sync has mended it since."""
+        count = self.client.mismatches
+        return [f"apart: {self.client.wedding} {self.name} had another digest than the server {count} times"] if count else []
+
     async def level(self, channels: dict[str, tuple[int, str]], within_seconds: float) -> Heads:
         """Wait until this copy stands where the actor does, then tell where it stands."""
         wanted = {name: sequence for name, (sequence, _) in channels.items() if not name.startswith("inbox.")}

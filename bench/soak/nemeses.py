@@ -1,4 +1,4 @@
-"""What is done to the processes: SIGKILL and SIGSTOP of host, gateway, nats-server and Postgres, drawn from a seed.
+"""What is done to the processes: SIGKILL and SIGSTOP of host, gateway, NATS and Postgres, drawn from a seed.
 
 The schedule is a pure function of the seed and the length, so a run can be repeated. The supervisor starts again what was killed.
 """
@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ import psutil
 
 from bench.installation import Site
 
-ROLES: Final = ("host", "gateway", "nats-server", "postgres")
+ROLES: Final = ("host", "gateway", "nats", "postgres")
 KILL: Final = "kill"
 FREEZE: Final = "freeze"
 _FIRST_SECONDS: Final = 2.0
@@ -42,14 +42,14 @@ class Blow(NamedTuple):
 
 
 def schedule(seed: int, seconds: float) -> list[Blow]:
-    """Draw the faults of a run."""
+    """Draw the faults of a run; the next may come while a process still stands frozen."""
     draw = random.Random(f"nemeses {seed}")
     at, blows = _FIRST_SECONDS, []
     while at < seconds:
         kind = draw.choice((KILL, FREEZE))
         length = draw.uniform(_SHORTEST_FREEZE_SECONDS, _LONGEST_FREEZE_SECONDS) if kind == FREEZE else 0.0
         blows.append(Blow(at, kind, draw.choice(ROLES), draw.randrange(100), length))
-        at += length + draw.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+        at += draw.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
     return blows
 
 
@@ -86,11 +86,13 @@ def _frozen(pid: int) -> Iterator[None]:
                 process.resume()
 
 
-async def rage(site: Site, blows: list[Blow]) -> list[Blow]:
+async def rage(site: Site, blows: Sequence[Blow]) -> list[Blow]:
     """Carry the schedule out from now on; returns the faults that found their process."""
-    began, done = time.monotonic(), []
-    for blow in blows:
+    began = time.monotonic()
+
+    async def in_time(blow: Blow) -> bool:
         await asyncio.sleep(max(0.0, began + blow.at_seconds - time.monotonic()))
-        if await strike(site, blow):
-            done.append(blow)
-    return done
+        return await strike(site, blow)
+
+    found = await asyncio.gather(*map(in_time, blows))
+    return [blow for blow, done in zip(blows, found, strict=True) if done]

@@ -1,5 +1,6 @@
 """The lines that a soak prints: what was run, what was done to it, what was counted and every offence."""
 
+import json
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ def heading(seed: int, seconds: float, rate: float) -> str:
     return f"soak seed {seed}: {seconds:.0f} s at {rate:.0f} ops/s; wedsync {git.stdout.strip() or 'unknown'}; {packages}"
 
 
-def counts(entries: Sequence[Entry], blows: Sequence[Blow], stored: int) -> str:
+def counts(entries: Sequence[Entry], blows: Sequence[Blow], drawn: int, stored: int) -> str:
     """How much was asked, answered and done."""
     kinds = Counter(entry.kind for entry in entries)
     codes = Counter(entry.code for entry in entries if entry.kind == "rejected")
@@ -28,7 +29,25 @@ def counts(entries: Sequence[Entry], blows: Sequence[Blow], stored: int) -> str:
         f"{kinds[kind]} {kind}" for kind in ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
     )
     faults = ", ".join(f"{count} {name}" for name, count in sorted(done.items()))
-    return f"history: {told} {dict(codes) or ''}\nstored: {stored} decisions\nfaults: {len(blows)} ({faults})"
+    return (
+        f"history: {told} {dict(codes) or ''}\nstored: {stored} decisions\n"
+        f"faults: {len(blows)} of {drawn} drawn found their process ({faults})"
+    )
+
+
+def errors_in(log_path: Path) -> str:
+    """What our processes themselves called an error, by name: what is not the trace of a fault wants a look."""
+    found: Counter[str] = Counter()
+    for line in log_path.read_text(errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            found[line[:80]] += 1
+            continue
+        # A server tells of its clients' deaths at great length.
+        if entry.get("level") in ("error", "critical") and entry.get("event") != "server_says":
+            found[f"{entry.get('role')} {entry.get('event')}"] += 1
+    return "log: " + (", ".join(f"{count} x {name}" for name, count in found.most_common(20)) or "no errors")
 
 
 def verdict(offences: Sequence[str], seed: int, history: Path) -> str:

@@ -15,7 +15,7 @@ from bench.soak.checks import everything
 from bench.soak.history import History
 from bench.soak.load import Integrator, Member, Poster, Watcher, offer
 from bench.soak.nemeses import Blow, rage, schedule
-from bench.soak.report import counts, heading, verdict
+from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.stored import decisions_of, standings
 from bench.wedding_load import MemberPlan, found_weddings, small_wedding
 
@@ -37,6 +37,7 @@ class Options(NamedTuple):
     hosts: int
     gateways: int
     rate: float
+    keep: bool
 
 
 class Crowd(NamedTuple):
@@ -59,7 +60,8 @@ async def run_soak(folder: Path, options: Options) -> int:
         plans = await found_weddings(site, options.weddings, options.members, small_wedding(), prefix="soak")
         crowd = await _gather(history, site, plans, session)
         watching = [asyncio.create_task(watcher.run()) for watcher in crowd.watchers]
-        blows = await _storm(site, crowd, options)
+        drawn = schedule(options.seed, options.seconds - _LAST_FAULT_BEFORE_END_SECONDS)
+        blows = await _storm(site, crowd, options, drawn)
         await asyncio.gather(*(member.answered(HEALED_SECONDS) for member in crowd.members))
         weddings = sorted({plan.wedding for plan in plans})
         actors, differences = await standings(site, weddings)
@@ -70,7 +72,9 @@ async def run_soak(folder: Path, options: Options) -> int:
             task.cancel()
         await asyncio.gather(*watching, *(member.client.close() for member in crowd.members), return_exceptions=True)
     history.close()
-    print(counts(history.entries, blows, len(stored)))
+    differences += [offence for member in crowd.members for offence in member.mismatches()]
+    print(counts(history.entries, blows, len(drawn), len(stored)))
+    print(errors_in(installation.log_path))
     offences = everything(history.entries, stored, actors, copies) + differences
     print(verdict(offences, options.seed, history_path), flush=True)
     return len(offences)
@@ -94,11 +98,11 @@ async def _credentials(site: Site, wedding: str) -> str:
     return output.decode().strip()
 
 
-async def _storm(site: Site, crowd: Crowd, options: Options) -> list[Blow]:
+async def _storm(site: Site, crowd: Crowd, options: Options, drawn: list[Blow]) -> list[Blow]:
     """Load and faults together; returns the faults that were done."""
     until = time.monotonic() + options.seconds
     seed = options.seed
-    faults = asyncio.create_task(rage(site, schedule(seed, options.seconds - _LAST_FAULT_BEFORE_END_SECONDS)))
+    faults = asyncio.create_task(rage(site, drawn))
     others = [
         *(poster.run(f"s{seed}-http-{number}", until, POST_PAUSE_SECONDS) for number, poster in enumerate(crowd.posters)),
         crowd.integrator.run(f"s{seed}-nats", until, POST_PAUSE_SECONDS),
