@@ -12,7 +12,7 @@ PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 # Packages published as source alone: built with the locked build tools, hence in a second step.
 WITHOUT_WHEEL := nkeys
 
-.PHONY: help run setup test check format docs bench lock clean
+.PHONY: help run setup test check format docs bench soak lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ docs: $(READY) ## write the pages that are made from the code
 
 bench: $(READY) ## measure a running load; options in ARGS
 	@$(BIN)/python -P -m bench $(ARGS)
+
+soak: $(READY) ## kill and freeze processes under load for three minutes and check every promise; options in ARGS
+	@$(BIN)/python -P -m bench.soak $(ARGS)
 
 lock: ## choose the newest allowed versions again (needs uv)
 	$(UV) pip compile --universal --upgrade --generate-hashes --no-emit-index-url --extra dev --custom-compile-command "make lock" \

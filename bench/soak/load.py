@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -30,6 +30,9 @@ from gateway.client.replica import SyncReport
 
 FIELD: Final = {"tasks": "title", "guests": "meal", "tables": "name", "budget": "category"}
 INSERTED: Final = 0.1
+MOVED_TO_ANOTHER_CHANNEL: Final = 0.3
+VISIBILITIES: Final = ("everyone", "team", "core")
+ROLES_GIVEN: Final = ("vendor", "family", "planner")
 TARGETS: Final = tuple((name, identifier) for name, entries in small_wedding().items() for identifier in entries)
 RETRY_SECONDS: Final = 0.3
 ANSWER_SECONDS: Final = 10.0
@@ -62,14 +65,24 @@ class Member:
 
     def edit(self, draw: random.Random, mark: str) -> None:
         """Ask for one change that carries the mark."""
-        history, wedding = self._history, self.client.wedding
         collection, identifier = draw.choice(TARGETS)
+        data = {FIELD.get(collection, "notes"): mark}
+        if draw.random() < INSERTED:
+            self._ask(mark, lambda: self.client.insert("tasks", mark, {"title": mark, "done": False}))
+            return
+        if collection == "timeline" and draw.random() < MOVED_TO_ANOTHER_CHANNEL:
+            data["visibility"] = draw.choice(VISIBILITIES)
+        self._ask(mark, lambda: self.client.update(collection, identifier, data))
+
+    def give_role(self, person: str, role: str, mark: str) -> None:
+        """Make somebody else something else, which gives and takes channels."""
+        self._ask(mark, lambda: self.client.update("people", person, {"role": role, "name": mark}))
+
+    def _ask(self, mark: str, ask: Callable[[], Pending]) -> None:
+        history, wedding = self._history, self.client.wedding
         history.note(wedding, self.name, "invoke", mark=mark)
         try:
-            if draw.random() < INSERTED:
-                pending = self.client.insert("tasks", mark, {"title": mark, "done": False})
-            else:
-                pending = self.client.update(collection, identifier, {FIELD.get(collection, "notes"): mark})
+            pending = ask()
         except QueueFull:
             history.note(wedding, self.name, "rejected", mark=mark, code="queue_full")
             return
@@ -245,6 +258,10 @@ class Watcher:
             await connection.close()
 
     def _note(self, frame: dict[str, Any]) -> None:
+        if frame["type"] == "welcome":
+            self._stands = {name: stands for name, stands in self._stands.items() if name in frame["channels"]}
+        if frame["type"] == "withdrawn":
+            self._stands.pop(frame["channel"], None)
         for event in frame.get("events", ()):
             self._told("event", event["channel"], event["sequence"], event["id"])
         if frame["type"] == "data_sync" and frame["mode"] == "snapshot":
@@ -264,3 +281,13 @@ async def offer(members: Sequence[Member], seed: int, rate: float, until: float)
         number += 1
         draw.choice(members).edit(draw, f"s{seed}-{number}")
     return number
+
+
+async def shuffle_roles(members: Sequence[Member], seed: str, until: float, pause_seconds: float) -> None:
+    """Let the first member of one wedding give its last one other roles, and in the end the right to read everything again."""
+    draw, giver, taker, number = random.Random(seed), members[0], members[-1], 0
+    while time.monotonic() < until:
+        number += 1
+        giver.give_role(taker.name, draw.choice(ROLES_GIVEN), f"{seed}-{number}")
+        await asyncio.sleep(draw.uniform(0.0, 2 * pause_seconds))
+    giver.give_role(taker.name, "planner", f"{seed}-end")

@@ -13,7 +13,7 @@ import aiohttp
 from bench.installation import Installation, Site
 from bench.soak.checks import everything
 from bench.soak.history import History
-from bench.soak.load import Integrator, Member, Poster, Watcher, offer
+from bench.soak.load import Integrator, Member, Poster, Watcher, offer, shuffle_roles
 from bench.soak.nemeses import Blow, rage, schedule
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.stored import decisions_of, standings
@@ -22,6 +22,7 @@ from bench.wedding_load import MemberPlan, found_weddings, small_wedding
 HEALED_SECONDS: Final = 60.0
 LEVEL_SECONDS: Final = 15.0
 POST_PAUSE_SECONDS: Final = 0.2
+ROLE_PAUSE_SECONDS: Final = 2.0
 POSTERS: Final = 3
 #: The supervisor starts what was killed within this time after the last fault.
 _LAST_FAULT_BEFORE_END_SECONDS: Final = 5.0
@@ -85,7 +86,8 @@ async def _gather(history: History, site: Site, plans: Sequence[MemberPlan], ses
     await asyncio.gather(*(member.client.connect() for member in members))
     first = {plan.wedding: plan for plan in reversed(plans)}
     integrator = Integrator(history, plans[0].wedding, await _credentials(site, plans[0].wedding))
-    watchers = [Watcher(history, site, plan, session) for plan in first.values()]
+    last = {plan.wedding: plan for plan in plans}
+    watchers = [Watcher(history, site, plan, session) for plan in last.values()]
     return Crowd(members, [Poster(history, site, plan, session) for plan in list(first.values())[:POSTERS]], integrator, watchers)
 
 
@@ -105,6 +107,10 @@ async def _storm(site: Site, crowd: Crowd, options: Options, drawn: list[Blow]) 
     faults = asyncio.create_task(rage(site, drawn))
     others = [
         *(poster.run(f"s{seed}-http-{number}", until, POST_PAUSE_SECONDS) for number, poster in enumerate(crowd.posters)),
+        *(
+            shuffle_roles(members, f"s{seed}-roles-{number}", until, ROLE_PAUSE_SECONDS)
+            for number, members in enumerate(_by_wedding(crowd.members))
+        ),
         crowd.integrator.run(f"s{seed}-nats", until, POST_PAUSE_SECONDS),
     ]
     working = asyncio.gather(*others)
@@ -113,3 +119,10 @@ async def _storm(site: Site, crowd: Crowd, options: Options, drawn: list[Blow]) 
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(working, HEALED_SECONDS)
     return done
+
+
+def _by_wedding(members: Sequence[Member]) -> list[list[Member]]:
+    weddings: dict[str, list[Member]] = {}
+    for member in members:
+        weddings.setdefault(member.client.wedding, []).append(member)
+    return list(weddings.values())
