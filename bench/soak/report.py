@@ -11,6 +11,8 @@ from bench.soak.history import Entry
 from bench.soak.nemeses import Blow
 
 SHOWN_OFFENCES = 60
+#: How nats-server says that it did not find a stream as it left it.
+LOSS_WORDS = ("Error recreating stream", "Missing stream metafile", "could not be recovered")
 
 
 def heading(seed: int, seconds: float, rate: float) -> str:
@@ -44,8 +46,10 @@ def errors_in(log_path: Path) -> str:
         except ValueError:
             found[line[:80]] += 1
             continue
-        # A server tells of its clients' deaths at great length.
-        if entry.get("level") in ("error", "critical") and entry.get("event") != "server_says":
+        if entry.get("event") == "server_says":
+            # A server tells of its clients' deaths at great length; of a stream that it could not recover we want to know.
+            found.update(f"{entry.get('id')} says {word!r}" for word in LOSS_WORDS if word in str(entry.get("line")))
+        elif entry.get("level") in ("error", "critical"):
             found[f"{entry.get('role')} {entry.get('event')}"] += 1
     return "log: " + (", ".join(f"{count} x {name}" for name, count in found.most_common(20)) or "no errors")
 
