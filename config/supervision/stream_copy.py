@@ -15,6 +15,8 @@ from config.supervision.errors import StreamCopyFailed
 from store.bus import Bus, Message
 
 _CHUNK_BYTES = 256 * 1024
+#: The server stores a restored log message by message, each fsynced, and gives up when one chunk of it takes 5 s.
+_RESTORED_CHUNK_BYTES = 8 * 1024
 _SILENCE_SECONDS = 30.0
 
 
@@ -56,7 +58,7 @@ async def load_stream(bus: Bus, name: str, folder: Path, progress: Callable[[int
     answer = await bus.js_request(f"STREAM.RESTORE.{name}", description)
     target = answer["deliver_subject"]
     with (folder / f"{name}.tar.s2").open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
+        while chunk := file.read(_RESTORED_CHUNK_BYTES):
             await _send(bus, target, chunk, name)
             progress(len(chunk))
     await _send(bus, target, b"", name)
