@@ -63,9 +63,10 @@ class Settings(BaseSettings):
     log_trim_from_fill: Annotated[float, Field(gt=0, lt=1)] = 0.60
     log_trim_interval_seconds: PositiveFloat = 30.0
     publish_timeout_seconds: PositiveFloat = 5.0
-    #: Ops in one atomic batch, and batches that may wait for their acknowledgement at once.
-    commit_batch_ops: Annotated[int, Field(ge=1, le=1000)] = 200
-    commits_in_flight: Annotated[int, Field(ge=1, le=50)] = 2
+    #: Ops in one atomic batch, and batches that may wait for their acknowledgement at once: a batch takes the server several
+    #: milliseconds whatever its size, so few large ones are quicker than many small ones (docs/decisions.md).
+    commit_batch_ops: Annotated[int, Field(ge=1, le=1000)] = 500
+    commits_in_flight: Annotated[int, Field(ge=1, le=50)] = 1
     reader_heartbeat_seconds: PositiveFloat = 1.0
     reader_silence_seconds: PositiveFloat = 2.5
 

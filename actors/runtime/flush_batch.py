@@ -18,6 +18,8 @@ from store.snapshots import SnapshotRow
 
 #: A flush after an outage is cut into pieces of so many decisions.
 MAX_DECISIONS = 20_000
+#: Writing a state down holds the fold for a millisecond or more, and weddings that began together come due together.
+MAX_SNAPSHOTS = 4
 
 
 class Batch(NamedTuple):
@@ -67,8 +69,8 @@ def _add_decisions(batch: Batch, partition: Partition, upto: int, settings: Sett
         batch.rows.append(Row(partition.number, actor.kind, actor.wedding, decisions))
         if any(decision.effects for decision in decisions):
             batch.outbox.extend(outbox_rows(partition.region, partition.count, partition.number, actor.wedding, decisions))
-        state = actor.awake_state
-        if len(decisions) == len(actor.unflushed) and state.rev - actor.snapshot_rev >= settings.snapshot_every_ops:
+        is_due = actor.awake_state.rev - actor.snapshot_rev >= settings.snapshot_every_ops
+        if is_due and len(decisions) == len(actor.unflushed) and len(batch.snapshots) < MAX_SNAPSHOTS:
             batch.snapshots.append((actor, snapshot_of(actor)))
     return count
 
