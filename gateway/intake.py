@@ -54,7 +54,6 @@ class Intake:
         self._lines: dict[tuple[str, str], deque[IntakeMessage]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_hand: set[int] = set()
-        self._created_seconds = 0
         self._consumer: IntakeConsumer | None = None
         self.taken = 0
         self.refused = 0
@@ -66,8 +65,7 @@ class Intake:
 
     async def start(self) -> None:
         """Begin to drain whenever it is this gateway's turn; raises StoreError."""
-        identity = await identify(self._bus, self._database, self._settings)
-        self._created_seconds = identity.created_seconds
+        await identify(self._bus, self._database, self._settings)
         self._consumer = IntakeConsumer(self._bus, self._on_message)
         await self._consumer.start()
 
@@ -153,7 +151,7 @@ class Intake:
             self._presence.announce(message.wedding, message.principal, change.data, entrance="nats")
 
     def _id_of(self, message: IntakeMessage) -> str:
-        return message.op_id_header or f"intake-{self._created_seconds}:{message.sequence}"
+        return message.op_id_header or f"intake-{message.stream_created_seconds}:{message.sequence}"
 
     async def _refuse(self, message: IntakeMessage, error: GatewayError) -> None:
         """Keep a copy for operators, tell the author, and take it out of the queue; it comes again when a copy cannot be kept."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -34,13 +35,15 @@ log = structlog.get_logger()
 class IntakeMessage:
     """One op of an integrator or operator, and the right to say what becomes of it; the acknowledgements never raise."""
 
-    __slots__ = ("_bus", "_reply", "data", "op_id_header", "principal", "sequence", "wedding")
+    __slots__ = ("_bus", "_reply", "data", "op_id_header", "principal", "sequence", "stream_created_seconds", "wedding")
 
-    def __init__(self, bus: Bus, message: Message) -> None:
+    def __init__(self, bus: Bus, message: Message, stream_created_seconds: int) -> None:
         self._bus = bus
         self._reply = message.reply
         _, self.wedding, _, self.principal = message.subject.split(".")
         self.sequence, _ = _sequences(message.reply)
+        #: Tells this sequence from the same one of an earlier INTAKE, in Unix seconds.
+        self.stream_created_seconds = stream_created_seconds
         #: The id that its author gave the op, if any; no other header is handed on.
         self.op_id_header = _header(message.headers, OP_ID_HEADER)
         self.data = message.data
@@ -76,6 +79,7 @@ class IntakeConsumer:
         self._must_reset = False
         self._awaits_first = False
         self._heard_at = 0.0
+        self._stream_created_seconds = 0
         self._wake = asyncio.Event()
         self._subscription: BusSubscription | None = None
         self._task: asyncio.Task[None] | None = None
@@ -84,7 +88,7 @@ class IntakeConsumer:
         """Begin; the consumer is made when missing. Raises StoreError."""
         await self._make_consumer()
         self._subscription = await self._bus.subscribe(f"{self._inbox}.*", self._on_delivery)
-        self._bus.on_reconnect.append(self._wake.set)
+        self._bus.on_reconnect.append(self._on_reconnect)
         self._task = asyncio.create_task(self._keep_pulling())
 
     async def stop(self) -> None:
@@ -92,7 +96,7 @@ class IntakeConsumer:
         task, self._task = self._task, None
         if task is None or self._subscription is None:
             return
-        self._bus.on_reconnect.remove(self._wake.set)
+        self._bus.on_reconnect.remove(self._on_reconnect)
         task.cancel()
         await asyncio.wait([task])
         await self._subscription.unsubscribe()
@@ -100,7 +104,14 @@ class IntakeConsumer:
             with suppress(StoreError):
                 await self._bus.js_request(f"CONSUMER.UNPIN.{INTAKE_STREAM}.{DURABLE}", {"group": GROUP})
 
+    def _on_reconnect(self) -> None:
+        # The server may have come back with another INTAKE, whose sequences begin anew: look before anything is handed on.
+        self._is_gone = True
+        self._wake.set()
+
     async def _make_consumer(self) -> None:
+        stream = await self._bus.js_request(f"STREAM.INFO.{INTAKE_STREAM}")
+        self._stream_created_seconds = int(datetime.fromisoformat(stream["created"][:19] + "+00:00").timestamp())
         config = {
             "durable_name": DURABLE,
             "description": "WedSync: drains the intake; one gateway at a time is pinned",
@@ -179,7 +190,7 @@ class IntakeConsumer:
         self._left -= 1
         if self._left == 0:
             self._wake.set()
-        await self._on_message(IntakeMessage(self._bus, message))
+        await self._on_message(IntakeMessage(self._bus, message, self._stream_created_seconds))
 
     def _on_status(self, message: Message) -> None:
         status = _header(message.headers, "Status")

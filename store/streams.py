@@ -5,7 +5,6 @@ Trimming is in store.trimming.
 """
 
 import secrets
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from actors.contract.subjects import DEAD_FILTER, DEAD_STREAM, INTAKE_FILTER, INTAKE_STREAM, TIMERS_STREAM, log_filter, log_stream
@@ -26,13 +25,12 @@ StreamConfig = dict[str, Any]
 
 
 class LogIdentity(NamedTuple):
-    """Which log this is. `created_seconds` is the creation of INTAKE in Unix seconds, part of the ids of its ops."""
+    """Which log this is."""
 
     stream_id: str
     generation: int
     partitions: int
     streams: int
-    created_seconds: int
 
 
 async def provision(bus: Bus, database: Database, settings: Settings) -> LogIdentity:
@@ -79,11 +77,9 @@ async def identify(bus: Bus, database: Database, settings: Settings) -> LogIdent
     for index in range(settings.log_streams):
         info = await _info(bus, log_stream(index))
         _check_log_stream(log_stream(index), info, row, stored_positions.get(index, 0))
-    intake = await _info(bus, INTAKE_STREAM)
-    if intake is None:
+    if await _info(bus, INTAKE_STREAM) is None:
         raise LogMismatch(f"The stream {INTAKE_STREAM} is missing; run `wedsync provision` or `wedsync up` once.")
-    created = int(datetime.fromisoformat(intake["created"][:19] + "+00:00").timestamp())
-    return LogIdentity(row["stream_id"], row["generation"], row["partitions"], row["streams"], created)
+    return LogIdentity(row["stream_id"], row["generation"], row["partitions"], row["streams"])
 
 
 async def raise_generation(database: Database) -> int:

@@ -95,7 +95,19 @@ class Host:
             {"host": self.settings.host_id, "region": self.settings.region},
             self.stats,
         )
+        self._bus.on_reconnect.append(self._look_after_streams)
         self._background.start(self._live(), "host")
+
+    def _look_after_streams(self) -> None:
+        """A server that was killed has been seen to come back without INTAKE: whatever is missing is made again."""
+        self._background.start(self._provision_again(), "provision")
+
+    async def _provision_again(self) -> None:
+        try:
+            await streams.provision(self._bus, self._database, self.settings)
+        except StoreError as error:
+            # A log that is another one is met by the readers, which end this host; anything else passes.
+            log.warning("streams_not_looked_after", error=str(error))
 
     async def _live(self) -> None:
         """Do one duty after another; each ends when the host has missed its own heartbeats."""

@@ -223,6 +223,22 @@ async def test_d2_a_host_without_nats_begins_anew_when_it_is_back(tmp_path: Path
         nats.server.stop()
 
 
+async def test_d10_a_stream_that_a_killed_server_lost_is_made_again(tmp_path: Path, database_url: str) -> None:
+    """A server that comes back without INTAKE has it again as soon as a host is connected."""
+    nats = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
+    try:
+        async with running_bus(nats, "host") as bus, running_host(host_settings(nats, database_url)):
+            await bus.js_request("STREAM.DELETE.INTAKE")
+            nats.server.kill()
+            await asyncio.to_thread(nats.server.start)
+            await eventually(lambda: bus.connected, "the bus is back")
+            async with asyncio.timeout(10):
+                while "INTAKE" not in (await bus.js_request("STREAM.NAMES"))["streams"]:
+                    await bus.barrier()
+    finally:
+        nats.server.stop()
+
+
 async def test_d12_a_log_that_lost_what_was_stored_is_not_folded(
     settings_of: MakeSettings, author: LogAuthor, host_bus: Bus, database: Database
 ) -> None:

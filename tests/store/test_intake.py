@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 import msgspec
 import pytest
@@ -201,6 +202,35 @@ async def test_a_deleted_consumer_is_made_anew(operator: Bus, start: Start, jets
     await eventually(lambda: taken.sequences == [1])
 
 
+async def test_d10_sequences_of_another_intake_are_told_apart(
+    operator: Bus, start: Start, jetstream: NatsServer, open_bus: OpenBus, database: Database, settings: Settings
+) -> None:
+    """A stream that was lost and made again counts from 1 again; messages name the creation of the stream that they are in."""
+    taken = Taken(IntakeMessage.ack)
+    await start(taken)
+    await put(operator, b"{}")
+    await eventually(lambda: taken.sequences == [1], "the first message")
+    host = await open_bus(jetstream)
+    first = await created_seconds(host)
+    await host.js_request("STREAM.DELETE.INTAKE")
+    while await provisioned_seconds(host, database, settings) == first:
+        await host.js_request("STREAM.DELETE.INTAKE")
+    await put(operator, b"{}")
+    await eventually(lambda: taken.sequences == [1, 1], "the first message of the other stream")
+    assert [message.stream_created_seconds for message in taken.messages] == [first, await created_seconds(host)]
+
+
+async def created_seconds(bus: Bus) -> int:
+    created = (await bus.js_request("STREAM.INFO.INTAKE"))["created"]
+    return int(datetime.fromisoformat(created[:19] + "+00:00").timestamp())
+
+
+async def provisioned_seconds(bus: Bus, database: Database, settings: Settings) -> int:
+    """Make the streams and return when INTAKE was made."""
+    await streams.provision(bus, database, settings)
+    return await created_seconds(bus)
+
+
 async def test_draining_goes_on_after_kill_9_of_nats_server(
     own_nats: NatsServer, open_bus: OpenBus, database: Database, settings: Settings
 ) -> None:
@@ -247,7 +277,7 @@ def test_both_forms_of_the_acknowledgement_subject_are_read() -> None:
     """The newer form of the server, with domain and account in front, gives the same sequence."""
 
     def sequence(reply: str) -> int:
-        return IntakeMessage(None, Message(SUBJECT, b"", reply, None)).sequence  # type: ignore[arg-type]  # nothing is sent
+        return IntakeMessage(None, Message(SUBJECT, b"", reply, None), 0).sequence  # type: ignore[arg-type]  # nothing is sent
 
     assert sequence("$JS.ACK.INTAKE.intake.1.42.7.1795362043000000000.3") == 42
     assert sequence("$JS.ACK._.hash.INTAKE.intake.1.42.7.1795362043000000000.3.token") == 42
