@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -157,7 +157,8 @@ async def test_everything_killed_at_once_starts_again(up: Callable[[], subproces
     """SIGKILL of `up` and of all its processes, and a start in the same moment, end in a serving whole."""
     process = up()
     for pid in [process.pid, *pids_of(folder)]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have died with `up` already
+            os.kill(pid, signal.SIGKILL)
     process.wait()
     up()
     assert current_state(folder)["serving"]
