@@ -4,9 +4,7 @@ The schedule is a pure function of the seed and the length, so a run can be repe
 """
 
 import asyncio
-import os
 import random
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +13,7 @@ from typing import Final, NamedTuple
 import psutil
 
 from bench.installation import Site
+from config.supervision.processes import same_process
 
 ROLES: Final = ("host", "gateway", "nats", "postgres")
 KILL: Final = "kill"
@@ -55,24 +54,26 @@ def schedule(seed: int, seconds: float) -> list[Blow]:
 
 async def strike(site: Site, blow: Blow) -> bool:
     """Carry one fault out; False when no such process ran."""
-    living = [entry for entry in site.processes() if entry["role"].startswith(blow.role) and entry.get("pid")]
+    named = [entry for entry in site.processes() if entry["role"] == blow.role and entry.get("pid")]
+    # What died a moment ago is still named, and its pid may be somebody else's by now.
+    living = [process for entry in named if (process := same_process(entry["pid"], entry["started"])) is not None]
     if not living:
         return False
-    pid = int(living[blow.which % len(living)]["pid"])
+    victim = living[blow.which % len(living)]
     if blow.kind == KILL:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
         return True
-    with _frozen(pid):
+    with _frozen(victim):
         await asyncio.sleep(blow.seconds)
     return True
 
 
 @contextmanager
-def _frozen(pid: int) -> Iterator[None]:
+def _frozen(victim: psutil.Process) -> Iterator[None]:
     """The process and its children (PostgreSQL has one for each connection) stand still."""
     try:
-        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        family = [victim, *victim.children(recursive=True)]
     except psutil.NoSuchProcess:
         family = []
     for process in family:
