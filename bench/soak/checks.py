@@ -126,8 +126,17 @@ def apart(actors: Iterable[Heads], clients: Iterable[Heads]) -> Offences:
 
 
 def unanswered(history: Iterable[Entry]) -> Offences:
-    """INV1: once everything is healed every op has an answer."""
-    return [f"unanswered: {_name(entry)}" for entry in history if entry.kind == "unknown"]
+    """INV1: once everything is healed every op has an answer, whoever asked it and by whatever entrance."""
+    open_ones: dict[tuple[str, str], Entry] = {}
+    offences = []
+    for entry in history:
+        if entry.kind == "invoke":
+            open_ones[entry.wedding, entry.mark] = entry
+        elif entry.mark:
+            open_ones.pop((entry.wedding, entry.mark), None)
+        if entry.kind == "unknown":
+            offences.append(f"unanswered: {_name(entry)}")
+    return offences + [f"unanswered: {_name(entry)}" for entry in open_ones.values()]
 
 
 def everything(history: Sequence[Entry], stored: Sequence[Stored], actors: Sequence[Heads], clients: Sequence[Heads]) -> Offences:

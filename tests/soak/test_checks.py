@@ -145,3 +145,8 @@ def test_inv3_a_copy_that_stays_behind_is_reported() -> None:
 def test_inv1_an_op_without_an_answer_is_reported() -> None:
     """After healing nothing stays open."""
     assert kinds([*HISTORY, entry(9.0, "bo", "unknown", "m9")]) == {"unanswered"}
+
+
+def test_inv1_an_op_of_which_nothing_more_was_heard_is_reported() -> None:
+    """Who still waits when the run ends has no answer either: an entrance that is dead for good is no silence."""
+    assert kinds([*HISTORY, entry(9.0, "florist", "invoke", "m9")]) == {"unanswered"}
