@@ -11,6 +11,8 @@ from actors.contract.changes import Change
 from actors.contract.codes import CODES
 
 Relation = Literal["after", "concurrent", "unknown"]
+#: What a timer does that fires long after its time, as after a downtime: fire once all the same, or not at all.
+IfMissed = Literal["fire_once_late", "skip_missed"]
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True):
@@ -43,11 +45,16 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StartTimer(msgspec.Struct, frozen=True, array_like=True, tag="start_timer"):
-    """Effect: an op of this body shall arrive in the log at `due_ms` (Unix milliseconds)."""
+    """Effect: an op shall arrive in this wedding's log at `due_ms` (Unix milliseconds); `body` is its LogEntry as JSON.
+
+    `number` counts the wedding's armings: only the firing of the last arming of an id does anything (see ids.timer_op_id).
+    """
 
     id: str
     due_ms: int
-    body: msgspec.Raw
+    body: bytes
+    number: int = 0
+    if_missed: IfMissed = "fire_once_late"
 
 
 class CancelTimer(msgspec.Struct, frozen=True, array_like=True, tag="cancel_timer"):
@@ -57,12 +64,12 @@ class CancelTimer(msgspec.Struct, frozen=True, array_like=True, tag="cancel_time
 
 
 class SendMessage(msgspec.Struct, frozen=True, array_like=True, tag="send_message"):
-    """Effect: a message to another actor, numbered per receiver; `hops` above 4 are refused."""
+    """Effect: a message to another actor, numbered per receiver; `body` is the LogEntry as JSON, `hops` above 4 are refused."""
 
     kind: Literal["w", "v"]
     id: str
     number: int
-    body: msgspec.Raw
+    body: bytes
     hops: int = 0
 
 

@@ -15,6 +15,8 @@ CLIENT: Final = re.compile(r"\d{8}-[a-z0-9]{4,40}\Z")
 INTAKE_OP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")
 #: Principals of our own; no person may have these ids. `couple` is the payer that means both partners.
 SERVICE_PRINCIPALS: Final = frozenset({"operator", "import"})
+#: Whose ops the firings of timers are. A leading `_` is in no token, so nobody else can have such a name.
+TIMER_PRINCIPAL: Final = "_timer"
 RESERVED_IDS: Final = SERVICE_PRINCIPALS | {"couple", "everyone", "team", "core", "family"}
 
 _OFFSET, _PRIME, _MASK = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
@@ -61,6 +63,20 @@ def parse_op_id(text: str) -> OpId:
     if colon and digits.isascii() and digits.isdigit() and digits[0] != "0" and len(digits) <= 15 and is_client(client):
         return OpId(client, int(digits))
     raise ContractError("bad_id", f"{text[:80]!r} is not an op id of the form <client>:<n>.")
+
+
+def timer_op_id(timer: str, number: int) -> str:
+    """Return `timer:<timer id>:<n>`, the op id of the firing of a wedding's n-th arming; a timer id is tokens joined by dots."""
+    return f"timer:{timer}:{number}"
+
+
+def parse_timer_op_id(text: str) -> tuple[str, int]:
+    """Return the timer id and the number of the arming; raises `bad_id`."""
+    word, _, rest = text.partition(":")
+    timer, _, digits = rest.rpartition(":")
+    if word == "timer" and digits.isascii() and digits.isdigit() and len(digits) <= 15 and all(map(is_token, timer.split("."))):
+        return timer, int(digits)
+    raise ContractError("bad_id", f"{text[:80]!r} is not the op id of a timer.")
 
 
 def partition_of(identifier: str, partitions: int = 64) -> int:

@@ -10,8 +10,9 @@ from msgspec import UNSET
 
 from actors.contract import digest
 from actors.contract.changes import Change, merge_fields
-from actors.contract.decisions import Decision, Part
-from actors.domain.state import ChannelState, Item, WeddingState, Write
+from actors.contract.decisions import CancelTimer, Decision, Part, StartTimer
+from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id
+from actors.domain.state import ArmedTimer, ChannelState, Item, WeddingState, Write
 from actors.domain.turns import record_turn
 
 
@@ -24,6 +25,7 @@ def evolve(state: WeddingState, decision: Decision) -> None:
         state.acl = decision.rev
     for part in decision.parts:
         _follow_part(state, decision, part)
+    _follow_timers(state, decision)
     record_turn(state, decision)
 
 
@@ -92,3 +94,17 @@ def _drop_order(state: WeddingState, channel_name: str, collection: str, order: 
         greatest[collection] = max(left)
     else:
         del greatest[collection]
+
+
+def _follow_timers(state: WeddingState, decision: Decision) -> None:
+    """A firing consumes its timer, whatever became of it; then come the timers that the decision starts and cancels."""
+    timers = state.timers
+    if decision.principal == TIMER_PRINCIPAL:
+        timers.firings += 1
+        timers.armed.pop(parse_timer_op_id(decision.op)[0], None)
+    for effect in decision.effects:
+        if isinstance(effect, StartTimer):
+            timers.armings = effect.number
+            timers.armed[effect.id] = ArmedTimer(effect.number, effect.due_ms, effect.if_missed)
+        elif isinstance(effect, CancelTimer):
+            timers.armed.pop(effect.id, None)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.contract.decisions import Refusal
+from actors.contract.decisions import IfMissed, Refusal
 
 #: How many outcomes are remembered per client and per NATS principal; older ones are looked up in the stored changes.
 CLIENT_OUTCOMES: Final = 32
@@ -68,6 +68,22 @@ class IntakeState(msgspec.Struct, array_like=True):
     outcomes: dict[str, Refusal | None] = {}
 
 
+class ArmedTimer(msgspec.Struct, array_like=True, frozen=True):
+    """One armed timer: its number among the armings, when it is due (Unix milliseconds), what it does when late."""
+
+    number: int
+    due_ms: int
+    if_missed: IfMissed = "fire_once_late"
+
+
+class Timers(msgspec.Struct, array_like=True):
+    """A wedding's timers: those armed, by timer id; how often one was armed, and how often one fired."""
+
+    armed: dict[str, ArmedTimer] = {}
+    armings: int = 0
+    firings: int = 0
+
+
 class WeddingState(msgspec.Struct, array_like=True):
     """Everything about one wedding at `rev`; `position` is that of the last decided op.
 
@@ -83,6 +99,7 @@ class WeddingState(msgspec.Struct, array_like=True):
     channels: dict[str, ChannelState] = {}
     clients: dict[str, ClientState] = {}
     intake: dict[str, IntakeState] = {}
+    timers: Timers = msgspec.field(default_factory=Timers)
 
 
 def new_state(wedding_id: str) -> WeddingState:

@@ -17,4 +17,4 @@ def outbox_rows(region: str, partitions: int, partition: int, wedding: str, deci
         for effect in decision.effects:
             if isinstance(effect, SendMessage):
                 subject = log_subject(region, effect.kind, effect.id, f"_{WEDDING}-{wedding}", partitions)
-                yield OutboxRow(partition, f"{wedding}:{effect.kind}:{effect.id}:{effect.number}", subject, bytes(effect.body))
+                yield OutboxRow(partition, f"{wedding}:{effect.kind}:{effect.id}:{effect.number}", subject, effect.body)
