@@ -44,12 +44,22 @@ SELECT kind, id, partition, rev, position, format, state FROM snapshots
 WHERE kind = $1 AND id = $2 AND rev <= $3 ORDER BY rev DESC LIMIT 1"""
 
 
+def pack(state: bytes) -> bytes:
+    """Compress a state, as the column `state` holds it."""
+    return _compressor.compress(state)
+
+
+def unpack(packed: bytes) -> bytes:
+    """Undo `pack`; raises zstandard.ZstdError."""
+    return _decompressor.decompress(packed)
+
+
 async def write(database: Database, generation: int, rows: Sequence[SnapshotRow]) -> int:
     """Write those at or below their partition's checkpoint; returns how many were new, silently skipping the others."""
     if not rows:
         return 0
     kinds, ids, *numbers, states = zip(*rows, strict=True)
-    compressed = [_compressor.compress(state) for state in states]
+    compressed = [pack(state) for state in states]
     async with database.transaction() as connection:
         written = await connection.fetch(_WRITE, generation, kinds, ids, *numbers, compressed)
         await connection.execute(_THIN_OUT, kinds, ids)
@@ -63,4 +73,4 @@ async def newest(database: Database, kind: str, identifier: str, at_or_below_rev
         row = await connection.fetchrow(_NEWEST, kind, identifier, highest)
     if row is None:
         return None
-    return SnapshotRow(**{**row, "state": _decompressor.decompress(row["state"])})
+    return SnapshotRow(**{**row, "state": unpack(row["state"])})

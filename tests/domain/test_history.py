@@ -1,7 +1,7 @@
 """Everything that was ever written can still be read: ops of the log, stored decisions, snapshots.
 
-`fixtures/history-<n>.json` holds one wedding as version n of the shapes wrote it. A file is never changed; whoever changes a
-shape adds the next one with `python -P -m tests.domain.write_history N`.
+`fixtures/history-1.json` holds one wedding as the first version of the shapes wrote it, shape by shape, and is never changed.
+Later versions stand in `fixtures/stored-<n>/`, as PostgreSQL holds them (test_stored_forms).
 """
 
 import json
