@@ -20,9 +20,9 @@ class Limits(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=LIMIT_PREFIX, frozen=True, extra="ignore")
 
-    #: Ops that one connection may send in the long run, and at once after a rest.
+    #: Ops that one connection may send in the long run, and at once after a rest: two full batches of somebody who was offline.
     ops_per_second_per_connection: PositiveInt = 200
-    op_burst_per_connection: PositiveInt = 400
+    op_burst_per_connection: PositiveInt = 1_000
     #: The same over all connections of one wedding at one gateway.
     ops_per_second_per_wedding: PositiveInt = 1_000
     op_burst_per_wedding: PositiveInt = 2_000

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     allowed_origins: str = ""
     hello_timeout_seconds: PositiveFloat = 5.0
     http_answer_timeout_seconds: PositiveFloat = 2.0
+    #: How long a connection may take over the header of its first request, and a request over its body.
+    http_header_timeout_seconds: PositiveFloat = 10.0
+    http_body_timeout_seconds: PositiveFloat = 30.0
     websocket_ping_seconds: PositiveFloat = 20.0
     drain_seconds: Annotated[float, Field(ge=0)] = 5.0
 

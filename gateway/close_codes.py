@@ -2,10 +2,18 @@
 
 from typing import Final
 
+#: What a close without a code is answered with.
+OK: Final = 1000
+#: Frames that RFC 6455 does not allow.
+PROTOCOL_ERROR: Final = 1002
+#: The connection broke; this code never travels.
+ABNORMAL: Final = 1006
 #: Nothing was heard for a while; come back at once.
 GONE: Final = 1001
 #: Come back at once: this gateway ends or starts the wedding's room anew.
 RESTART: Final = 1012
+#: A text frame was not UTF-8.
+INVALID_TEXT: Final = 1007
 #: A fault of ours; come back after a while.
 INTERNAL_ERROR: Final = 1011
 #: Come back after a while.

@@ -21,6 +21,7 @@ from config.logging import configure_logging
 from config.settings import Settings
 from gateway import websocket
 from gateway.app import GATEWAY, Gateway
+from gateway.door import Door
 from gateway.edge import Edge
 from gateway.errors import PortBusy
 from store.errors import StoreError
@@ -83,31 +84,39 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
         app[GATEWAY] = gateway
         websocket.register(app)
         edge.register(app)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75.0)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75.0, lingering_time=1.0
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site, port = await _open_port(runner, settings)
+        server, port = await _open_port(runner, settings)
+        stack.callback(server.close)
         gateway.ready = True
         _log.info("gateway_ready", port=port, region=settings.region)
         try:
             yield gateway, port
         finally:
             gateway.ready = False
-            await site.stop()
+            server.close()
             await _drain(gateway, settings.drain_seconds)
 
 
-async def _open_port(runner: web.AppRunner, settings: Settings) -> tuple[web.TCPSite, int]:
-    site = web.TCPSite(
-        runner, settings.listen_host, settings.port, backlog=_BACKLOG, reuse_port=settings.share_port or None, reuse_address=True
-    )
+async def _open_port(runner: web.AppRunner, settings: Settings) -> tuple[asyncio.Server, int]:
+    handler = runner.server
+    assert handler is not None  # noqa: S101  # the runner is set up
     try:
-        await site.start()
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Door(handler, settings.http_header_timeout_seconds),
+            settings.listen_host,
+            settings.port,
+            backlog=_BACKLOG,
+            reuse_port=settings.share_port or None,
+            reuse_address=True,
+        )
     except OSError as failure:
         raise PortBusy(f"{settings.listen_host}:{settings.port} cannot be listened on: {failure.strerror}.") from failure
-    server = site._server  # noqa: SLF001  # aiohttp tells the chosen port of a site nowhere else
-    address: tuple[str, int] = server.sockets[0].getsockname()  # type: ignore[union-attr]  # started just now
-    return site, address[1]
+    address: tuple[str, int] = server.sockets[0].getsockname()
+    return server, address[1]
 
 
 async def _drain(gateway: Gateway, seconds: float) -> None:

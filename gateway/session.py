@@ -16,7 +16,7 @@ from actors.contract.client_frames import PROTOCOL_VERSION, ClientFrame, DataSyn
 from actors.contract.ids import SERVICE_PRINCIPALS, is_client, is_token
 from actors.contract.server_frames import Welcome
 from config.settings import Settings
-from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, RESTART, TRY_LATER
+from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, INVALID_TEXT, RESTART, TRY_LATER
 from gateway.counts import Counts
 from gateway.errors import UNREADABLE, GatewayError, OwnerUnreachable, Refused, TokenError
 from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, struct_frame
@@ -59,6 +59,10 @@ class Session:
     async def take(self, data: bytes) -> None:
         """Handle one text frame; never raises for what a client sent."""
         if self._socket.closed:
+            return
+        if not (data.isascii() or _is_utf8(data)):
+            # RFC 6455, 8.1. The decoder below would pass over bad bytes in members that it does not know.
+            self._socket.close(INVALID_TEXT)
             return
         try:
             frame = _decode_frame(data)
@@ -267,3 +271,11 @@ class Session:
             self._socket.write(error_frame(error.code, error.message, error.remedy))
         elif self.phase is Phase.AWAITING_HELLO:
             self._socket.close(CLOSE_CODES.get(error.code, TRY_LATER), error)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

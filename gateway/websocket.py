@@ -6,8 +6,9 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from gateway.app import GATEWAY
-from gateway.close_codes import INTERNAL_ERROR
+from gateway.close_codes import ABNORMAL, INTERNAL_ERROR, OK, PROTOCOL_ERROR
 from gateway.errors import GatewayError
+from gateway.frame_guard import MaskedWebSocket
 from gateway.heartbeat import Heartbeat
 from gateway.session import Session
 from gateway.socket import CLOSE_SECONDS, Socket
@@ -28,12 +29,13 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
         return web.Response(status=403, text="Pages of this origin may not connect; see WEDSYNC_ALLOWED_ORIGINS.\n")
     if not gateway.ready or gateway.hub.open_sockets >= limits.sockets_per_gateway:
         raise GatewayError("unavailable", "This gateway takes no connections now.", "Try again; another gateway may take it.")
-    connection = web.WebSocketResponse(
+    connection = MaskedWebSocket(
         max_msg_size=limits.frame_bytes,
         compress=False,
         autoping=False,
         timeout=CLOSE_SECONDS,
         decode_text=False,
+        autoclose=False,
     )
     await connection.prepare(request)
     if request.transport is None:
@@ -73,3 +75,6 @@ async def _converse(connection: web.WebSocketResponse, session: Session, heartbe
             session.take_binary()
         elif message.type is WSMsgType.PING:
             await connection.pong(message.data)
+    code = connection.close_code or OK
+    # aiohttp lets 1006 pass, which never travels (RFC 6455, 7.4.1).
+    await connection.close(code=PROTOCOL_ERROR if code == ABNORMAL else code, drain=False)

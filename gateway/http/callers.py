@@ -1,5 +1,6 @@
 """Who asks and what for: the bearer token, membership, and the body of a request. Everything here raises; problems.py answers."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,7 +61,16 @@ async def visiting(request: web.Request) -> AsyncIterator[Visit]:
 
 async def body_of(request: web.Request, shape: type[_Body]) -> _Body:
     """Decode the JSON body; raises GatewayError bad_frame, or aiohttp's error when it is too large."""
-    return decoded(await request.read(), shape)
+    return decoded(await read_body(request), shape)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Read the body; raises aiohttp's error when it is too large or does not come in time."""
+    try:
+        async with asyncio.timeout(request.app[API].settings.http_body_timeout_seconds):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
 
 
 def decoded(data: bytes, shape: type[_Body]) -> _Body:

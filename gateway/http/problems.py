@@ -42,6 +42,7 @@ _STATUS: Final[dict[str, HTTPStatus]] = {
 _OF_HTTP_STATUS: Final[dict[int, tuple[str, str, str]]] = {
     404: ("not_found", "There is nothing at this address.", "Use one of the addresses in docs/protocol.md."),
     405: ("bad_frame", "This address does not take this method.", "Use a method that the header Allow names."),
+    408: ("bad_frame", "The body did not come in time.", "Send it at once, over a better connection."),
     413: ("too_large", "The body is larger than the limit.", CODES["too_large"].remedy),
 }
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from actors.contract.client_frames import Resume
 from gateway.errors import GatewayError
 from gateway.http.api import API
-from gateway.http.callers import body_of, claims_for, claims_of, json_response, visiting
+from gateway.http.callers import body_of, claims_for, claims_of, json_response, read_body, visiting
 from gateway.http.news import news_of
 from gateway.http.ops import OpAnswer, answer_ops
 from gateway.http.problems import problem_response
@@ -55,7 +55,7 @@ async def found_wedding(request: web.Request) -> web.Response:
 async def submit_event(request: web.Request) -> web.Response:
     """Take one op and answer after the fold."""
     async with visiting(request) as (claims, room, _):
-        raw = msgspec.Raw(await request.read())
+        raw = msgspec.Raw(await read_body(request))
         [answer] = await answer_ops(request.app[API], room, claims.principal, [raw])
     return _response(answer)
 

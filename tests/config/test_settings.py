@@ -18,7 +18,7 @@ def test_defaults_are_those_of_the_design() -> None:
     assert (settings.flush_interval_seconds, settings.flush_ops, settings.flush_buffer_bytes) == (0.250, 2_000, 64 * 1024 * 1024)
     assert (settings.hello_timeout_seconds, settings.http_answer_timeout_seconds, settings.member_timeout_seconds) == (5, 2, 2)
     assert (settings.log_trim_age_hours, settings.log_trim_from_fill) == (72, 0.60)
-    assert (settings.limits.ops_per_second_per_connection, settings.limits.op_burst_per_connection) == (200, 400)
+    assert (settings.limits.ops_per_second_per_connection, settings.limits.op_burst_per_connection) == (200, 1_000)
 
 
 def test_the_environment_wins_over_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

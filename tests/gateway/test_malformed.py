@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import pytest
-from aiohttp import WSMsgType
 
 from gateway.session import Session
 from tests.gateway.conftest import FoundWedding
@@ -146,14 +145,6 @@ async def test_a_fault_of_ours_closes_with_1011(
     monkeypatch.setattr(Session, "take", failing)
     await ana.send({"type": "ping"})
     assert await ana.closed_with() == 1011
-
-
-async def test_inv6_a_text_frame_that_is_no_utf8_does_not_hurt(stack: RunningGateway, found: FoundWedding) -> None:
-    """Bytes that are no text are a bad frame."""
-    await found("w1")
-    ana = await stack.join("w1", "ana")
-    await ana.connection.send_frame(b'{"type":"presence_update","presence":{"x":"\xff\xfe"}}', WSMsgType.TEXT)
-    await ana.expect("error", code="bad_frame")
 
 
 async def test_inv6_over_the_rate_is_told_when_to_go_on(

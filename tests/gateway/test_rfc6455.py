@@ -1,0 +1,229 @@
+"""Raw frames against RFC 6455, each case with the section that it tests: what is no WebSocket is refused as the RFC demands.
+
+The bytes go over a bare TCP connection, so that no client library stands between; `aiohttp` has gaps (unmasked frames) that
+gateway.frame_guard fills by private names, and these tests see when those change.
+"""
+
+import asyncio
+import base64
+import json
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from tests.gateway.conftest import FoundWedding
+from tests.support.gateways import RunningGateway, token_of
+
+FIN, RSV1, RSV2, RSV3 = 0x80, 0x40, 0x20, 0x10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+MASK = b"\x12\x34\x56\x78"
+PROTOCOL_ERROR, INVALID_TEXT, TOO_BIG = 1002, 1007, 1009
+WITHIN_SECONDS = 10.0
+PING_TEXT = b'{"type":"ping"}'
+
+
+def frame(first: int, payload: bytes = b"", *, masked: bool = True, length: bytes | None = None) -> bytes:
+    """One client frame; `length` writes another length than the payload's."""
+    size = len(payload)
+    bit = 0x80 if masked else 0
+    if length is not None:
+        head = bytes((first, bit | length[0])) + length[1:]
+    elif size < 126:
+        head = bytes((first, bit | size))
+    elif size < 65536:
+        head = bytes((first, bit | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((first, bit | 127)) + size.to_bytes(8, "big")
+    if not masked:
+        return head + payload
+    return head + MASK + bytes(byte ^ MASK[index % 4] for index, byte in enumerate(payload))
+
+
+class Heard(NamedTuple):
+    """A frame of the server."""
+
+    opcode: int
+    payload: bytes
+
+    @property
+    def close_code(self) -> int:
+        return struct.unpack("!H", self.payload[:2])[0] if self.opcode == CLOSE and len(self.payload) >= 2 else 0
+
+
+class Wire:
+    """A WebSocket in bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, *pieces: bytes) -> None:
+        """Write each piece by itself."""
+        for piece in pieces:
+            self._writer.write(piece)
+            await self._writer.drain()
+
+    async def receive(self) -> Heard:
+        """The next frame; frames of the server are never masked."""
+        async with asyncio.timeout(WITHIN_SECONDS):
+            first, second = await self._reader.readexactly(2)
+            assert not second & 0x80, "RFC 6455, 5.1: a server does not mask"
+            size = second & 0x7F
+            if size >= 126:
+                size = int.from_bytes(await self._reader.readexactly(2 if size == 126 else 8), "big")
+            return Heard(first & 0x0F, await self._reader.readexactly(size))
+
+    async def until(self, opcode: int, wanted: bytes = b"") -> Heard:
+        """The next frame of this kind that holds these bytes."""
+        while True:
+            heard = await self.receive()
+            if heard.opcode == opcode and wanted in heard.payload:
+                return heard
+            assert heard.opcode != CLOSE or opcode == CLOSE, f"closed with {heard.close_code}"
+
+    async def until_closed(self) -> int:
+        """The code with which the server closes; 0 when it only cuts the connection."""
+        try:
+            return (await self.until(CLOSE)).close_code
+        except asyncio.IncompleteReadError:
+            return 0
+
+
+@asynccontextmanager
+async def connected(gateway: RunningGateway, *, with_request: bytes = b"") -> AsyncIterator[Wire]:
+    """A connection after its upgrade; `with_request` goes in the same segment as the request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    key = base64.b64encode(b"0123456789abcdef").decode()
+    request = (
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    try:
+        writer.write(request.encode() + with_request)
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WITHIN_SECONDS)
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
+        yield Wire(reader, writer)
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def joined(gateway: RunningGateway) -> AsyncIterator[Wire]:
+    """A connection that is synced."""
+    async with connected(gateway) as wire:
+        await wire.send(frame(FIN | TEXT, hello()))
+        await wire.until(TEXT, b'"synced"')
+        yield wire
+
+
+def hello() -> bytes:
+    return json.dumps({"type": "hello", "version": 1, "wedding": "w1", "token": token_of("ana", "w1")}).encode()
+
+
+REFUSED = [
+    ("5.1 a frame that is not masked", [frame(FIN | TEXT, PING_TEXT, masked=False)], PROTOCOL_ERROR),
+    ("5.1 a ping that is not masked", [frame(FIN | PING, b"x", masked=False)], PROTOCOL_ERROR),
+    ("5.1 a second frame that is not masked", [frame(FIN | TEXT, PING_TEXT) + frame(FIN | TEXT, PING_TEXT, masked=False)], 1002),
+    ("5.1 not masked, its header in two pieces", [b"\x81", b"\x0f" + PING_TEXT], PROTOCOL_ERROR),
+    ("5.1 not masked after a long frame", [frame(FIN | PONG, b"x" * 125), frame(FIN | PONG, b"", masked=False)], PROTOCOL_ERROR),
+    ("5.2 RSV1 without compression", [frame(FIN | RSV1 | TEXT, PING_TEXT)], PROTOCOL_ERROR),
+    ("5.2 RSV2", [frame(FIN | RSV2 | TEXT, PING_TEXT)], PROTOCOL_ERROR),
+    ("5.2 RSV3", [frame(FIN | RSV3 | TEXT, PING_TEXT)], PROTOCOL_ERROR),
+    ("5.2 all reserved bits on a ping", [frame(FIN | RSV1 | RSV2 | RSV3 | PING)], PROTOCOL_ERROR),
+    *[(f"5.2 reserved opcode {code}", [frame(FIN | code)], PROTOCOL_ERROR) for code in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)],
+    ("5.4 a continuation of nothing", [frame(FIN | CONTINUATION, b"x")], PROTOCOL_ERROR),
+    ("5.4 an unfinished continuation of nothing", [frame(CONTINUATION, b"x")], PROTOCOL_ERROR),
+    ("5.4 a text within a message", [frame(TEXT, b'{"type"'), frame(FIN | TEXT, PING_TEXT)], PROTOCOL_ERROR),
+    ("5.4 a binary within a text message", [frame(TEXT, b'{"type"'), frame(FIN | BINARY, b"x")], PROTOCOL_ERROR),
+    ("5.5 a ping in fragments", [frame(PING, b"a"), frame(FIN | CONTINUATION, b"b")], PROTOCOL_ERROR),
+    ("5.5 a close in fragments", [frame(CLOSE, b"\x03\xe8")], PROTOCOL_ERROR),
+    ("5.5 a ping of 126 bytes", [frame(FIN | PING, b"x" * 126)], PROTOCOL_ERROR),
+    ("5.5 a close of 126 bytes", [frame(FIN | CLOSE, b"\x03\xe8" + b"x" * 124)], PROTOCOL_ERROR),
+    ("5.5.1 a close with half a code", [frame(FIN | CLOSE, b"\x03")], PROTOCOL_ERROR),
+    *[
+        (f"7.4 close code {code}", [frame(FIN | CLOSE, struct.pack("!H", code))], PROTOCOL_ERROR)
+        for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999)
+    ],
+    ("8.1 a close reason that is no UTF-8", [frame(FIN | CLOSE, b"\x03\xe8\xff\xfe")], INVALID_TEXT),
+    ("8.1 a text that is no UTF-8", [frame(FIN | TEXT, b'{"type":"ping","x":"\xff"}')], INVALID_TEXT),
+    ("8.1 a surrogate in UTF-8", [frame(FIN | TEXT, b'{"type":"ping","x":"\xed\xa0\x80"}')], INVALID_TEXT),
+    ("8.1 an overlong slash", [frame(FIN | TEXT, b'{"type":"ping","x":"\xc0\xaf"}')], INVALID_TEXT),
+    ("8.1 no UTF-8 across fragments", [frame(TEXT, b'{"type":"ping","x":"\xce'), frame(FIN | CONTINUATION, b'"}')], INVALID_TEXT),
+    ("10.4 a message above the limit", [frame(FIN | TEXT, b" " * (1024 * 1024 + 1))], TOO_BIG),
+    (
+        "10.4 fragments above the limit together",
+        [frame(TEXT, b" " * 600_000), frame(FIN | CONTINUATION, b" " * 600_000)],
+        TOO_BIG,
+    ),
+    ("10.4 an announced length above the limit", [frame(FIN | TEXT, length=b"\x7f" + (1 << 40).to_bytes(8, "big"))], TOO_BIG),
+]
+
+
+async def test_frames_that_break_the_rfc_end_the_connection(stack: RunningGateway, found: FoundWedding) -> None:
+    """Each breach closes with the code that the RFC names for it."""
+    await found("w1")
+    closed = {}
+    for name, pieces, _ in REFUSED:
+        async with joined(stack) as wire:
+            await wire.send(*pieces)
+            closed[name] = await wire.until_closed()
+    assert closed == {name: code for name, _, code in REFUSED}
+
+
+TAKEN = [
+    ("5.2 a frame in single bytes", [bytes((byte,)) for byte in frame(FIN | TEXT, PING_TEXT)]),
+    ("5.2 two frames in one segment", [frame(FIN | PONG, b"unasked") + frame(FIN | TEXT, PING_TEXT)]),
+    ("5.2 a frame with a 16-bit length", [frame(FIN | TEXT, PING_TEXT + b" " * 200)]),
+    ("5.2 a frame with a 64-bit length", [frame(FIN | TEXT, PING_TEXT + b" " * 70_000)]),
+    (
+        "5.4 a message in fragments",
+        [frame(TEXT, PING_TEXT[:5]), frame(CONTINUATION, b""), frame(FIN | CONTINUATION, PING_TEXT[5:])],
+    ),
+    (
+        "5.4 a pong between fragments",
+        [frame(TEXT, PING_TEXT[:5]), frame(FIN | PONG, b"x"), frame(FIN | CONTINUATION, PING_TEXT[5:])],
+    ),
+    ("5.4 a letter cut in two", [frame(TEXT, b'{"type":"ping","x":"\xc3'), frame(FIN | CONTINUATION, b'\xa9"}')]),
+    ("5.6 every plane of Unicode", [frame(FIN | TEXT, '{"type":"ping","x":"aé€😀\U0010ffff"}'.encode())]),
+]
+
+
+async def test_frames_that_keep_the_rfc_are_taken(stack: RunningGateway, found: FoundWedding) -> None:
+    """However a valid message is cut, it is answered, on one connection after the other cases."""
+    await found("w1")
+    async with joined(stack) as wire:
+        for name, pieces in TAKEN:
+            await wire.send(*pieces)
+            assert await wire.until(TEXT, b'"pong"'), name
+
+
+async def test_pings_come_back(stack: RunningGateway, found: FoundWedding) -> None:
+    """RFC 6455, 5.5.3: a pong carries the ping's bytes, also between the fragments of a message."""
+    await found("w1")
+    async with joined(stack) as wire:
+        for payload in (b"", b"x", b"\x00\xff\xfe", b"x" * 125):
+            await wire.send(frame(TEXT, PING_TEXT[:5]), frame(FIN | PING, payload), frame(FIN | CONTINUATION, PING_TEXT[5:]))
+            assert (await wire.until(PONG)).payload == payload
+            await wire.until(TEXT, b'"pong"')
+
+
+async def test_a_close_is_answered_with_its_code(stack: RunningGateway, found: FoundWedding) -> None:
+    """RFC 6455, 5.5.1: a valid close is echoed, one without a code is answered."""
+    await found("w1")
+    for code in (1000, 1001, 1003, 1007, 1011, 3000, 3999, 4000, 4999):
+        async with joined(stack) as wire:
+            await wire.send(frame(FIN | CLOSE, struct.pack("!H", code) + b"bye"))
+            assert await wire.until_closed() == code
+    async with joined(stack) as wire:
+        await wire.send(frame(FIN | CLOSE))
+        assert await wire.until_closed() == 1000
+
+
+async def test_frames_may_come_with_the_request(stack: RunningGateway, found: FoundWedding) -> None:
+    """A client need not wait for the upgrade; what it sends with it is looked at like the rest."""
+    await found("w1")
+    async with connected(stack, with_request=frame(FIN | TEXT, hello())) as wire:
+        await wire.until(TEXT, b'"synced"')
+    async with connected(stack, with_request=frame(FIN | TEXT, hello(), masked=False)) as wire:
+        assert await wire.until_closed() == PROTOCOL_ERROR
