@@ -82,6 +82,12 @@ async def identify(bus: Bus, database: Database, settings: Settings) -> LogIdent
     return LogIdentity(row["stream_id"], row["generation"], row["partitions"], row["streams"])
 
 
+async def positions(bus: Bus, stream: str) -> tuple[int, int]:
+    """The first and the last position that a stream holds; an empty one ends before it begins."""
+    state = (await bus.js_request(f"STREAM.INFO.{stream}"))["state"]
+    return int(state["first_seq"]), int(state["last_seq"])
+
+
 async def raise_generation(database: Database) -> int:
     """After a restore: count a new incarnation of the log, so that no client resumes what the backup lacks (design D12)."""
     async with database.transaction() as connection:

@@ -5,7 +5,6 @@ it; its ops wait and hold the checkpoint back. Called by partitions.
 """
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -16,10 +15,9 @@ from actors.domain.evolve import evolve
 from actors.domain.snapshot_form import FORMAT, decode
 from actors.domain.state import WeddingState, new_state
 from actors.runtime.actor import Actor, Lifecycle
+from actors.runtime.ports import Store
 from actors.runtime.publish import Publication, send
-from store import changes, snapshots
 from store.errors import StoreError
-from store.postgres import Database
 
 if TYPE_CHECKING:
     from actors.runtime.resources import Background, Resources
@@ -31,20 +29,20 @@ RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 log = structlog.get_logger()
 
 
-async def load(database: Database, wedding: str) -> tuple[WeddingState, int]:
+async def load(store: Store, wedding: str) -> tuple[WeddingState, int]:
     """Return a wedding as Postgres has it, and the rev of the snapshot it was built from; raises StoreError."""
-    state = await _from_snapshot(database, wedding)
+    state = await _from_snapshot(store, wedding)
     snapshot_rev = state.rev
     while True:
-        decisions = await changes.read_after(database, WEDDING, wedding, state.rev, limit_decisions=PAGE)
+        decisions = await store.read_after(WEDDING, wedding, state.rev, limit_decisions=PAGE)
         for decision in decisions:
             evolve(state, decision)
         if len(decisions) < PAGE:
             return state, snapshot_rev
 
 
-async def _from_snapshot(database: Database, wedding: str) -> WeddingState:
-    row = await snapshots.newest(database, WEDDING, wedding)
+async def _from_snapshot(store: Store, wedding: str) -> WeddingState:
+    row = await store.newest_snapshot(WEDDING, wedding)
     if row is None:
         return new_state(wedding)
     try:
@@ -72,7 +70,7 @@ class Waker:
         while not actor.partition.is_dropped:
             try:
                 async with self._resources.reading:
-                    state, actor.snapshot_rev = await load(self._resources.database, actor.wedding)
+                    state, actor.snapshot_rev = await load(self._resources.store, actor.wedding)
             except Exception as error:
                 self._report(actor, error)
                 if not actor.queue and not actor.has_waiters():
@@ -96,7 +94,7 @@ class Waker:
         """Fold what came meanwhile; the queue is empty and the actor awake in one step."""
         partition = actor.partition
         actor.state = state
-        actor.used_at = time.monotonic()
+        actor.used_at = self._resources.now()
         if actor.queue and actor.queue[0].position <= state.position:
             # Somebody else decided and stored it; gateways may have missed the envelope and learn of it by the beacon.
             partition.mark_changed(actor)

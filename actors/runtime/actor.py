@@ -5,7 +5,6 @@ other op can come. The partition hands it messages, the waker gives it its state
 """
 
 import asyncio
-import time
 from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -81,7 +80,7 @@ class Actor:
         self.state: WeddingState | None = None
         self.audience: Audience | None = None
         self.snapshot_rev = 0
-        self.used_at = time.monotonic()
+        self.used_at = partition.now()
         self.fan = fan_subject(partition.region, WEDDING, wedding, partition.count)
         #: Ops that came while it was not awake, in order.
         self.queue: deque[LogMessage] = deque()

@@ -16,9 +16,8 @@ from actors.contract.envelopes import Envelope
 from actors.contract.events import encode_event
 from actors.runtime.actor import Actor
 from actors.runtime.errors import NotRemembered
+from actors.runtime.ports import Store
 from config.limits import Limits
-from store import changes
-from store.postgres import Database
 
 PAGE: Final = 500
 _decode_envelope: Final = msgspec.json.Decoder(Envelope).decode
@@ -26,17 +25,17 @@ _decode_envelope: Final = msgspec.json.Decoder(Envelope).decode
 Trace = tuple[int, list[tuple[str, int]]]
 
 
-async def envelopes_since(database: Database, actor: Actor, question: SinceQuestion, limits: Limits) -> list[bytes]:
+async def envelopes_since(store: Store, actor: Actor, question: SinceQuestion, limits: Limits) -> list[bytes]:
     """Return the encoded envelopes from the first that is missed to the head, without a hole; raises NotRemembered."""
     rev = question.rev
     if rev is None:
-        rev = await _rev_before(database, actor, _missed(actor, question.channels or {}, limits))
+        rev = await _rev_before(store, actor, _missed(actor, question.channels or {}, limits))
     found: list[bytes] = []
     size = 0
     while rev < actor.awake_state.rev:
         newer = _remembered(actor, rev)
         if newer is None:
-            stored = await changes.read_after(database, actor.kind, actor.wedding, rev, limit_decisions=PAGE)
+            stored = await store.read_after(actor.kind, actor.wedding, rev, limit_decisions=PAGE)
             if not stored or stored[0].rev != rev + 1:
                 raise NotRemembered
             newer = _encoded(actor, stored)
@@ -61,13 +60,13 @@ def _missed(actor: Actor, channels: dict[str, int], limits: Limits) -> dict[str,
     return missed
 
 
-async def _rev_before(database: Database, actor: Actor, missed: dict[str, int]) -> int:
+async def _rev_before(store: Store, actor: Actor, missed: dict[str, int]) -> int:
     """Return the rev just before the earliest of these channel sequences."""
     rev = actor.awake_state.rev
     waiting = dict(missed)
     if not waiting:
         return rev
-    async for trace_rev, parts in _backwards(database, actor):
+    async for trace_rev, parts in _backwards(store, actor):
         for channel, sequence in parts:
             if waiting.get(channel) == sequence:
                 del waiting[channel]
@@ -77,14 +76,14 @@ async def _rev_before(database: Database, actor: Actor, missed: dict[str, int]) 
     raise NotRemembered
 
 
-async def _backwards(database: Database, actor: Actor) -> AsyncIterator[Trace]:
+async def _backwards(store: Store, actor: Actor) -> AsyncIterator[Trace]:
     """Yield the traces of all decisions, the newest first."""
     rev = actor.awake_state.rev + 1
     for trace in _backwards_in_memory(actor):
         rev = trace[0]
         yield trace
     while rev > 1:
-        stored = await changes.read_before(database, actor.kind, actor.wedding, rev - 1, limit_decisions=PAGE)
+        stored = await store.read_before(actor.kind, actor.wedding, rev - 1, limit_decisions=PAGE)
         if not stored or stored[-1].rev != rev - 1:
             raise NotRemembered
         for decision in reversed(stored):
@@ -120,18 +119,18 @@ def _encoded(actor: Actor, decisions: Iterable[Decision]) -> list[bytes]:
     return [actor.partition.publisher.encoded(decision, actor.wedding, acl) for decision in decisions]
 
 
-async def events_since(database: Database, actor: Actor, question: HistoryQuestion, limits: Limits) -> list[bytes]:
+async def events_since(store: Store, actor: Actor, question: HistoryQuestion, limits: Limits) -> list[bytes]:
     """Return the encoded events from an instant on that these rights include, in order of (rev, channel); raises StoreError."""
     limit = min(question.limit, limits.history_events)
     # Taken before the store is read: what is flushed meanwhile is then in both, never in neither.
     unflushed = [waiting.decision for waiting in actor.unflushed]
     events: list[bytes] = []
     rev = 0
-    page = await changes.read_since(database, actor.kind, actor.wedding, question.since_ms, limit_decisions=PAGE)
+    page = await store.read_since(actor.kind, actor.wedding, question.since_ms, limit_decisions=PAGE)
     while page and len(events) < limit:
         rev = page[-1].rev
         events += _events(actor, page, question)
-        page = await changes.read_after(database, actor.kind, actor.wedding, rev, limit_decisions=PAGE)
+        page = await store.read_after(actor.kind, actor.wedding, rev, limit_decisions=PAGE)
     events += _events(actor, (decision for decision in unflushed if decision.rev > rev), question)
     return events[:limit]
 

@@ -5,7 +5,6 @@ gateways can tell quiet from silence. Started by the host's duty.
 """
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -33,7 +32,7 @@ class Beacon:
         settings = self._resources.settings
         while True:
             await asyncio.sleep(settings.heads_interval_seconds)
-            oldest = time.monotonic() - settings.heads_window_seconds
+            oldest = self._resources.now() - settings.heads_window_seconds
             for partition in list(self._partitions.values()):
                 if partition.is_serving:
                     subject = heads_subject(settings.region, partition.number)

@@ -19,9 +19,10 @@ from actors.runtime.answers import Speaker
 from actors.runtime.errors import NotOwned, NotRemembered, StillWaking
 from actors.runtime.log_reader import reached
 from actors.runtime.partition import Partition
+from actors.runtime.ports import Subscription
 from actors.runtime.publish import send
 from actors.runtime.resources import Background, Resources
-from store.bus import BusSubscription, Message
+from store.bus import Message
 from store.errors import StoreError
 
 MAX_QUESTIONS: Final = 1000
@@ -55,7 +56,7 @@ class Calls:
         self._background = background
         self._partitions = partitions
         self._is_current = is_current
-        self._subscriptions: dict[int, BusSubscription] = {}
+        self._subscriptions: dict[int, Subscription] = {}
         self.questions = 0
 
     async def listen_to(self, numbers: Iterable[int]) -> None:
@@ -119,16 +120,16 @@ class Calls:
             return answers.error_reply(self._speaker(partition), "waking")
 
     async def _bodies(self, actor: Actor, call: str, question: AnyQuestion) -> Iterable[bytes]:
-        database, limits = self._resources.database, self._resources.settings.limits
+        store, limits = self._resources.store, self._resources.settings.limits
         match question:
             case StateQuestion():
                 return answers.state_bodies(actor.awake_state, content=question.content)
             case SinceQuestion():
                 async with self._resources.reading:
-                    return answers.list_bodies(await backlog.envelopes_since(database, actor, question, limits))
+                    return answers.list_bodies(await backlog.envelopes_since(store, actor, question, limits))
             case HistoryQuestion():
                 async with self._resources.reading:
-                    return answers.list_bodies(await backlog.events_since(database, actor, question, limits))
+                    return answers.list_bodies(await backlog.events_since(store, actor, question, limits))
             case Question():
                 body = answers.permissions_body if call == "permissions" else answers.digest_body
                 return [body(actor.awake_state)]

@@ -14,8 +14,8 @@ import structlog
 
 from actors.contract.subjects import dead_subject
 from actors.runtime.counters import Counters
+from actors.runtime.ports import Log
 from store.errors import StoreError
-from store.log_writer import LogWriter
 
 MAX_WAITING: Final = 1000
 RETRY_SECONDS: Final = 1.0
@@ -36,8 +36,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
 class DeadLetters:
     """The copies of one host on their way to the stream."""
 
-    def __init__(self, writer: LogWriter, counters: Counters) -> None:
-        self._writer = writer
+    def __init__(self, log: Log, counters: Counters) -> None:
+        self._log = log
         self._counters = counters
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._arrived = asyncio.Event()
@@ -62,7 +62,7 @@ class DeadLetters:
             while self._waiting:
                 letter = self._waiting[0]
                 try:
-                    await self._writer.append([letter])
+                    await self._log.append([letter])
                 except StoreError as error:
                     log.warning("dead_letter_waits", error=str(error), waiting=len(self._waiting))
                     await asyncio.sleep(RETRY_SECONDS)

@@ -5,8 +5,6 @@ counters. Owned by the host.
 """
 
 import asyncio
-import secrets
-import time
 from contextlib import suppress
 from typing import Final
 
@@ -40,7 +38,7 @@ class Duty:
         self.buffer = resources.buffer
         self.mailbox = resources.mailbox
         self._background = Background(resources.failure)
-        self._heartbeats = Heartbeats(resources.bus, settings, secrets.token_hex(8))
+        self._heartbeats = Heartbeats(resources.bus, settings, resources.new_boot(), resources.now)
         self.ownership = Ownership(resources, self._background)
         partitions = self.ownership.partitions
         self._outbox = OutboxSender(resources, partitions)
@@ -83,7 +81,7 @@ class Duty:
         settings = self._resources.settings
         share = partitions_of(settings.host_id, self._heartbeats.alive(), settings.partitions)
         owned = self.ownership.partitions.keys()
-        now = time.monotonic()
+        now = self._resources.now()
         until = now + settings.member_timeout_seconds
         self._kept_until = {number: self._kept_until.get(number, until) for number in owned - share}
         over = {number for number, end in self._kept_until.items() if now >= end}

@@ -5,7 +5,6 @@ goes on and the buffer fills; what did not fit is written by a silent fold befor
 """
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,7 +17,6 @@ from actors.runtime.outbox import OutboxSender
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
 from actors.runtime.silent_fold import SilentFold
-from store import changes, snapshots
 from store.errors import GenerationChanged, StoreError
 
 BACKOFF_SECONDS: Final = (0.25, 0.5, 1.0, 2.0)
@@ -64,12 +62,10 @@ class Flusher:
         """Store once; True when something is left that can go at once. `whole` moves idle checkpoints too. Raises StoreError."""
         async with self._one_at_a_time:
             await self._fill_gaps()
-            batch = capture(self._partitions.values(), self._resources.settings, time.monotonic(), whole=whole)
+            batch = capture(self._partitions.values(), self._resources.settings, self._resources.now(), whole=whole)
             if not batch.moves:
                 return False
-            refused = await changes.flush(
-                self._resources.database, self._resources.identity.generation, batch.moves, batch.rows, batch.outbox
-            )
+            refused = await self._resources.store.flush(batch.moves, batch.rows, batch.outbox)
             self._take_note(batch, refused)
             await self._write_snapshots(batch)
             if batch.outbox:
@@ -89,9 +85,7 @@ class Flusher:
         due = [(actor, row) for actor, row in batch.snapshots if row.position <= actor.partition.checkpoint]
         if due:
             rows = [row for _, row in due]
-            self._resources.counters.snapshots += await snapshots.write(
-                self._resources.database, self._resources.identity.generation, rows
-            )
+            self._resources.counters.snapshots += await self._resources.store.write_snapshots(rows)
             for actor, row in due:
                 actor.snapshot_rev = row.rev
 
@@ -106,9 +100,7 @@ class Flusher:
             if actor.state is not None and actor.state.rev > actor.snapshot_rev and not actor.unflushed and not partition.has_gap
         ]
         for actor in changed:
-            self._resources.counters.snapshots += await snapshots.write(
-                self._resources.database, self._resources.identity.generation, [snapshot_of(actor)]
-            )
+            self._resources.counters.snapshots += await self._resources.store.write_snapshots([snapshot_of(actor)])
 
     def _throw_away(self) -> None:
         """The buffer is full: keep nothing of it, the weddings go on live."""

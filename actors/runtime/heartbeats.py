@@ -5,15 +5,16 @@ depends on. Started by the host's duty, one per life.
 """
 
 import asyncio
-import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
 
 from actors.contract.subjects import members_subject
 from actors.runtime.membership import Heartbeat, Members
+from actors.runtime.ports import Bus, Subscription
 from config.settings import Settings
-from store.bus import Bus, BusSubscription, Message
+from store.bus import Message
 from store.errors import BusDown
 
 _encode = msgspec.json.Encoder().encode
@@ -23,13 +24,14 @@ _decode = msgspec.json.Decoder(Heartbeat).decode
 class Heartbeats:
     """One life of one host among the others."""
 
-    def __init__(self, bus: Bus, settings: Settings, boot: str) -> None:
+    def __init__(self, bus: Bus, settings: Settings, boot: str, now: Callable[[], float]) -> None:
         self._bus = bus
+        self._now = now
         self._subject = members_subject(settings.region)
         self._interval_seconds = settings.heartbeat_interval_seconds
         self._own = Heartbeat(settings.host_id, boot)
         self._members = Members(settings.host_id, settings.member_timeout_seconds)
-        self._subscription: BusSubscription | None = None
+        self._subscription: Subscription | None = None
         self._has_left = False
         #: Set whenever somebody was heard.
         self.heard = asyncio.Event()
@@ -37,7 +39,7 @@ class Heartbeats:
     async def join(self) -> None:
         """Begin to listen, ask everybody to beat, and return when it is known who is there; waits for NATS."""
         self._subscription = await self._bus.subscribe(self._subject, self._on_beat)
-        while self._members.lost_itself(time.monotonic()):
+        while self._members.lost_itself(self._now()):
             self.heard.clear()
             await self._beat(msgspec.structs.replace(self._own, joining=True))
             try:
@@ -64,11 +66,11 @@ class Heartbeats:
 
     def alive(self) -> frozenset[str]:
         """Return the hosts that are alive."""
-        return self._members.alive(time.monotonic())
+        return self._members.alive(self._now())
 
     def is_current(self) -> bool:
         """Tell whether this host has heard itself all the time; one that has not may not answer and begins anew."""
-        return not self._members.lost_itself(time.monotonic())
+        return not self._members.lost_itself(self._now())
 
     async def _beat(self, beat: Heartbeat) -> None:
         if not self._has_left:
@@ -81,7 +83,7 @@ class Heartbeats:
             beat = _decode(message.data)
         except msgspec.MsgspecError:
             return
-        self._members.hear(beat, time.monotonic())
+        self._members.hear(beat, self._now())
         self.heard.set()
         if beat.joining and beat.host != self._own.host:
             await self._beat(self._own)

@@ -6,8 +6,8 @@ tests, which run hosts in their own loop.
 
 import asyncio
 import secrets
-import time
-from contextlib import suppress
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import structlog
@@ -17,13 +17,15 @@ from actors.runtime.counters import Counters
 from actors.runtime.dead_letters import DeadLetters
 from actors.runtime.duty import Duty
 from actors.runtime.errors import HostError
+from actors.runtime.ports import Bus, Log, Store
 from actors.runtime.publish import Publisher
 from actors.runtime.resources import Background, Resources
 from config.settings import Settings
 from store import streams
-from store.bus import Bus
+from store.bus import Bus as NatsBus
 from store.errors import GenerationChanged, LogMismatch, StoreError
-from store.log_writer import LogWriter
+from store.host_log import HostLog
+from store.host_store import HostStore
 from store.migrate import migrate
 from store.postgres import Database
 from store.streams import LogIdentity
@@ -36,26 +38,30 @@ log = structlog.get_logger()
 
 
 class Host:
-    """One running host; make it with `start`."""
+    """One running host; made with `start`, or on other ports and then told to `serve`."""
 
-    def __init__(self, settings: Settings, bus: Bus, database: Database, identity: LogIdentity, writer: LogWriter) -> None:
+    def __init__(
+        self, settings: Settings, bus: Bus, store: Store, op_log: Log, identity: LogIdentity, new_boot: Callable[[], str]
+    ) -> None:
         self.settings = settings
         self.counters = Counters()
         #: Fails with what must end the process.
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._bus = bus
-        self._database = database
+        self._store = store
+        self._log = op_log
         self._identity = identity
-        self._writer = writer
+        self._new_boot = new_boot
+        self._now = asyncio.get_running_loop().time
         self._background = Background(self.failure)
-        self._started_at = time.monotonic()
+        self._started_at = self._now()
         self.is_closed = False
         self.duty = self._new_duty()
 
     @classmethod
     async def start(cls, settings: Settings) -> Self:
         """Connect, make what is missing, take the first share, and serve; raises StoreError, HostError."""
-        bus = await Bus.connect(
+        bus = await NatsBus.connect(
             settings.nats_url.get_secret_value(),
             user=settings.nats_user,
             password=settings.nats_password.get_secret_value(),
@@ -74,19 +80,21 @@ class Host:
         try:
             await migrate(database)
             identity = await streams.provision(bus, database, settings)
+            op_log = await HostLog.open(bus, database, identity, settings, secrets.token_hex(16))
         except StoreError:
             await database.close()
             await bus.close()
             raise
-        host = cls(settings, bus, database, identity, await LogWriter.open(bus, secrets.token_hex(16)))
+        host = cls(settings, bus, HostStore(database, identity), op_log, identity, partial(secrets.token_hex, 8))
         try:
-            await host._serve()
+            await host.serve()
         except (StoreError, HostError):
             await host.close()
             raise
         return host
 
-    async def _serve(self) -> None:
+    async def serve(self) -> None:
+        """Take the first share and go on with it in the background; raises StoreError, HostError."""
         await self.duty.begin()
         await self._bus.add_service(
             "wedsync-host",
@@ -104,7 +112,7 @@ class Host:
 
     async def _provision_again(self) -> None:
         try:
-            await streams.provision(self._bus, self._database, self.settings)
+            await self._log.look_after()
         except StoreError as error:
             # A log that is another one is met by the readers, which end this host; anything else passes.
             log.warning("streams_not_looked_after", error=str(error))
@@ -137,16 +145,18 @@ class Host:
             Resources(
                 settings,
                 self._bus,
-                self._database,
+                self._store,
+                self._log,
                 self._identity,
-                self._writer,
                 Publisher(self._identity.generation, settings.limits.envelope_bytes),
-                DeadLetters(self._writer, self.counters),
+                DeadLetters(self._log, self.counters),
                 self.failure,
                 self.counters,
                 FlushBuffer(settings.flush_buffer_bytes, settings.flush_ops),
                 Mailbox(settings.waking_queue_bytes),
                 asyncio.Semaphore(max(1, settings.database_pool_connections - CONNECTIONS_FOR_WRITING)),
+                self._now,
+                self._new_boot,
             )
         )
 
@@ -164,7 +174,7 @@ class Host:
             "lowest_checkpoint": min((partition.checkpoint for partition in partitions), default=0),
             "unflushed_decisions": buffer.count,
             "unflushed_bytes": buffer.bytes,
-            "uptime_seconds": round(time.monotonic() - self._started_at, 3),
+            "uptime_seconds": round(self._now() - self._started_at, 3),
         }
 
     async def stop(self) -> None:
@@ -183,7 +193,6 @@ class Host:
         self.is_closed = True
         await self._background.stop()
         await self.duty.end()
-        with suppress(StoreError):
-            await self._writer.close()
-        await self._database.close()
+        await self._log.close()
+        await self._store.close()
         await self._bus.close()

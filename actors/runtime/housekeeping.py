@@ -4,7 +4,6 @@ Neither ever holds the fold up; a store that does not answer is tried again late
 """
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,9 +11,7 @@ import structlog
 
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
-from store import trimming
 from store.errors import GenerationChanged, StoreError
-from store.event_projector import EventProjector
 
 #: Between two looks for blocks to project, and between two steps while there are some.
 PROJECT_EVERY_SECONDS: Final = 1.0
@@ -28,13 +25,12 @@ class Housekeeping:
     def __init__(self, resources: Resources, partitions: Mapping[int, Partition]) -> None:
         self._resources = resources
         self._partitions = partitions
-        self._projector = EventProjector()
-        self._trim_at = time.monotonic() + resources.settings.log_trim_interval_seconds
+        self._trim_at = resources.now() + resources.settings.log_trim_interval_seconds
 
     async def run(self) -> None:
         while True:
             try:
-                projected = await self._projector.step(self._resources.database, list(self._partitions))
+                projected = await self._resources.store.project_events(list(self._partitions))
                 await self._trim_when_due()
             except GenerationChanged:
                 raise
@@ -45,10 +41,10 @@ class Housekeeping:
 
     async def _trim_when_due(self) -> None:
         """Trim at most once per interval; the owner of the lowest partition does it for all."""
-        if time.monotonic() < self._trim_at or 0 not in self._partitions:
+        if self._resources.now() < self._trim_at or 0 not in self._partitions:
             return
         resources = self._resources
-        self._trim_at = time.monotonic() + resources.settings.log_trim_interval_seconds
-        trimmed = await trimming.trim(resources.bus, resources.database, resources.identity, resources.settings)
+        self._trim_at = resources.now() + resources.settings.log_trim_interval_seconds
+        trimmed = await resources.log.trim()
         if trimmed:
             log.info("log_trimmed", messages=trimmed)

@@ -15,7 +15,6 @@ from actors.runtime.log_messages import Undecodable, decode_message
 from actors.runtime.partition import Partition
 from actors.runtime.publish import send
 from actors.runtime.resources import Background, Resources
-from store.log_consumer import LogConsumer
 
 #: How often waiting reads look whether an idle log has been read far enough.
 IDLE_POLL_SECONDS: Final = 0.02
@@ -33,17 +32,13 @@ class Reader:
         self._undecided: int | None = None
         #: The last position that came in, decided or not.
         self.received = 0
-        settings = resources.settings
-        self._consumer = LogConsumer(
-            resources.bus,
+        self._consumer = resources.log.reader(
             stream,
-            [log_filter(settings.region, number) for number in sorted(partitions)],
+            [log_filter(resources.settings.region, number) for number in sorted(partitions)],
             min(partition.read_before for partition in partitions.values()),
             self._on_message,
             on_reset=lambda reason: log.warning("log_reader_recreated", stream=stream, reason=reason),
             on_broken=background.fail,
-            heartbeat_seconds=settings.reader_heartbeat_seconds,
-            silence_seconds=settings.reader_silence_seconds,
         )
 
     async def start(self) -> None:

@@ -14,7 +14,6 @@ from actors.contract.decisions import Answer, Decision
 from actors.runtime.actor import Actor
 from actors.runtime.publish import send
 from actors.runtime.resources import Background, Resources
-from store import changes
 from store.errors import StoreError
 
 MAX_WAITING: Final = 1000
@@ -59,7 +58,7 @@ class LookUps:
                     return waiting.decision
             try:
                 async with self._resources.reading:
-                    found = await changes.find(self._resources.database, actor.kind, actor.wedding, answer.principal, answer.op)
+                    found = await self._resources.store.find(actor.kind, actor.wedding, answer.principal, answer.op)
             except StoreError as error:
                 log.warning("look_up_waits", wedding=actor.wedding, error=str(error))
             else:

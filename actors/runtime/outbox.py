@@ -12,7 +12,6 @@ import structlog
 
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
-from store import outbox
 from store.errors import StoreError
 
 RETRY_SECONDS: Final = 1.0
@@ -43,6 +42,6 @@ class OutboxSender:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _send_all(self) -> None:
-        for row in await outbox.pending(self._resources.database, list(self._partitions)):
-            await self._resources.writer.append([(row.subject, row.payload)])
-            await outbox.strike(self._resources.database, [row.id])
+        for row in await self._resources.store.pending_outbox(list(self._partitions)):
+            await self._resources.log.append([(row.subject, row.payload)])
+            await self._resources.store.strike_outbox([row.id])

@@ -16,7 +16,6 @@ from actors.runtime.log_reader import Reader
 from actors.runtime.look_ups import LookUps
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Background, Resources
-from store import changes
 
 log = structlog.get_logger()
 
@@ -37,12 +36,11 @@ class Ownership:
     async def take(self, numbers: Iterable[int]) -> None:
         """Own these partitions too, from their checkpoints on; raises StoreError, LogLost."""
         resources = self._resources
-        identity = resources.identity
-        checkpoints = await changes.checkpoints(resources.database, identity.generation, identity.partitions)
+        checkpoints = await resources.store.checkpoints()
         by_stream = self._by_stream(numbers)
         taken = []
         for stream, members in by_stream.items():
-            first, last = await self._range(stream)
+            first, last = await resources.log.positions(log_stream(stream))
             for number in members:
                 require_log(number, checkpoints[number], first, last)
                 taken.append(Partition(resources, self._waker, self._look_ups, number, checkpoints[number], last))
@@ -105,11 +103,6 @@ class Ownership:
         for number in numbers:
             by_stream[number % self._resources.identity.streams].append(number)
         return dict(by_stream)
-
-    async def _range(self, stream: int) -> tuple[int, int]:
-        """Return the first and the last position that the stream holds."""
-        info = await self._resources.bus.js_request(f"STREAM.INFO.{log_stream(stream)}")
-        return int(info["state"]["first_seq"]), int(info["state"]["last_seq"])
 
 
 def require_log(partition: int, checkpoint: int, first: int, last: int) -> None:

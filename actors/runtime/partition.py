@@ -5,7 +5,6 @@ Positions are those of the partition's log stream. `checkpoint` is what Postgres
 """
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -39,11 +38,12 @@ class Partition:
         self.resources = resources
         self.publisher = resources.publisher
         self.counters = resources.counters
+        self.now = resources.now
         self.region = resources.settings.region
         self.count = resources.settings.partitions
         self.number = number
         self.checkpoint = checkpoint
-        self.moved_at = time.monotonic()
+        self.moved_at = self.now()
         #: The stream's last position when this host took over; before it is read, nothing is answered.
         self.serve_from = serve_from
         self.read_before = checkpoint
@@ -86,7 +86,7 @@ class Partition:
     def deliver(self, message: LogMessage) -> list[Publication]:
         """Fold the op at once when its wedding is awake, else queue it behind the activation; returns what to send."""
         actor = self._actor(message.wedding)
-        actor.used_at = time.monotonic()
+        actor.used_at = self.now()
         if actor.lifecycle is Lifecycle.FALLING_ASLEEP:
             actor.step(Lifecycle.AWAKE)
         if actor.lifecycle is Lifecycle.AWAKE:
@@ -107,7 +107,7 @@ class Partition:
     async def awake(self, wedding: str, within_seconds: float) -> Actor:
         """Return the wedding's actor, awake; raises StillWaking or NotOwned."""
         actor = self._actor(wedding)
-        actor.used_at = time.monotonic()
+        actor.used_at = self.now()
         if actor.lifecycle is Lifecycle.FALLING_ASLEEP:
             actor.step(Lifecycle.AWAKE)
         if actor.lifecycle is not Lifecycle.AWAKE:
@@ -172,7 +172,7 @@ class Partition:
     def _move(self, stored: int) -> None:
         self.checkpoint = stored
         self.gap_end = max(self.gap_end, stored)
-        self.moved_at = time.monotonic()
+        self.moved_at = self.now()
         for actor in list(self.dirty):
             self.resources.buffer.remove(*actor.forget_stored(stored))
             if not actor.unflushed:

@@ -20,7 +20,7 @@ from actors.contract.subjects import feed_subject, outcome_subject
 from actors.domain import views
 from actors.domain.state import WeddingState
 from actors.runtime.counters import Counters
-from store.bus import Bus
+from actors.runtime.ports import Bus
 from store.errors import BusDown, StoreError
 
 Publication = tuple[str, bytes]

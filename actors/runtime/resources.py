@@ -1,21 +1,19 @@
-"""What every part of one host works with: connections, the identity of the log, counters, and the way to report what must end it.
+"""What every part of one host works with: its ports, the identity of the log, counters, and the way to report what must end it.
 
 Made by the host, handed to everybody. Nothing here does anything by itself.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from actors.runtime.buffer import FlushBuffer, Mailbox
 from actors.runtime.counters import Counters
 from actors.runtime.dead_letters import DeadLetters
+from actors.runtime.ports import Bus, Log, Store
 from actors.runtime.publish import Publisher
 from config.settings import Settings
-from store.bus import Bus
-from store.log_writer import LogWriter
-from store.postgres import Database
 from store.streams import LogIdentity
 
 CANCEL_AGAIN_SECONDS = 0.2
@@ -27,18 +25,19 @@ class Background:
     def __init__(self, failure: asyncio.Future[None]) -> None:
         self._failure = failure
         self._is_stopped = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        #: In the order in which they began, so that they end alike in every run.
+        self._tasks: dict[asyncio.Task[None], None] = {}
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
 
@@ -59,13 +58,13 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """One host's connections and shared parts."""
+    """One host's ports and shared parts."""
 
     settings: Settings
     bus: Bus
-    database: Database
+    store: Store
+    log: Log
     identity: LogIdentity
-    writer: LogWriter
     publisher: Publisher
     dead_letters: DeadLetters
     failure: asyncio.Future[None]
@@ -74,3 +73,7 @@ class Resources:
     mailbox: Mailbox
     #: Held while reading from Postgres, so that flushes always find a free connection.
     reading: asyncio.Semaphore
+    #: The event loop's time, in seconds; monotonic.
+    now: Callable[[], float]
+    #: Makes the id of one life of the host, which nobody else has.
+    new_boot: Callable[[], str]

@@ -22,9 +22,7 @@ from actors.runtime.effects import outbox_rows
 from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
-from store import changes
 from store.changes import Row
-from store.log_consumer import LogConsumer
 
 #: States kept from one flush to the next; above it all are read again.
 MAX_STATES: Final = 1000
@@ -43,8 +41,7 @@ class SilentFold:
         self._decided: defaultdict[tuple[int, str], list[Decision]] = defaultdict(list)
         self._messages: asyncio.Queue[LogMessage] = asyncio.Queue(maxsize=resources.settings.flush_ops)
         self._broken: Exception | None = None
-        self._consumer = LogConsumer(
-            resources.bus,
+        self._consumer = resources.log.reader(
             log_stream(stream),
             [log_filter(resources.settings.region, number) for number in sorted(self._partitions)],
             min(partition.checkpoint for partition in partitions),
@@ -100,7 +97,7 @@ class SilentFold:
             return
         state = self._states.get(message.wedding)
         if state is None:
-            state, _ = await load(self._resources.database, message.wedding)
+            state, _ = await load(self._resources.store, message.wedding)
             self._states[message.wedding] = state
         if message.position <= state.position:
             return
@@ -126,7 +123,7 @@ class SilentFold:
                 for row in rows
                 for effect in outbox_rows(settings.region, settings.partitions, row.partition, row.id, row.decisions)
             ]
-            refused = await changes.flush(self._resources.database, self._resources.identity.generation, moves, rows, effects)
+            refused = await self._resources.store.flush(moves, rows, effects)
             for number, (old, new) in moves.items():
                 self._partitions[number].settle(old, new, refused)
             moves = {number: move for number, move in self._moves(upto).items() if number in refused}

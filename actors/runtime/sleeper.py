@@ -5,7 +5,6 @@ that comes meanwhile makes it stay. One that was never created does not stay at 
 """
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -15,7 +14,6 @@ from actors.runtime.actor import Actor, Lifecycle
 from actors.runtime.flush_batch import snapshot_of
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
-from store import snapshots
 from store.errors import GenerationChanged, StoreError
 
 LOOK_SECONDS: Final = 1.0
@@ -34,7 +32,7 @@ class Sleeper:
         while True:
             await asyncio.sleep(min(LOOK_SECONDS, idle_seconds / 4))
             try:
-                for actor in list(self._tired(time.monotonic() - idle_seconds)):
+                for actor in list(self._tired(self._resources.now() - idle_seconds)):
                     await self._put_to_sleep(actor)
             except GenerationChanged:
                 raise
@@ -56,7 +54,7 @@ class Sleeper:
         try:
             state = actor.awake_state
             if state.rev > actor.snapshot_rev and not actor.is_unknown:
-                await snapshots.write(self._resources.database, self._resources.identity.generation, [snapshot_of(actor)])
+                await self._resources.store.write_snapshots([snapshot_of(actor)])
                 actor.snapshot_rev = state.rev
                 self._resources.counters.snapshots += 1
         except StoreError:

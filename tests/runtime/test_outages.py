@@ -55,7 +55,7 @@ async def test_d7_awake_weddings_go_on_without_postgres(
     """Ops are decided and reads answered while Postgres is down, sleeping weddings say `waking`; later everything is stored."""
     async with running_host(settings_of(database_timeout_seconds=3, database_url=own_database_url)):
         await author.create_wedding("asleep")
-        await author.create_wedding("w1", "ben")
+        await heard.at(await author.create_wedding("w1", "ben"))
     async with running_host(settings_of(database_timeout_seconds=3, database_url=own_database_url)):
         await heard.at(await author.insert_task("w1", "t1", author="ben"))
         own_postgres.server.kill()

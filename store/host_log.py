@@ -1,0 +1,71 @@
+"""What a host asks of the op log behind one object: the runtime's port `Log` (actors.runtime.ports).
+
+Joins the writer, the consumers, the streams and trimming, each in a module of its own. Made by the host.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Self
+
+from config.settings import Settings
+from store import streams, trimming
+from store.bus import Bus
+from store.errors import StoreError
+from store.log_consumer import LogConsumer, OnMessage
+from store.log_writer import LogWriter
+from store.postgres import Database
+from store.streams import LogIdentity
+
+
+class HostLog:
+    """The log of one host; see actors.runtime.ports for what each method promises."""
+
+    def __init__(self, bus: Bus, database: Database, identity: LogIdentity, settings: Settings, writer: LogWriter) -> None:
+        self._bus = bus
+        self._database = database
+        self._identity = identity
+        self._settings = settings
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, bus: Bus, database: Database, identity: LogIdentity, settings: Settings, boot_id: str) -> Self:
+        """`boot_id` as LogWriter.open wants it."""
+        return cls(bus, database, identity, settings, await LogWriter.open(bus, boot_id))
+
+    async def append(self, messages: Sequence[tuple[str, bytes]]) -> int:
+        return await self._writer.append(messages)
+
+    def reader(
+        self,
+        stream: str,
+        filters: list[str],
+        after_position: int,
+        on_message: OnMessage,
+        *,
+        on_reset: Callable[[str], None] = lambda _reason: None,
+        on_broken: Callable[[Exception], None] = lambda _error: None,
+    ) -> LogConsumer:
+        return LogConsumer(
+            self._bus,
+            stream,
+            filters,
+            after_position,
+            on_message,
+            on_reset=on_reset,
+            on_broken=on_broken,
+            heartbeat_seconds=self._settings.reader_heartbeat_seconds,
+            silence_seconds=self._settings.reader_silence_seconds,
+        )
+
+    async def positions(self, stream: str) -> tuple[int, int]:
+        return await streams.positions(self._bus, stream)
+
+    async def look_after(self) -> None:
+        await streams.provision(self._bus, self._database, self._settings)
+
+    async def trim(self) -> int:
+        return await trimming.trim(self._bus, self._database, self._identity, self._settings)
+
+    async def close(self) -> None:
+        with suppress(StoreError):
+            await self._writer.close()
