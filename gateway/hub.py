@@ -5,6 +5,7 @@ HTTP routes and the intake enter rooms here.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -16,11 +17,13 @@ import structlog
 
 from actors.contract.calls import StateHead
 from actors.contract.envelopes import Envelope, Heads
+from actors.contract.server_frames import Goaway
 from actors.contract.subjects import WEDDING, fan_subject, heads_subject
 from config.settings import Settings
 from gateway.close_codes import RESTART
 from gateway.counts import Counts
 from gateway.errors import OwnerUnreachable, WeddingUnknown
+from gateway.frames import struct_frame
 from gateway.owner import Owner, WeddingState
 from gateway.ports import ConnectionObserver
 from gateway.room import Room
@@ -31,6 +34,7 @@ from store.errors import StoreError
 #: A room stays this long after its last visitor: reloads and HTTP clients come back at once.
 LINGER_SECONDS: Final = 10.0
 _WATCH_SECONDS: Final = 0.5
+_SEND_AWAY_POLL_SECONDS: Final = 0.02
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_heads = msgspec.json.Decoder(Heads).decode
@@ -62,6 +66,19 @@ class Hub:
         self._heads = await self._bus.subscribe(heads_subject(self._settings.region, "*"), self._on_heads)
         self._bus.on_reconnect.append(self._on_reconnect)
         self._watch = asyncio.create_task(self._watch_silence())
+
+    async def send_away(self, within_seconds: float) -> None:
+        """Ask every client to come back elsewhere within this time, and close whoever is still here, one by one."""
+        sockets = [socket for room in self.rooms.values() for socket in room.audience.sockets]
+        goaway = struct_frame(Goaway("restart", int(within_seconds * 1000)))
+        loop = asyncio.get_running_loop()
+        for socket in sockets:
+            socket.write(goaway)
+            # At random moments, so that those who do not know the frame do not storm the next gateway together.
+            loop.call_later(random.uniform(0, within_seconds), socket.close, RESTART)  # noqa: S311  # spreads load, guards nothing
+        until = loop.time() + within_seconds
+        while self.open_sockets and loop.time() < until:  # noqa: ASYNC110  # once in a life
+            await asyncio.sleep(_SEND_AWAY_POLL_SECONDS)
 
     async def stop(self) -> None:
         """End every room; its sockets are told to come back. May be called again for rooms that were opened meanwhile."""

@@ -120,7 +120,8 @@ async def _open_port(runner: web.AppRunner, settings: Settings) -> tuple[asyncio
 
 
 async def _drain(gateway: Gateway, seconds: float) -> None:
-    """Let what was taken be saved and told, then send everybody elsewhere; what came in between reaches the log too."""
+    """Send everybody elsewhere, spread over this time, and go on serving them until they have left; then save what was taken."""
+    await gateway.hub.send_away(seconds)
     with suppress(TimeoutError):
         async with asyncio.timeout(min(seconds, _SHUTDOWN_SECONDS)):
             await gateway.commits_drained()

@@ -12,13 +12,23 @@ from typing import Final, assert_never
 
 import msgspec
 
-from actors.contract.client_frames import PROTOCOL_VERSION, ClientFrame, DataSync, Hello, Ping, PresenceUpdate, SubmitOp
-from actors.contract.ids import SERVICE_PRINCIPALS, is_client, is_token
+from actors.contract.client_frames import (
+    PROTOCOL_VERSION,
+    ClientFrame,
+    DataSync,
+    Hello,
+    Ping,
+    PresenceUpdate,
+    SubmitOp,
+    TokenRefresh,
+)
+from actors.contract.ids import is_client
 from actors.contract.server_frames import Welcome
 from config.settings import Settings
 from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, INVALID_TEXT, RESTART, TRY_LATER
 from gateway.counts import Counts
-from gateway.errors import UNREADABLE, GatewayError, OwnerUnreachable, Refused, TokenError
+from gateway.credentials import Credentials
+from gateway.errors import UNREADABLE, GatewayError, OwnerUnreachable, Refused
 from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, struct_frame
 from gateway.hub import Hub
 from gateway.ids import new_client
@@ -29,7 +39,6 @@ from gateway.room import Room
 from gateway.socket import Socket
 from gateway.submit import Author, PresenceChange, Submitted, Submitter, read_op
 from gateway.sync import Sync, prepare, repair_frames
-from gateway.tokens import TokenClaims, read_token
 
 #: A repair computes whole channels: one a second is plenty for an honest client.
 _REPAIRS_PER_SECOND: Final = 1.0
@@ -53,7 +62,7 @@ class Session:
         self._counts = counts
         self._room: Room | None = None
         self._author = Author("", "websocket", "", "", None)
-        self._expiry: asyncio.TimerHandle | None = None
+        self._credentials = Credentials(socket, settings.jwt_secret.get_secret_value())
         self._repairs = TokenBucket(_REPAIRS_PER_SECOND, _REPAIR_BURST, time.monotonic())
 
     async def take(self, data: bytes) -> None:
@@ -86,8 +95,7 @@ class Session:
         was_live = self.phase is Phase.LIVE
         if self.phase is not Phase.ENDED:
             self.phase = stepped(self.phase, Phase.ENDED)
-        if self._expiry is not None:
-            self._expiry.cancel()
+        self._credentials.drop()
         if self._room is not None:
             self._room.audience.remove(self._socket)
             if was_live:
@@ -104,23 +112,15 @@ class Session:
                 raise GatewayError("bad_frame", "The first frame is hello.")
             if frame.version != PROTOCOL_VERSION:
                 raise GatewayError("version_unsupported")
-            claims = self._check_token(frame)
+            claims = self._credentials.check(frame)
             client = frame.client or new_client(datetime.now(UTC))
             if not is_client(client):
                 raise GatewayError("bad_id", "`client` is not a client id.")
             self.phase = stepped(self.phase, Phase.JOINING)
             await self._join(frame, claims.principal, client)
-            self._expiry = asyncio.get_running_loop().call_later(max(0.0, claims.expires_at - time.time()), self._expire)
+            self._credentials.hold()
         except GatewayError as error:
             self._socket.close(CLOSE_CODES.get(error.code, TRY_LATER), error)
-
-    def _check_token(self, hello: Hello) -> TokenClaims:
-        if not is_token(hello.wedding):
-            raise GatewayError("bad_frame", "`wedding` is not an id.")
-        claims = read_token(self._settings.jwt_secret.get_secret_value(), hello.token, now=time.time())
-        if claims.wedding != hello.wedding and claims.principal not in SERVICE_PRINCIPALS:
-            raise TokenError(message="The token is for another wedding.")
-        return claims
 
     async def _join(self, hello: Hello, principal: str, client: str) -> None:
         socket = self._socket
@@ -148,9 +148,8 @@ class Session:
         counter = room.clients.get(socket.client)
         last_op = 0 if counter is None else counter.last
         limits: dict[str, object] = dict(self._settings.limits.as_wire())
-        welcome = Welcome(
-            socket.id, socket.client, socket.principal, socket.role, room.generation, last_op, sync.channels, limits
-        )
+        identity = (socket.id, socket.client, socket.principal, socket.role)
+        welcome = Welcome(*identity, room.generation, last_op, sync.channels, limits, self._credentials.expires_at)
         socket.write(struct_frame(welcome))
         acl = room.acl
         unsent = 0
@@ -174,9 +173,6 @@ class Session:
         self._presence.join(room, socket)
         self._hub.joined(room, socket)
 
-    def _expire(self) -> None:
-        self._socket.close(BAD_TOKEN, TokenError(message="The token has expired."))
-
     # --- live
 
     async def _take_live(self, frame: ClientFrame) -> None:
@@ -188,6 +184,8 @@ class Session:
                     await self._take_data_sync(frame)
                 case PresenceUpdate(presence):
                     self._update_presence(presence or {})
+                case TokenRefresh(token):
+                    self._credentials.refresh(token)
                 case Ping():
                     self._socket.write(PONG)
                 case Hello():

@@ -49,8 +49,14 @@ class PresenceUpdate(msgspec.Struct, frozen=True, rename="camel", tag="presence_
     presence: dict[str, object] | None = None
 
 
+class TokenRefresh(msgspec.Struct, frozen=True, rename="camel", tag="token_refresh"):
+    """A new token of the same person, before the old one ends."""
+
+    token: str
+
+
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Asks for a pong."""
 
 
-ClientFrame = Hello | SubmitOp | DataSync | PresenceUpdate | Ping
+ClientFrame = Hello | SubmitOp | DataSync | PresenceUpdate | TokenRefresh | Ping

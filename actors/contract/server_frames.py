@@ -21,6 +21,7 @@ class Welcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, t
     last_op: int
     channels: dict[str, int]
     limits: dict[str, object]
+    token_expires_at: str = ""
 
 
 class ChannelSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
@@ -83,6 +84,25 @@ class PresenceFrame(msgspec.Struct, frozen=True, rename="camel", tag="presence_u
     presence: dict[str, dict[str, object] | None]
 
 
+class TokenExpiring(msgspec.Struct, frozen=True, rename="camel", tag="token_expiring"):
+    """The token ends soon: send `token_refresh`, or the socket closes with 4401 then."""
+
+    expires_at: str
+
+
+class TokenRefreshed(msgspec.Struct, frozen=True, rename="camel", tag="token_refreshed"):
+    """The new token holds until then."""
+
+    expires_at: str
+
+
+class Goaway(msgspec.Struct, frozen=True, rename="camel", tag="goaway"):
+    """This gateway ends: come back, to another one, at a random moment within this time. What is sent until then is taken."""
+
+    reason: str
+    reconnect_within_ms: int
+
+
 class Pong(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="pong"):
     """The answer to ping."""
 
@@ -96,5 +116,18 @@ class ErrorFrame(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 ServerFrame = (
-    Welcome | ChannelSync | Synced | LiveEvents | Saved | Applied | Rejected | Withdrawn | PresenceFrame | Pong | ErrorFrame
+    Welcome
+    | ChannelSync
+    | Synced
+    | LiveEvents
+    | Saved
+    | Applied
+    | Rejected
+    | Withdrawn
+    | PresenceFrame
+    | TokenExpiring
+    | TokenRefreshed
+    | Goaway
+    | Pong
+    | ErrorFrame
 )

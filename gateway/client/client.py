@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -27,6 +27,7 @@ from gateway.client.listening import Listening
 from gateway.client.optimistic import overlay
 from gateway.client.pending import Pending
 from gateway.client.session import Session
+from gateway.client.upkeep import Advice, Token, fresh_token, keep_up
 
 FIRST_WAIT_SECONDS: Final = 0.2
 #: Short enough that every client is back within five seconds after a gateway answers again.
@@ -36,8 +37,6 @@ STABLE_SECONDS: Final = 5.0
 #: 4401 is not among them where the token can be renewed.
 FINAL_CLOSE_CODES: Final = frozenset({4400, 4403, 4404, 4406, 4410})
 BAD_TOKEN_CLOSE_CODE: Final = 4401
-
-Token = str | Callable[[], Awaitable[str]]
 
 
 class Client:
@@ -246,14 +245,16 @@ class Client:
 
     async def _serve_one_connection(self, http: aiohttp.ClientSession) -> None:
         """Carry frames until the connection ends, always by an exception."""
-        token = self._token if isinstance(self._token, str) else await self._token()
+        token = await fresh_token(self._token)
         connection = self._connection = await Connection.open(http, self.url)
         tasks: set[asyncio.Task[None]] = set()
         try:
             replica = self._session.replica
             resume = None if replica.generation is None else Resume(replica.generation, replica.sequences())
             await connection.hello(self.wedding, token, client=self._session.client, resume=resume)
-            tasks = {asyncio.create_task(self._receive(connection)), asyncio.create_task(self._send(connection))}
+            advice: asyncio.Queue[Advice] = asyncio.Queue()
+            works = self._receive(connection, advice), self._send(connection), keep_up(advice, connection, self._token)
+            tasks = {asyncio.create_task(work) for work in works}
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -264,14 +265,16 @@ class Client:
             await asyncio.gather(*tasks, return_exceptions=True)
             await connection.close()
 
-    async def _receive(self, connection: Connection) -> None:
+    async def _receive(self, connection: Connection, advice: asyncio.Queue[Advice]) -> None:
         while True:
             text = await connection.receive_text()
             try:
                 frame = decode_frame(text)
             except msgspec.MsgspecError as error:
                 raise ConnectionClosed(1002, f"The server sent a frame that cannot be read: {error}.") from error
-            if frame is not None:
+            if isinstance(frame, Advice):
+                advice.put_nowait(frame)
+            elif frame is not None:
                 self._session.handle(frame)
                 self.listening.tell_change()
 

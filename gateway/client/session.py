@@ -20,6 +20,7 @@ from actors.contract.server_frames import (
     Applied,
     ChannelSync,
     ErrorFrame,
+    Goaway,
     LiveEvents,
     Pong,
     PresenceFrame,
@@ -27,6 +28,8 @@ from actors.contract.server_frames import (
     Saved,
     ServerFrame,
     Synced,
+    TokenExpiring,
+    TokenRefreshed,
     Welcome,
     Withdrawn,
 )
@@ -143,8 +146,8 @@ class Session:
             case ErrorFrame():
                 self.last_error = frame
                 self._listening.tell_error(frame)
-            case Pong():
-                pass
+            case Pong() | TokenRefreshed() | TokenExpiring() | Goaway():
+                pass  # about the connection, not the wedding: see upkeep
             case _ as unreachable:
                 assert_never(unreachable)
 

@@ -1,0 +1,43 @@
+"""What a connection needs besides frames of the wedding: a new token before the old one ends, and leaving when asked to.
+
+Runs as one task beside each connection of `Client`; the session hands it the server's frames of this kind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from actors.contract.client_frames import TokenRefresh
+from actors.contract.server_frames import Goaway, TokenExpiring
+from gateway.client.connection import Connection
+from gateway.client.errors import ConnectionClosed
+
+Advice = TokenExpiring | Goaway
+Token = str | Callable[[], Awaitable[str]]
+RESTART_CLOSE_CODE = 1012
+
+
+async def fresh_token(token: Token) -> str:
+    """Fetch a token; a function that fails is asked again at the next connection. Raises ConnectionClosed."""
+    if isinstance(token, str):
+        return token
+    try:
+        return await token()
+    except Exception as error:
+        raise ConnectionClosed(1006, f"No token could be fetched: {error!r}.") from error
+
+
+async def keep_up(advice: asyncio.Queue[Advice], connection: Connection, token: Token) -> None:
+    """Follow the server's advice until it is time to leave; raises ConnectionClosed then."""
+    while True:
+        match await advice.get():
+            case TokenExpiring() if not isinstance(token, str):
+                await connection.send(TokenRefresh(await fresh_token(token)))
+            case Goaway(reconnect_within_ms=window_ms):
+                # Everybody chooses a moment of their own, so that the next gateway is not stormed.
+                await asyncio.sleep(random.uniform(0, window_ms / 1000))  # noqa: S311  # spreads load, guards nothing
+                raise ConnectionClosed(RESTART_CLOSE_CODE)
+            case _:
+                pass
