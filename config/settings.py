@@ -7,7 +7,7 @@ Limits that clients meet are in config.limits. Settings never change while a pro
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import SettingsInvalid
@@ -17,6 +17,11 @@ PREFIX = "WEDSYNC_"
 GIB = 1024 * MIB
 #: The same form as ids in subjects: one lower-case token.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+def _number(value: object) -> object:
+    """A choice of numbers, too, comes as text from the environment."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 class Settings(BaseSettings):
@@ -60,7 +65,7 @@ class Settings(BaseSettings):
     # The log: partitions and streams are fixed when it is created and compared at every start.
     partitions: Annotated[int, Field(ge=1, le=4096)] = 64
     log_streams: Annotated[int, Field(ge=1, le=64)] = 1
-    log_replicas: Literal[1, 3, 5] = 1
+    log_replicas: Annotated[Literal[1, 3, 5], BeforeValidator(_number)] = 1
     log_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4 * GIB
     log_trim_age_hours: PositiveFloat = 72.0
     log_trim_from_fill: Annotated[float, Field(gt=0, lt=1)] = 0.60

@@ -14,12 +14,14 @@ import msgspec
 from actors.contract.calls import Reply
 from store.client import Message
 from store.connection import BusSubscription, Connection, Handler
-from store.errors import BusDown, JetStreamError, NoResponder, RequestTimeout, StoreError
+from store.errors import BusDown, JetStreamError, NoLeader, NoResponder, RequestTimeout, StoreError
 from store.micro import Service
 
 __all__ = ["Bus", "BusSubscription", "Handler", "Message"]
 
 JETSTREAM_TIMEOUT_SECONDS = 5.0
+#: What a cluster says while it elects a leader: not available, not leader, too far behind.
+NO_LEADER_CODES = frozenset({10008, 10009, 10023})
 
 _decode_reply = msgspec.json.Decoder(Reply).decode
 
@@ -74,12 +76,16 @@ class Bus(Connection):
         else:
             answer.take(message.data)
 
-    async def js_request(self, api_subject: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the JetStream API, `api_subject` without `$JS.API.`; raises JetStreamError and like `request`."""
+    async def js_request(
+        self, api_subject: str, body: Mapping[str, Any] | None = None, *, timeout_seconds: float = JETSTREAM_TIMEOUT_SECONDS
+    ) -> dict[str, Any]:
+        """Ask the JetStream API, `api_subject` without `$JS.API.`; raises JetStreamError, NoLeader and like `request`."""
         payload = b"" if body is None else msgspec.json.encode(body)
-        data = await self.request(f"$JS.API.{api_subject}", payload, timeout_seconds=JETSTREAM_TIMEOUT_SECONDS)
+        data = await self.request(f"$JS.API.{api_subject}", payload, timeout_seconds=timeout_seconds)
         answer: dict[str, Any] = msgspec.json.decode(data)
         if error := answer.get("error"):
+            if error.get("err_code") in NO_LEADER_CODES:
+                raise NoLeader(f"JetStream says: {error.get('description', '')}; try again.")
             raise JetStreamError(error.get("code", 0), error.get("err_code", 0), error.get("description", ""))
         return answer
 

@@ -23,6 +23,12 @@ class BusDown(StoreError):
     code = "bus_down"
 
 
+class NoLeader(BusDown):
+    """JetStream has no leader for that at the moment, as when its server just died; nothing was done, try again."""
+
+    code = "no_leader"
+
+
 class BadMessage(StoreError):
     """The message is too large or its subject is malformed; it was not sent."""
 
@@ -92,3 +98,7 @@ class MigrationChanged(StoreError):
     """A migration was edited after it had been applied; put it back and add a new file instead."""
 
     code = "migration_changed"
+
+
+AWAY = (BusDown, NoResponder, RequestTimeout, StoreUnavailable)
+"""What passes by itself when a server comes back: who starts while one is away waits and tries again."""

@@ -11,8 +11,8 @@ from typing import Self
 
 import msgspec
 
-from store.bus import Bus, BusSubscription, Message
-from store.errors import AppendRefused, AppendUnknown, BusDown, StoreError
+from store.bus import NO_LEADER_CODES, Bus, BusSubscription, Message
+from store.errors import AppendRefused, AppendUnknown, BusDown, NoLeader, StoreError
 
 MAX_BATCH_MESSAGES = 1000
 
@@ -53,7 +53,7 @@ class LogWriter:
         """Store all messages, whose subjects lie in one stream, or none of them; at most 1,000.
 
         Returns the stream position of the last one; a batch has contiguous positions. Raises AppendRefused (nothing is
-        stored), AppendUnknown (stored or not) or BusDown (nothing was sent).
+        stored), AppendUnknown (stored or not) or BusDown (nothing was stored, it will be taken later: NoLeader is one).
         """
         if not 0 < len(messages) <= MAX_BATCH_MESSAGES:
             raise StoreError(f"An append takes 1 to {MAX_BATCH_MESSAGES} messages, not {len(messages)}.")
@@ -72,6 +72,8 @@ class LogWriter:
                 return await ack
         except TimeoutError:
             raise AppendUnknown(f"The log did not acknowledge within {timeout_seconds:g} s; append again one by one.") from None
+        except NoLeader:
+            raise
         except BusDown as error:
             raise AppendUnknown from error
         finally:
@@ -89,11 +91,13 @@ class LogWriter:
         ack = self._acks.get(message.subject)
         if ack is None or ack.done():
             return
-        if not message.data:  # 503: no stream takes these subjects at the moment
-            ack.set_exception(AppendRefused(503, "no stream listens to the subject"))
+        if not message.data:  # 503: nobody listens, since a new leader is being elected or the server has just started
+            ack.set_exception(NoLeader("No stream takes the subject at the moment; append again."))
             return
         answer = _decode_ack(message.data)
-        if answer.error is not None:
+        if answer.error is not None and answer.error.err_code in NO_LEADER_CODES:
+            ack.set_exception(NoLeader(f"The log says: {answer.error.description}; append again."))
+        elif answer.error is not None:
             ack.set_exception(AppendRefused(answer.error.err_code, answer.error.description))
         else:
             ack.set_result(answer.seq)

@@ -54,5 +54,5 @@ async def _credentials(settings: Settings, wedding: str, identity: str, role: Ro
             await operator.mark_integrator(wedding, identity)
     secret = settings.jwt_secret.get_secret_value()
     token = make_token(secret, identity, wedding, use="nats", lifetime_seconds=days * _DAY_SECONDS, now=time.time())
-    address = urlsplit(settings.nats_url.get_secret_value())
-    return f"{address.scheme}://{identity}:{token}@{address.hostname}:{address.port or 4222}"
+    addresses = map(urlsplit, settings.nats_url.get_secret_value().split(","))
+    return ",".join(f"{each.scheme}://{identity}:{token}@{each.hostname}:{each.port or 4222}" for each in addresses)

@@ -15,8 +15,10 @@ import typer
 from config.cli.options import DEFAULT_DATA, Data
 from config.logging import configure_logging
 from config.settings import Settings, load_settings
-from config.supervision.data_folder import DataFolder, Keys
+from config.supervision.data_folder import Cluster, DataFolder, Keys
+from config.supervision.embedded_nats import nats_address
 from config.supervision.errors import PortBusy
+from config.supervision.nats_configuration import CLUSTER_SERVERS
 from config.supervision.ports import LOOPBACK, free_port, why_not_free
 from config.supervision.roles import (
     gateway_child,
@@ -36,21 +38,28 @@ def command(
     data: Data = DEFAULT_DATA,
     gateways: Annotated[int, typer.Option(min=1, max=64, help="Gateway processes; they share the port.")] = 1,
     hosts: Annotated[int, typer.Option(min=1, max=64, help="Host processes; they share the weddings.")] = 1,
+    cluster: Annotated[
+        int | None, typer.Option(help="NATS servers, 1 or 3: fixed at the first start. [default: what the folder has, or 1]")
+    ] = None,
 ) -> int:
     """Start everything on this machine and serve until Ctrl-C."""
+    if cluster not in {None, 1, CLUSTER_SERVERS}:
+        raise typer.BadParameter(f"{cluster} is neither 1 nor {CLUSTER_SERVERS}.", param_hint="--cluster")
     settings = load_settings(data_dir=data, port=port)
     configure_logging(settings, role="up", id="up")
-    return asyncio.run(_serve(settings, gateways, hosts))
+    return asyncio.run(_serve(settings, gateways, hosts, cluster))
 
 
-async def _serve(settings: Settings, gateways: int, hosts: int) -> int:
+async def _serve(settings: Settings, gateways: int, hosts: int, servers: int | None) -> int:
     folder = DataFolder(settings.data_dir)
     with folder.locked():
+        if servers is not None:
+            folder.settle_cluster(Cluster(servers, servers))
         end_left_over(folder)
         http_port = _public_port(settings)
         keys = folder.ensure_keys()
         ports = reserve_server_ports(folder)
-        addresses = {"httpUrl": f"http://{_public_host(settings)}:{http_port}", "natsUrl": _nats_address(ports)}
+        addresses = {"httpUrl": f"http://{_public_host(settings)}:{http_port}", "natsUrl": _nats_address(folder, ports)}
         supervisor = Supervisor(folder, addresses)
         stop = asyncio.Event()
         watch_stop_signals(stop, supervisor)
@@ -101,8 +110,12 @@ def _public_host(settings: Settings) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _nats_address(ports: dict[str, int]) -> str:
+def _nats_address(folder: DataFolder, ports: dict[str, int]) -> str:
     if uses_own_nats():
-        return f"nats://{LOOPBACK}:{ports['nats']}"
-    scheme, _, rest = os.environ["NATS_URL"].rpartition("://")
+        return nats_address(ports, folder.cluster().servers)
+    return ",".join(map(_without_credentials, os.environ["NATS_URL"].split(",")))
+
+
+def _without_credentials(address: str) -> str:
+    scheme, _, rest = address.rpartition("://")
     return f"{scheme or 'nats'}://{rest.rpartition('@')[2]}"

@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from actors.contract.subjects import DEAD_STREAM, INTAKE_STREAM, LOG_STREAM_PREFIX, TIMERS_STREAM
 from config.settings import Settings
 from config.supervision.data_folder import DataFolder
@@ -41,6 +43,7 @@ async def save_backup(folder: DataFolder, path: Path, progress: Progress) -> Non
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".wedsync-backup-") as name:
         content = Path(name)
         shutil.copyfile(folder.keys_path, content / "keys.json")
+        (content / "cluster.json").write_bytes(msgspec.json.encode(folder.cluster()))
         (content / "manifest.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
         (content / "streams").mkdir()
         async with running_servers(folder) as settings, _bus(settings) as bus:
@@ -69,6 +72,8 @@ async def _fill(folder: DataFolder, path: Path, progress: Progress) -> None:
     folder.create()
     content = folder.path / "content"
     await asyncio.to_thread(_unpack, path, content)
+    if (content / "cluster.json").exists():
+        shutil.copyfile(content / "cluster.json", folder.cluster_path)
     folder.keys_path.touch(mode=0o600)
     shutil.copyfile(content / "keys.json", folder.keys_path)
     async with running_servers(folder) as settings:

@@ -1,8 +1,9 @@
 """The data folder (`.wedsync`): the one place where a single-machine WedSync keeps what must survive a restart.
 
-Layout: `keys.json` (secrets, mode 0600, made once), `ports.json` (remembered ports), `state.json` (what runs now),
-`lock`, `nats/` (JetStream store and server configuration), `postgres/` (database files). Every command of the command
-line reads the folder; only `wedsync up`, which holds the lock, writes ports and state.
+Layout: `keys.json` (secrets, mode 0600, made once), `cluster.json` (how many NATS servers, where more than one),
+`ports.json` (remembered ports), `state.json` (what runs now), `lock`, `nats/` (JetStream stores and server
+configurations), `postgres/` (database files). Every command of the command line reads the folder; only `wedsync up`,
+which holds the lock, writes it.
 """
 
 import fcntl
@@ -17,10 +18,11 @@ from typing import Any
 import msgspec
 import nkeys
 
-from config.supervision.errors import FolderInUse, FolderMissing, FolderUnreadable
+from config.supervision.errors import ClusterFixed, FolderInUse, FolderMissing, FolderUnreadable
 from config.supervision.ports import free_port, port_is_free
 
-NATS_USERS = ("host", "gateway", "operator", "auth", "sys")
+#: `route` is how the servers of a cluster know each other.
+NATS_USERS = ("host", "gateway", "operator", "auth", "sys", "route")
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,12 +48,20 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
         return public_key.decode()
 
 
+class Cluster(msgspec.Struct, frozen=True, rename="camel"):
+    """The NATS servers of a data folder, and into how many streams its log was cut; neither can change."""
+
+    servers: int = 1
+    log_streams: int = 1
+
+
 class DataFolder:
     """Paths, secrets, ports and lock of one data folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
         self.keys_path = self.path / "keys.json"
+        self.cluster_path = self.path / "cluster.json"
         self.ports_path = self.path / "ports.json"
         self.state_path = self.path / "state.json"
         self.lock_path = self.path / "lock"
@@ -89,6 +99,24 @@ class DataFolder:
             finally:
                 temporary.unlink()
         return self.keys()
+
+    def cluster(self) -> Cluster:
+        """How many NATS servers there are; raises FolderUnreadable when that cannot be read."""
+        try:
+            return msgspec.json.decode(self.cluster_path.read_bytes(), type=Cluster)
+        except FileNotFoundError:
+            return Cluster()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise FolderUnreadable(path=self.cluster_path, reason=error) from error
+
+    def settle_cluster(self, wanted: Cluster) -> Cluster:
+        """Fix the cluster of a new folder; raises ClusterFixed where the folder has another one. The caller holds the lock."""
+        if not self.keys_path.exists():
+            self._write_json(self.cluster_path, msgspec.to_builtins(wanted))
+        cluster = self.cluster()
+        if cluster.servers != wanted.servers:
+            raise ClusterFixed(folder=self.path, servers=cluster.servers, wanted=wanted.servers)
+        return cluster
 
     def ports(self) -> dict[str, int]:
         """The remembered ports by name (`nats`, `nats_monitor`, `postgres`); empty before the first `up`."""

@@ -1,10 +1,11 @@
-"""The embedded nats-server: its configuration file, its accounts and users, how to start it and see that it serves.
+"""The embedded nats-servers, one or a cluster of three: their files, addresses and secrets, and how to see that they serve.
 
-The permissions of the internal users stand in `nats_permissions`; integrators come in through the auth callout only.
-Secrets reach the server through its environment. `up` and the test fixtures call `nats_child`; nothing here talks NATS.
+The text of their configuration is in `nats_configuration`; secrets reach a server through its environment. `up` and the test
+fixtures call this; nothing here talks NATS.
 """
 
 import http.client
+import json
 import os
 import shutil
 import sysconfig
@@ -14,26 +15,92 @@ from pathlib import Path
 from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder, Keys
 from config.supervision.errors import BinaryMissing
-from config.supervision.nats_permissions import PERMISSIONS, render_permissions
+from config.supervision.nats_configuration import (
+    ACCOUNT_OF_USER,
+    ISSUER,
+    JETSTREAM_KEY,
+    LISTEN,
+    MONITOR,
+    NAME,
+    ROUTE_LISTEN,
+    STORE,
+    nats_configuration,
+    password_variable,
+    route_variable,
+)
 from config.supervision.ports import LOOPBACK
 
 _PROBE_TIMEOUT_SECONDS = 1.0
-_ACCOUNT_OF_USER = {"host": "APP", "gateway": "APP", "operator": "APP", "auth": "AUTH", "sys": "SYS"}
+#: A server of a cluster waits for a second one, and then for what it missed.
+_CLUSTER_READY_WITHIN_SECONDS = 120.0
+
+
+def nats_port_names(servers: int) -> list[str]:
+    """The names under which the data folder remembers the ports of its servers."""
+    if servers == 1:
+        return ["nats", "nats_monitor"]
+    return [f"{kind}_{number}" for number in range(1, servers + 1) for kind in ("nats", "nats_monitor", "nats_route")]
+
+
+def nats_address(ports: Mapping[str, int], servers: int) -> str:
+    """Where clients connect, without credentials; several addresses are separated by commas."""
+    names = ["nats"] if servers == 1 else [f"nats_{number}" for number in range(1, servers + 1)]
+    return ",".join(f"nats://{LOOPBACK}:{ports[name]}" for name in names)
+
+
+def nats_children(folder: DataFolder, keys: Keys, ports: Mapping[str, int], servers: int) -> list[ChildSpec]:
+    """Write the configuration of each server into the folder and say how to start it."""
+    if servers == 1:
+        return [nats_child(folder, keys, ports)]
+    return [_cluster_child(folder, keys, ports, number, servers) for number in range(1, servers + 1)]
 
 
 def nats_child(folder: DataFolder, keys: Keys, ports: Mapping[str, int]) -> ChildSpec:
-    """Write the server's configuration into the folder and say how to start it."""
-    folder.nats_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    configuration = folder.nats_directory / "nats-server.conf"
-    configuration.write_text(nats_configuration(folder.nats_directory / "jetstream", keys, ports), encoding="utf-8")
-    monitor_port = ports["nats_monitor"]
+    """The only server of a folder."""
+    own = {
+        NAME: "wedsync",
+        LISTEN: f"{LOOPBACK}:{ports['nats']}",
+        MONITOR: f"{LOOPBACK}:{ports['nats_monitor']}",
+    }
+    shown = {"nats": ports["nats"], "monitor": ports["nats_monitor"]}
+    return _child(folder.nats_directory, "nats-server", own, keys, shown, cluster=False)
+
+
+def _cluster_child(folder: DataFolder, keys: Keys, ports: Mapping[str, int], number: int, servers: int) -> ChildSpec:
+    identity = f"nats-server-{number}"
+    password = keys.nats_passwords["route"]
+    own = {
+        NAME: identity,
+        LISTEN: f"{LOOPBACK}:{ports[f'nats_{number}']}",
+        MONITOR: f"{LOOPBACK}:{ports[f'nats_monitor_{number}']}",
+        ROUTE_LISTEN: f"{LOOPBACK}:{ports[f'nats_route_{number}']}",
+        password_variable("route"): password,
+        **{
+            route_variable(each): f"nats://route:{password}@{LOOPBACK}:{ports[f'nats_route_{each}']}"
+            for each in range(1, servers + 1)
+        },
+    }
+    shown = {name: ports[f"nats_{name}_{number}"] for name in ("monitor", "route")}
+    shown = {"nats": ports[f"nats_{number}"], **shown}
+    return _child(folder.nats_directory / identity, identity, own, keys, shown, cluster=True)
+
+
+def _child(
+    directory: Path, identity: str, own: Mapping[str, str], keys: Keys, ports: Mapping[str, int], *, cluster: bool
+) -> ChildSpec:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    configuration = directory / "nats-server.conf"
+    text = "# Written by `wedsync up` at every start: do not edit.\n" + nats_configuration(cluster=cluster)
+    configuration.write_text(text, encoding="utf-8")
+    environment = nats_environment(keys, {**own, STORE: str(directory / "jetstream")})
     return ChildSpec(
         role="nats",
-        identity="nats-server",
+        identity=identity,
         command=(nats_server_program(), "--config", str(configuration)),
-        environment={"PATH": os.environ.get("PATH", ""), "TZ": "UTC", **nats_environment(keys)},
-        ports={"nats": ports["nats"], "monitor": monitor_port},
-        is_ready=lambda _pid: nats_is_ready(monitor_port),
+        environment={"PATH": os.environ.get("PATH", ""), "TZ": "UTC", **environment},
+        ports=ports,
+        is_ready=lambda _pid: nats_is_ready(ports["monitor"], alone=not cluster),
+        ready_within_seconds=_CLUSTER_READY_WITHIN_SECONDS if cluster else 30.0,
     )
 
 
@@ -51,11 +118,14 @@ def nats_server_program() -> str:
     return program
 
 
-def nats_is_ready(monitor_port: int) -> bool:
-    """Whether the server answers and JetStream has recovered its streams."""
+def nats_is_ready(monitor_port: int, *, alone: bool = True) -> bool:
+    """Whether the server answers and JetStream has recovered its streams.
+
+    One of a cluster is ready when it has found the others: how far its copies of the streams are is the cluster's affair.
+    """
     connection = http.client.HTTPConnection(LOOPBACK, monitor_port, timeout=_PROBE_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", "/healthz" if alone else "/healthz?js-server-only=true")
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
@@ -63,59 +133,9 @@ def nats_is_ready(monitor_port: int) -> bool:
         connection.close()
 
 
-def nats_configuration(store_directory: Path, keys: Keys, ports: Mapping[str, int]) -> str:
-    """The text of nats-server.conf; secrets stand in it as names of environment variables."""
-    users = {user: _user_block(user) for user in _ACCOUNT_OF_USER}
-    internal_users = ", ".join(_ACCOUNT_OF_USER)
-    return f"""\
-# Written by `wedsync up` at every start: do not edit.
-server_name: wedsync
-listen: "{LOOPBACK}:{ports["nats"]}"
-http: "{LOOPBACK}:{ports["nats_monitor"]}"
-max_payload: 1MB
-write_deadline: "10s"
-# Version 2 of the acknowledgement format ends the read loop of the Python client.
-feature_flags {{ js_ack_fc_v2: false }}
-jetstream {{
-  store_dir: "{store_directory}"
-  max_memory_store: 1GB
-  # A ceiling for reservations; the streams carry the real limits.
-  max_file_store: 1TB
-  # A PubAck means "on disk" (D5).
-  sync_interval: always
-  cipher: aes
-  key: $WEDSYNC_JETSTREAM_KEY
-}}
-accounts {{
-  SYS {{ users: [ {users["sys"]} ] }}
-  AUTH {{ users: [ {users["auth"]} ] }}
-  APP {{
-    jetstream: enabled
-    users: [
-      {users["host"]}
-      {users["gateway"]}
-      {users["operator"]}
-    ]
-  }}
-}}
-system_account: SYS
-authorization {{
-  timeout: 5
-  auth_callout {{ issuer: {keys.issuer_public_key}, account: AUTH, auth_users: [ {internal_users} ] }}
-}}
-"""
-
-
-def _user_block(user: str) -> str:
-    permissions = render_permissions(PERMISSIONS[user]) if user in PERMISSIONS else ""
-    return f"{{ user: {user}, password: ${_password_variable(user)}{permissions} }}"
-
-
-def nats_environment(keys: Keys) -> dict[str, str]:
-    """The variables that the configuration names."""
-    passwords = {_password_variable(user): keys.nats_passwords[user] for user in _ACCOUNT_OF_USER}
-    return {"WEDSYNC_JETSTREAM_KEY": keys.jetstream_key, **passwords}
-
-
-def _password_variable(user: str) -> str:
-    return f"WEDSYNC_NATS_PASSWORD_{user.upper()}"
+def nats_environment(keys: Keys, own: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the configuration names: those of this server and the secrets of the installation."""
+    passwords = {password_variable(user): keys.nats_passwords[user] for user in ACCOUNT_OF_USER}
+    shared = {JETSTREAM_KEY: keys.jetstream_key, ISSUER: keys.issuer_public_key, **passwords}
+    # In quotes: the server reads a value as it would in the file, and 12e5 or a path with a space is no string there.
+    return {name: json.dumps(value) for name, value in (shared | dict(own)).items()}

@@ -37,6 +37,13 @@ class FolderMissing(SupervisionError):
     code = "folder_missing"
 
 
+class ClusterFixed(SupervisionError):
+    """The log in {folder} was made with --cluster {servers}, not {wanted}: start it with that, or choose another folder."""
+
+    code = "cluster_fixed"
+    exit_code = 2
+
+
 class NotRunning(SupervisionError):
     """WedSync does not run in {folder}: start it with `wedsync up`, or name another folder with --data."""
 

@@ -198,13 +198,20 @@ class Process:
 
 _ERROR_MARKS = ("[ERR]", "[FTL]", "ERROR:", "FATAL:", "PANIC:")
 _QUIET_MARKS = ("[INF]", "[DBG]", "[TRC]", " LOG:", " INFO:", "NOTICE:")
-# The passwords stand in the environment of the server only.
-_EXPECTED_WARNING = "Plaintext passwords detected"
+# The passwords stand in the environment of the server only; the servers of a cluster look for each other while they start
+# and while one is away, which we report ourselves.
+_EXPECTED = (
+    "Plaintext passwords detected",
+    "Error trying to connect to route",
+    "Waiting for routing to be established",
+    "has not established contact with a meta leader",
+    "Metalayer blocking snapshot",
+)
 
 
 def relay_line(identity: str, line: str) -> None:
     """Pass a line of a server's output to our log at its own level."""
-    if not line or _EXPECTED_WARNING in line:
+    if not line or any(mark in line for mark in _EXPECTED):
         return
     if any(mark in line for mark in _ERROR_MARKS):
         log.error("server_says", id=identity, line=line)

@@ -4,32 +4,46 @@ Called once by `up`, between the servers and the roles; real deployments run it 
 as the NATS user `host`, whose right it is to make streams.
 """
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 import structlog
 
 from config.settings import Settings
 from config.supervision.errors import JetStreamMissing
 from config.supervision.nats_permissions import inbox_prefix
 from store.bus import Bus
-from store.errors import JetStreamError, NoResponder
+from store.errors import JetStreamError, NoLeader, NoResponder, RequestTimeout
 from store.migrate import migrate
 from store.postgres import Database
-from store.streams import provision
+from store.streams import LogIdentity, provision
 
 # Atomic batches and message schedules: nats-server 2.12.
 _API_LEVEL = 2
+#: A server of the cluster has not heard of the others yet.
+_NO_PEERS_YET = 10005
+_LEADERS_WITHIN_SECONDS = 60.0
+_ASK_AGAIN_SECONDS = 1.0
+
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
 
 async def provision_servers(settings: Settings) -> None:
-    """Bring tables and streams up to date; raises StoreError (unreachable, mismatch) with the remedy."""
+    """Bring tables and streams up to date; raises StoreError (unreachable, mismatch) with the remedy.
+
+    Returns when every stream has a leader.
+    """
     database = await Database.open(settings.database_url.get_secret_value(), max_size=2)
     try:
         await migrate(database)
         bus = await _connect(settings)
         try:
             await _check_jetstream(bus)
-            identity = await provision(bus, database, settings)
+            identity = await _provision_streams(bus, database, settings)
         finally:
             await bus.close()
     finally:
@@ -40,12 +54,30 @@ async def provision_servers(settings: Settings) -> None:
 async def _check_jetstream(bus: Bus) -> None:
     """Raise JetStreamMissing where a server of one's own cannot keep the log; whether it syncs cannot be asked."""
     try:
-        account = await bus.js_request("INFO")
+        account = await _with_a_leader(lambda: bus.js_request("INFO", timeout_seconds=_ASK_AGAIN_SECONDS))
     except (NoResponder, JetStreamError) as error:
         raise JetStreamMissing(reason="JetStream is off for this account") from error
     level = account.get("api", {}).get("level", 0)
     if level < _API_LEVEL:
         raise JetStreamMissing(reason=f"its JetStream is of API level {level}, {_API_LEVEL} is needed")
+
+
+async def _provision_streams(bus: Bus, database: Database, settings: Settings) -> LogIdentity:
+    return await _with_a_leader(lambda: provision(bus, database, settings))
+
+
+async def _with_a_leader(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask until a cluster that has just started has chosen its leaders; raises what the last asking raised."""
+    deadline = time.monotonic() + _LEADERS_WITHIN_SECONDS
+    while True:
+        try:
+            return await ask()
+        except (NoLeader, RequestTimeout, JetStreamError) as error:
+            lasts = isinstance(error, JetStreamError) and error.err_code != _NO_PEERS_YET
+            if lasts or time.monotonic() > deadline:
+                raise
+            log.debug("jetstream_has_no_leader_yet", reason=error.message)
+            await asyncio.sleep(_ASK_AGAIN_SECONDS / 4)
 
 
 async def _connect(settings: Settings) -> Bus:

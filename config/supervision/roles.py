@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from config.settings import PREFIX, Settings, load_settings
 from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder, Keys
+from config.supervision.embedded_nats import nats_address
 from config.supervision.embedded_postgres import postgres_url
-from config.supervision.ports import LOOPBACK
 
 _READY_WITHIN_SECONDS = 60.0
 _STOP_WITHIN_SECONDS = 20.0
@@ -34,7 +34,11 @@ def role_environment(folder: DataFolder, keys: Keys, ports: Mapping[str, int], u
     secret = os.environ.get("WEDSYNC_JWT_SECRET") or keys.jwt_secret
     environment = {"WEDSYNC_DATA_DIR": str(folder.path), "WEDSYNC_JWT_SECRET": secret}
     if uses_own_nats():
-        environment["NATS_URL"] = f"nats://{LOOPBACK}:{ports['nats']}"
+        cluster = folder.cluster()
+        environment["NATS_URL"] = nats_address(ports, cluster.servers)
+        if cluster.servers > 1:
+            environment["WEDSYNC_LOG_REPLICAS"] = str(cluster.servers)
+            environment["WEDSYNC_LOG_STREAMS"] = os.environ.get("WEDSYNC_LOG_STREAMS") or str(cluster.log_streams)
         environment["WEDSYNC_NATS_USER"] = user
         environment["WEDSYNC_NATS_PASSWORD"] = keys.nats_passwords[user]
         if user == "gateway":

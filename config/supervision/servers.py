@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from config.settings import Settings
 from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder, Keys
-from config.supervision.embedded_nats import nats_child
+from config.supervision.embedded_nats import nats_children, nats_port_names
 from config.supervision.embedded_postgres import postgres_child
 from config.supervision.errors import FolderInUse
 from config.supervision.roles import role_settings, uses_own_nats, uses_own_postgres
@@ -19,7 +19,7 @@ from config.supervision.supervisor import Supervisor, end_left_over
 
 def reserve_server_ports(folder: DataFolder) -> dict[str, int]:
     """The remembered ports of the embedded servers that are used."""
-    own = ["nats", "nats_monitor"] if uses_own_nats() else []
+    own = nats_port_names(folder.cluster().servers) if uses_own_nats() else []
     return folder.reserve_ports(*own, *(["postgres"] if uses_own_postgres() else []))
 
 
@@ -29,7 +29,7 @@ def server_children(folder: DataFolder, keys: Keys, ports: dict[str, int]) -> li
     if uses_own_postgres():
         servers.append(postgres_child(folder, keys, ports["postgres"]))
     if uses_own_nats():
-        servers.append(nats_child(folder, keys, ports))
+        servers += nats_children(folder, keys, ports, folder.cluster().servers)
     return servers
 
 

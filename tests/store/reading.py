@@ -8,9 +8,10 @@ from store.log_consumer import LogConsumer
 ALL = ["log.r0.>"]
 
 
-async def make_log(bus: Bus, max_bytes: int = 64 * 1024 * 1024) -> None:
-    config = {"name": "LOG_0", "subjects": ["log.*.>"], "allow_atomic": True, "discard": "new", "max_bytes": max_bytes}
-    await bus.js_request("STREAM.CREATE.LOG_0", config)
+async def make_log(bus: Bus, max_bytes: int = 64 * 1024 * 1024, **config: Any) -> None:
+    """Make LOG_0; `config` holds further members of the stream's configuration."""
+    common = {"name": "LOG_0", "subjects": ["log.*.>"], "allow_atomic": True, "discard": "new", "max_bytes": max_bytes}
+    await bus.js_request("STREAM.CREATE.LOG_0", common | config)
 
 
 def op(partition: int, payload: bytes = b"x") -> tuple[str, bytes]:

@@ -5,8 +5,8 @@ import secrets
 
 import pytest
 
-from store.bus import Bus
-from store.errors import AppendRefused, AppendUnknown, BusDown, StoreError
+from store.bus import Bus, Message
+from store.errors import AppendRefused, AppendUnknown, BusDown, NoLeader, StoreError
 from store.log_writer import LogWriter
 from tests.store.conftest import Heard, OpenBus
 from tests.store.reading import make_log
@@ -51,17 +51,33 @@ async def test_the_largest_batch_is_stored_whole(bus: Bus, writer: LogWriter) ->
 
 async def test_d5_a_refused_batch_stores_nothing(bus: Bus, writer: LogWriter) -> None:
     """A batch of which one message is refused leaves no trace."""
-    await make_log(bus)
+    await make_log(bus, max_msg_size=1000)
     with pytest.raises(AppendRefused):
-        await writer.append([(SUBJECT, b"x"), ("log.r0.1.w.w1.ann", b"x"), ("fan.r0.1.w.w1", b"outside the stream")])
+        await writer.append([(SUBJECT, b"x"), (SUBJECT, b"x"), (SUBJECT, bytes(2000))])
     assert await stored(bus) == 0
     assert await writer.append([(SUBJECT, b"x")]) == 1
 
 
-async def test_without_a_stream_an_append_is_refused_at_once(writer: LogWriter) -> None:
-    """When no stream takes the subject nothing is stored, and the writer says so without waiting."""
-    with pytest.raises(AppendRefused, match="no stream"):
-        await writer.append([(SUBJECT, b"x")], timeout_seconds=3600)
+async def test_d5_without_a_leader_nothing_is_stored_and_nothing_is_refused(writer: LogWriter) -> None:
+    """While no stream takes the subject, as in an election, the writer says at once that nothing was stored: a case to wait."""
+    for size in (1, 3):
+        with pytest.raises(NoLeader):
+            await writer.append([(SUBJECT, b"x")] * size, timeout_seconds=3600)
+
+
+async def test_d5_what_a_cluster_says_in_an_election_is_no_refusal(bus: Bus, writer: LogWriter) -> None:
+    """An answer that names no leader, or a leader that is behind, is a case to wait; any other error is a refusal (design D5)."""
+    codes = iter((10008, 10009, 10023, 10077))
+
+    async def answer(message: Message) -> None:
+        await bus.publish(message.reply, b'{"error":{"code":503,"err_code":%d,"description":"not now"}}' % next(codes))
+
+    await bus.subscribe("actors.>", answer)
+    for _ in range(3):
+        with pytest.raises(NoLeader):
+            await writer.append([("actors.x", b"")])
+    with pytest.raises(AppendRefused):
+        await writer.append([("actors.x", b"")])
 
 
 async def test_inv7_a_full_log_refuses_and_goes_on_when_there_is_room(bus: Bus, writer: LogWriter) -> None:

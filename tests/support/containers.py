@@ -10,11 +10,11 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from config.supervision.data_folder import DataFolder, Keys
-from config.supervision.embedded_nats import nats_configuration, nats_environment
+from config.supervision.embedded_nats import nats_environment
+from config.supervision.nats_configuration import LISTEN, MONITOR, NAME, STORE, nats_configuration
 
 _NATS_IMAGE = "nats:2.15-alpine"
 _POSTGRES_IMAGE = "postgres:18-alpine"
@@ -44,14 +44,19 @@ def nats_container(folder: DataFolder, keys: Keys) -> Iterator[tuple[int, int]]:
     from testcontainers.core.wait_strategies import HttpWaitStrategy
 
     configuration = folder.path / "nats-server.conf"
-    text = nats_configuration(Path("/data"), keys, _NATS_PORTS)
+    configuration.write_text(nats_configuration(cluster=False), encoding="utf-8")
     # Inside a container loopback is the container's own.
-    configuration.write_text(text.replace("127.0.0.1:", "0.0.0.0:"), encoding="utf-8")
+    own = {
+        NAME: "wedsync",
+        LISTEN: f"0.0.0.0:{_NATS_PORTS['nats']}",
+        MONITOR: f"0.0.0.0:{_NATS_PORTS['nats_monitor']}",
+        STORE: "/data",
+    }
     container = (
         DockerContainer(_NATS_IMAGE, command="--config /etc/wedsync/nats-server.conf")
         .with_exposed_ports(*_NATS_PORTS.values())
         .with_volume_mapping(str(configuration), "/etc/wedsync/nats-server.conf", "ro")
-        .with_envs(**nats_environment(keys))
+        .with_envs(**nats_environment(keys, own))
         .waiting_for(HttpWaitStrategy(_NATS_PORTS["nats_monitor"], "/healthz"))
     )
     with container:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.support.waiting import eventually_blocking
 
-_READY = re.compile(r"READY (http://127\.0\.0\.1:\d+) (nats://127\.0\.0\.1:\d+)\n")
+_READY = re.compile(r"READY (http://127\.0\.0\.1:\d+) (nats://127\.0\.0\.1:\d+(?:,nats://127\.0\.0\.1:\d+)*)\n")
 _WEDSYNC = (sys.executable, "-m", "config.cli.app")
 
 
