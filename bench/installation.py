@@ -11,13 +11,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
+import psutil
+
 from config.supervision.data_folder import DataFolder
 from config.supervision.ports import free_port
+from config.supervision.processes import same_process
 from gateway.tokens import make_token
 
 START_WITHIN_SECONDS: Final = 120.0
@@ -64,12 +67,23 @@ class InstallationFailed(Exception):
 class Installation:
     """One `wedsync up`. `start` may be called again after `stop` or `kill_everything`: the data stays."""
 
-    def __init__(self, folder: Path, *, gateways: int = 1, hosts: int = 1, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        gateways: int = 1,
+        hosts: int = 1,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = ("config.cli.app",),
+    ) -> None:
+        """`command` is the module that is started with `up`, and arguments of its own before it."""
         self.data = DataFolder(folder / "data")
         self.log_path = folder / "up.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.nats_url = ""
+        #: What `python -m` starts; may be changed until `start`.
+        self.command = tuple(command)
         self._counts = ["--gateways", str(gateways), "--hosts", str(hosts)]
         self._environment = {**os.environ, "WEDSYNC_LOG_FORMAT": "json", **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
@@ -87,7 +101,7 @@ class Installation:
         arguments = ["up", "--data", str(self.data.path), "--port", str(self.port), *self._counts]
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "config.cli.app", *arguments),
+                *(sys.executable, "-P", "-m", *self.command, *arguments),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 env=self._environment,
@@ -127,8 +141,14 @@ class Installation:
 
     async def kill_everything(self) -> None:
         """SIGKILL the supervisor and every process at once, as a power cut would."""
-        for pid in [*reversed(self.pids().values())]:
+        if self._process is not None:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                self._process.kill()
+        for entry in reversed(self.site.processes()):
+            # What died a moment ago is still named, and its pid may be somebody else's by now.
+            process = same_process(entry["pid"], entry["started"]) if entry.get("pid") and entry.get("started") else None
+            if process is not None:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
         if self._process is not None:
             await self._process.wait()

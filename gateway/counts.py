@@ -11,6 +11,7 @@ class Counts:
     ops_accepted: int = 0
     ops_refused_by_code: Counter[str] = field(default_factory=Counter)
     envelopes: int = 0
+    stale_envelopes: int = 0
     deliveries: int = 0
     holes: int = 0
     catch_ups: int = 0

@@ -114,7 +114,8 @@ class Room:
         if envelope.generation != self.generation:
             self._meet_generation(envelope.generation)
         elif envelope.decided and envelope.rev <= order.rev:
-            return
+            # Of a second owner, late or awake again (design D2).
+            self._counts.stale_envelopes += 1
         elif envelope.decided and envelope.rev == order.rev + 1 and self._may_pass(envelope):
             self._deliver(envelope)
         else:

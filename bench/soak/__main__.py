@@ -10,31 +10,34 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from bench.soak.run import Options, run_soak
 
 
 def main() -> int:
     """Read the options and run."""
-    options = _options()
+    arguments = _arguments()
     folder = Path(tempfile.mkdtemp(prefix="wedsync-soak-"))
-    offences = asyncio.run(run_soak(folder, options))
-    if not offences and not options.keep:
+    keep = arguments.pop("keep")
+    broken = asyncio.run(run_soak(folder, Options(**arguments))).offences.total()
+    if not broken and not keep:
         shutil.rmtree(folder, ignore_errors=True)
-    return 1 if offences else 0
+    return 1 if broken else 0
 
 
-def _options() -> Options:
+def _arguments() -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="bench.soak", description="Hurt WedSync under load and check what it promises.")
     parser.add_argument("--seconds", type=float, default=180.0, help="length of load and faults (default 180)")
+    parser.add_argument("--kills", type=int, help="how many single processes are killed (default: one for each 9 seconds)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="seed of edits and faults (default: the clock)")
     parser.add_argument("--weddings", type=int, default=20, help="how many weddings (default 20)")
     parser.add_argument("--members", type=int, default=4, help="members per wedding (default 4)")
     parser.add_argument("--hosts", type=int, default=3, help="host processes (default 3)")
     parser.add_argument("--gateways", type=int, default=2, help="gateway processes (default 2)")
-    parser.add_argument("--rate", type=float, default=100.0, help="ops per second over all weddings (default 100)")
+    parser.add_argument("--rate", type=float, default=60.0, help="ops per second over all weddings (default 60)")
     parser.add_argument("--keep", action="store_true", help="keep the folder with history and log in any case")
-    return Options(**vars(parser.parse_args()))
+    return vars(parser.parse_args())
 
 
 if __name__ == "__main__":

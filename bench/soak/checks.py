@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bench.soak.history import Entry, Heads, Stored
+from bench.soak.rights import unreadable
 
 Offences = list[str]
 
@@ -148,6 +149,7 @@ def everything(history: Sequence[Entry], stored: Sequence[Stored], actors: Seque
         *holes_in_store(stored),
         *gaps(history, stored),
         *not_visible(history, stored),
+        *unreadable(history, stored),
         *apart(actors, clients),
         *unanswered(history),
     ]

@@ -4,20 +4,25 @@ A `mark` is a text that only one op carries, so that an op can be found again wh
 monotonic clock. Written by `load`, read by `checks`.
 """
 
+import re
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-Kind = Literal["invoke", "queued", "saved", "applied", "rejected", "unknown", "sync", "event"]
+Kind = Literal["invoke", "queued", "saved", "applied", "rejected", "unknown", "sync", "event", "seen", "away", "back"]
+#: The form of a mark, anywhere in a text.
+MARK: Final = re.compile(r"\bs\d+-[a-z0-9-]*\d+\b")
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line. `saved` promises a place in the log, `queued` (an integrator's) only a decision.
 
     `holds` maps channels to the sequence at which the client stood when an op was answered. A `sync` sets where a channel
-    stands; an `event` must be the next one there.
+    stands; an `event` must be the next one there. `seen` lists the marks in the bytes of a frame. A client is `away` from the
+    loss of its connection until it is `back`: up to date again. Who watches the wire says as which `person`, and of an event
+    inside a sync where that sync ended.
     """
 
     time: float
@@ -30,10 +35,17 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     channel: str = ""
     sequence: int = 0
     holds: dict[str, int] = {}
+    person: str = ""
+    sync_end: int = 0
+    marks: tuple[str, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """One stored decision, as far as the checks need it; `sequences` are those of its parts, `marks` the texts it wrote."""
+    """One stored decision, as far as the checks need it.
+
+    `sequences` are those of its parts, `marks` maps the texts that it wrote to their channels, `roles` people to what they
+    became (None: nobody any more).
+    """
 
     wedding: str
     position: int
@@ -41,7 +53,8 @@ class Stored(msgspec.Struct, frozen=True):
     principal: str
     applied: bool
     sequences: dict[str, int] = {}
-    marks: tuple[str, ...] = ()
+    marks: dict[str, tuple[str, ...]] = {}
+    roles: dict[str, str | None] = {}
 
 
 class Heads(msgspec.Struct, frozen=True):
@@ -56,6 +69,7 @@ class History:
     """The entries of one run, in memory and, line by line, in a file."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.entries: list[Entry] = []
         self._began = time.monotonic()
         self._encode = msgspec.json.Encoder().encode

@@ -1,99 +1,77 @@
-"""What is done to the processes: SIGKILL and SIGSTOP of host, gateway, NATS and Postgres, drawn from a seed.
+"""Which faults a soak does and when: a pure function of the seed, so that a run can be repeated. `strike` carries them out.
 
-The schedule is a pure function of the seed and the length, so a run can be repeated. The supervisor starts again what was killed.
+Kills are spread evenly over the run with a random shift each, and so are freezes and broken links; they may overlap.
 """
 
-import asyncio
 import random
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
-
-import psutil
-
-from bench.installation import Site
-from config.supervision.processes import same_process
 
 ROLES: Final = ("host", "gateway", "nats", "postgres")
 KILL: Final = "kill"
 FREEZE: Final = "freeze"
-_FIRST_SECONDS: Final = 2.0
-_SHORTEST_PAUSE_SECONDS: Final = 0.5
-_LONGEST_PAUSE_SECONDS: Final = 2.5
-_SHORTEST_FREEZE_SECONDS: Final = 1.0
-_LONGEST_FREEZE_SECONDS: Final = 4.0
+EVERYTHING: Final = "everything"
+#: What a link can suffer: slow, ended and refused, one-way, silent.
+DELAY: Final = "delay"
+CUT: Final = "cut"
+HALF_OPEN: Final = "half-open"
+SILENCE: Final = "silence"
+LINK_FAULTS: Final = (DELAY, CUT, HALF_OPEN, SILENCE)
+LINKED_ROLES: Final = ("host", "gateway")
+SERVERS: Final = ("nats", "postgres")
+
+FIRST_SECONDS: Final = 2.0
+#: A kill for this many seconds of a run, unless it is told how many; for each kill, this share of other faults.
+SECONDS_PER_KILL: Final = 9.0
+FREEZES_PER_KILL: Final = 0.4
+LINK_FAULTS_PER_KILL: Final = 0.8
+#: Everything is killed once in this time, and at least once.
+SECONDS_PER_EVERYTHING: Final = 150.0
+_LENGTHS: Final = {FREEZE: (1.0, 4.0), DELAY: (1.0, 5.0), CUT: (0.2, 3.0), HALF_OPEN: (1.0, 6.0), SILENCE: (1.0, 6.0)}
 
 
 class Blow(NamedTuple):
-    """One fault: when (seconds into the run), what, whom (`which` modulo the number of that role), and for how long."""
+    """One fault: when (seconds into the run), what, whom (`which` modulo the number of that role), how long, which link."""
 
     at_seconds: float
     kind: str
-    role: str
-    which: int
-    seconds: float
+    role: str = ""
+    which: int = 0
+    seconds: float = 0.0
+    server: str = ""
 
-    def __str__(self) -> str:
-        """How the report names it."""
-        length = f" for {self.seconds:.1f} s" if self.kind == FREEZE else ""
-        return f"{self.at_seconds:6.1f} s {self.kind} {self.role} {self.which}{length}"
+    @property
+    def name(self) -> str:
+        """What the report counts it as."""
+        return " ".join(filter(None, (self.kind, self.role, self.server and f"to {self.server}")))
 
 
-def schedule(seed: int, seconds: float) -> list[Blow]:
-    """Draw the faults of a run; the next may come while a process still stands frozen."""
+def schedule(seed: int, seconds: float, kills: int | None = None) -> list[Blow]:
+    """Draw the faults of a run of this length."""
     draw = random.Random(f"nemeses {seed}")
-    at, blows = _FIRST_SECONDS, []
-    while at < seconds:
-        kind = draw.choice((KILL, FREEZE))
-        length = draw.uniform(_SHORTEST_FREEZE_SECONDS, _LONGEST_FREEZE_SECONDS) if kind == FREEZE else 0.0
-        blows.append(Blow(at, kind, draw.choice(ROLES), draw.randrange(100), length))
-        at += draw.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
-    return blows
+    wanted = max(1, round(seconds / SECONDS_PER_KILL)) if kills is None else kills
+    blows = [
+        *_spread(draw, seconds, wanted, [(KILL, role, "") for role in ROLES]),
+        *_spread(draw, seconds, round(wanted * FREEZES_PER_KILL), [(FREEZE, role, "") for role in ROLES]),
+        *_spread(
+            draw,
+            seconds,
+            round(wanted * LINK_FAULTS_PER_KILL),
+            [(kind, role, server) for kind in LINK_FAULTS for role in LINKED_ROLES for server in SERVERS],
+        ),
+        *_spread(draw, seconds, max(1, round(seconds / SECONDS_PER_EVERYTHING)), [(EVERYTHING, "", "")]),
+    ]
+    return sorted(blows)
 
 
-async def strike(site: Site, blow: Blow) -> bool:
-    """Carry one fault out; False when no such process ran."""
-    named = [entry for entry in site.processes() if entry["role"] == blow.role and entry.get("pid")]
-    # What died a moment ago is still named, and its pid may be somebody else's by now.
-    living = [process for entry in named if (process := same_process(entry["pid"], entry["started"])) is not None]
-    if not living:
-        return False
-    victim = living[blow.which % len(living)]
-    if blow.kind == KILL:
-        with suppress(psutil.NoSuchProcess):
-            victim.kill()
-        return True
-    with _frozen(victim):
-        await asyncio.sleep(blow.seconds)
-    return True
-
-
-@contextmanager
-def _frozen(victim: psutil.Process) -> Iterator[None]:
-    """The process and its children (PostgreSQL has one for each connection) stand still."""
-    try:
-        family = [victim, *victim.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        family = []
-    for process in family:
-        with suppress(psutil.NoSuchProcess):
-            process.suspend()
-    try:
-        yield
-    finally:
-        for process in family:
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
-
-
-async def rage(site: Site, blows: Sequence[Blow]) -> list[Blow]:
-    """Carry the schedule out from now on; returns the faults that found their process."""
-    began = time.monotonic()
-
-    async def in_time(blow: Blow) -> bool:
-        await asyncio.sleep(max(0.0, began + blow.at_seconds - time.monotonic()))
-        return await strike(site, blow)
-
-    found = await asyncio.gather(*map(in_time, blows))
-    return [blow for blow, done in zip(blows, found, strict=True) if done]
+def _spread(draw: random.Random, seconds: float, count: int, deck: Sequence[tuple[str, str, str]]) -> Iterator[Blow]:
+    """One fault in each of `count` equal parts of the run; the deck is shuffled again whenever it is used up."""
+    part = (seconds - FIRST_SECONDS) / max(count, 1)
+    left: list[tuple[str, str, str]] = []
+    for number in range(count):
+        if not left:
+            left = draw.sample(deck, len(deck))
+        kind, role, server = left.pop()
+        at = FIRST_SECONDS + (number + draw.random()) * part
+        length = draw.uniform(*_LENGTHS[kind]) if kind in _LENGTHS else 0.0
+        yield Blow(at, kind, role, draw.randrange(1000), length, server)

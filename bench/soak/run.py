@@ -1,128 +1,151 @@
-"""One soak: start a WedSync, load it, hurt it, heal it, wait until everybody agrees or time is up, then check everything."""
+"""One soak: start a WedSync, load it, hurt it, heal it, kill it twice more at rest, then check everything.
+
+The form of the issue, the form of CI and the self-tests are all this function with other options.
+"""
+
+from __future__ import annotations
 
 import asyncio
-import contextlib
-import sys
+import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import aiohttp
 
-from bench.installation import Installation, Site
+from bench.installation import Installation
+from bench.soak import nemeses
+from bench.soak.altered import Alteration
 from bench.soak.checks import everything
-from bench.soak.history import History
-from bench.soak.load import Integrator, Member, Poster, Watcher, offer, shuffle_roles
-from bench.soak.nemeses import Blow, rage, schedule
+from bench.soak.crowd import Crowd, gathered
+from bench.soak.history import Heads, History, Stored
+from bench.soak.members import LEVEL_SECONDS
+from bench.soak.nemeses import Blow
+from bench.soak.rare import Figures, reached
+from bench.soak.recovery import recoveries, told
 from bench.soak.report import counts, errors_in, heading, verdict
-from bench.soak.stored import decisions_of, standings
-from bench.wedding_load import MemberPlan, found_weddings, small_wedding
+from bench.soak.stored import decisions_of, heads_of, moved, proofs_of, until_intake_is_empty
+from bench.soak.strike import Nemesis
+from bench.soak.ways import Ways
+from bench.wedding_load import found_weddings, small_wedding
+from config.settings import Settings
 
-HEALED_SECONDS: Final = 60.0
-LEVEL_SECONDS: Final = 15.0
-POST_PAUSE_SECONDS: Final = 0.2
-ROLE_PAUSE_SECONDS: Final = 2.0
-POSTERS: Final = 3
-#: The supervisor starts what was killed within this time after the last fault.
-_LAST_FAULT_BEFORE_END_SECONDS: Final = 5.0
+#: The last fault comes so long before the end of the load, so that the load meets what is left of it.
+LAST_FAULT_BEFORE_END_SECONDS: Final = 5.0
+#: How wrong a clock may be; half of the processes have a right one.
+SKEWS_SECONDS: Final = ((0.0, 0.0), (0.0, 0.0), (-5.0, 5.0), (-3600.0, 3600.0))
 
 
 class Options(NamedTuple):
-    """What may be chosen on the command line."""
+    """What may be chosen; `kills` None: as many as the length asks for. `broken` names a way of `broken.alter`."""
 
     seed: int
-    seconds: float
-    weddings: int
-    members: int
-    hosts: int
-    gateways: int
-    rate: float
-    keep: bool
+    seconds: float = 180.0
+    kills: int | None = None
+    weddings: int = 20
+    members: int = 4
+    hosts: int = 3
+    gateways: int = 2
+    rate: float = 60.0
+    healed_seconds: float = 60.0
+    rest: bool = True
+    broken: str = ""
+    blows: Sequence[Blow] | None = None
 
 
-class Crowd(NamedTuple):
-    """Everybody who takes part."""
+class Outcome(NamedTuple):
+    """What a soak found: how many offences of each kind, and how many ops were asked."""
 
-    members: Sequence[Member]
-    posters: Sequence[Poster]
-    integrator: Integrator
-    watchers: Sequence[Watcher]
+    offences: Counter[str]
+    asked: int
 
 
-async def run_soak(folder: Path, options: Options) -> int:
-    """Run it and print; returns how many offences there are."""
-    print(heading(options.seed, options.seconds, options.rate), flush=True)
+def skews(seed: int, processes: Sequence[str]) -> dict[str, float]:
+    """Draw how many seconds each process's clock is ahead."""
+    draw = random.Random(f"skews {seed}")
+    return {process: round(draw.uniform(*draw.choice(SKEWS_SECONDS)), 1) for process in processes}
+
+
+async def run_soak(folder: Path, options: Options) -> Outcome:
+    """Run it and print; the folder gets history, log and data."""
+    processes = [f"host-{n + 1}" for n in range(options.hosts)] + [f"gateway-{n + 1}" for n in range(options.gateways)]
+    ahead = skews(options.seed, processes)
+    print(heading(options.seed, options.seconds, options.rate, ahead), flush=True)
     installation = Installation(folder, gateways=options.gateways, hosts=options.hosts, environment={"WEDSYNC_LOG_LEVEL": "info"})
-    history_path = folder / "history.jsonl"
-    history = History(history_path)
-    async with installation, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        site = installation.site
-        plans = await found_weddings(site, options.weddings, options.members, small_wedding(), prefix="soak")
-        crowd = await _gather(history, site, plans, session)
-        watching = [asyncio.create_task(watcher.run()) for watcher in crowd.watchers]
-        drawn = schedule(options.seed, options.seconds - _LAST_FAULT_BEFORE_END_SECONDS)
-        blows = await _storm(site, crowd, options, drawn)
-        await asyncio.gather(*(member.answered(HEALED_SECONDS) for member in crowd.members))
-        weddings = sorted({plan.wedding for plan in plans})
-        actors, differences = await standings(site, weddings)
-        channels = {heads.wedding: heads.channels for heads in actors}
-        copies = await asyncio.gather(*(member.level(channels[member.client.wedding], LEVEL_SECONDS) for member in crowd.members))
-        stored = await decisions_of(site, weddings)
-        for task in watching:
-            task.cancel()
-        await asyncio.gather(*watching, *(member.client.close() for member in crowd.members), return_exceptions=True)
+    history = History(folder / "history.jsonl")
+    async with Ways(installation.data, processes) as ways:
+        installation.command = Alteration(ways.ports(), ahead, options.broken).command()
+        async with installation:
+            nemesis = Nemesis(installation, ways, history.now)
+            figures = Figures(installation.site)
+            asking = asyncio.create_task(figures.run())
+            actors, copies, stored, differences = await _live(installation, history, nemesis, options)
+            asking.cancel()
     history.close()
-    differences += [offence for member in crowd.members for offence in member.mismatches()]
-    print(counts(history.entries, blows, len(drawn), len(stored)))
+    print(counts(history.entries, nemesis.struck, len(_blows(options)), len(stored)))
+    hosts = [process for process in processes if process.startswith("host")]
+    print(told(recoveries(history.entries, nemesis.struck, hosts, Settings.model_fields["partitions"].default)))
+    print(reached(figures.totals(), installation.log_path))
     print(errors_in(installation.log_path))
     offences = everything(history.entries, stored, actors, copies) + differences
-    print(verdict(offences, options.seed, history_path), flush=True)
-    return len(offences)
+    print(verdict(offences, options.seed, history.path), flush=True)
+    asked = sum(entry.kind == "invoke" for entry in history.entries)
+    return Outcome(Counter(offence.partition(":")[0] for offence in offences), asked)
 
 
-async def _gather(history: History, site: Site, plans: Sequence[MemberPlan], session: aiohttp.ClientSession) -> Crowd:
-    members = [Member(history, site, plan, session) for plan in plans]
-    await asyncio.gather(*(member.client.connect() for member in members))
-    first = {plan.wedding: plan for plan in reversed(plans)}
-    integrator = Integrator(history, plans[0].wedding, await _credentials(site, plans[0].wedding))
-    last = {plan.wedding: plan for plan in plans}
-    watchers = [Watcher(history, site, plan, session) for plan in last.values()]
-    return Crowd(members, [Poster(history, site, plan, session) for plan in list(first.values())[:POSTERS]], integrator, watchers)
+def _blows(options: Options) -> Sequence[Blow]:
+    if options.blows is not None:
+        return options.blows
+    return nemeses.schedule(options.seed, options.seconds - LAST_FAULT_BEFORE_END_SECONDS, options.kills)
 
 
-async def _credentials(site: Site, wedding: str) -> str:
-    command = ["integrator", "--data", str(site.data.path), "--wedding", wedding, "--id", "florist", "--role", "planner"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "config.cli.app", *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    output, _ = await process.communicate()
-    return output.decode().strip()
+Findings = tuple[list[Heads], list[Heads], list[Stored], list[str]]
 
 
-async def _storm(site: Site, crowd: Crowd, options: Options, drawn: list[Blow]) -> list[Blow]:
-    """Load and faults together; returns the faults that were done."""
-    until = time.monotonic() + options.seconds
-    seed = options.seed
-    faults = asyncio.create_task(rage(site, drawn))
-    others = [
-        *(poster.run(f"s{seed}-http-{number}", until, POST_PAUSE_SECONDS) for number, poster in enumerate(crowd.posters)),
-        *(
-            shuffle_roles(members, f"s{seed}-roles-{number}", until, ROLE_PAUSE_SECONDS)
-            for number, members in enumerate(_by_wedding(crowd.members))
-        ),
-        crowd.integrator.run(f"s{seed}-nats", until, POST_PAUSE_SECONDS),
-    ]
-    working = asyncio.gather(*others)
-    await offer(crowd.members, seed, options.rate, until)
-    done = await faults
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(working, HEALED_SECONDS)
-    return done
+async def _live(installation: Installation, history: History, nemesis: Nemesis, options: Options) -> Findings:
+    """Everything between the start and the end of the installation."""
+    site = installation.site
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        plans = await found_weddings(site, options.weddings, options.members, small_wedding(), prefix="soak")
+        weddings = sorted({plan.wedding for plan in plans})
+        async with gathered(history, site, plans, session) as crowd:
+            until = time.monotonic() + options.seconds
+            working = asyncio.create_task(crowd.work(options.seed, options.rate, until, options.healed_seconds))
+            await nemesis.rage(_blows(options))
+            await working
+            await crowd.answered(options.healed_seconds)
+            await until_intake_is_empty(site, options.healed_seconds)
+            actors, differences = await heads_of(site, weddings, options.healed_seconds)
+            differences += await proofs_of(site, actors)
+            if options.rest:
+                actors, more = await _at_rest(nemesis, installation, actors, weddings, options)
+                differences += more
+            copies = await _copies(crowd, actors)
+            stored = await decisions_of(site, weddings)
+            differences += [offence for member in crowd.members for offence in member.mismatches()]
+    return actors, copies, stored, differences
 
 
-def _by_wedding(members: Sequence[Member]) -> list[list[Member]]:
-    weddings: dict[str, list[Member]] = {}
-    for member in members:
-        weddings.setdefault(member.client.wedding, []).append(member)
-    return list(weddings.values())
+async def _at_rest(
+    nemesis: Nemesis, installation: Installation, actors: list[Heads], weddings: Sequence[str], options: Options
+) -> tuple[list[Heads], list[str]]:
+    """With nobody writing, other owners and a start of everything must come to the same digests."""
+    site, differences = installation.site, []
+    for name, blows in (
+        ("every host was killed", [Blow(0.0, nemeses.KILL, "host", number) for number in range(options.hosts)]),
+        ("everything was killed", [Blow(0.0, nemeses.EVERYTHING)]),
+    ):
+        for blow in blows:
+            await nemesis.strike(blow)
+        later, unknown = await heads_of(site, weddings, options.healed_seconds)
+        differences += unknown + moved(actors, later, name)
+        actors = later
+    return actors, differences
+
+
+async def _copies(crowd: Crowd, actors: Sequence[Heads]) -> list[Heads]:
+    channels = {heads.wedding: heads.channels for heads in actors}
+    known = [member for member in crowd.members if member.client.wedding in channels]
+    return await asyncio.gather(*(member.level(channels[member.client.wedding], LEVEL_SECONDS) for member in known))

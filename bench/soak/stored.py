@@ -5,19 +5,25 @@ Reads Postgres, the log and the actors as the operator's commands do; changes no
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from actors.contract.decisions import Decision
+from actors.contract.subjects import INTAKE_STREAM
 from bench.installation import Site
-from bench.soak.history import Heads, Stored
+from bench.soak.history import MARK, Heads, Stored
 from bench.witness import stored_decisions
-from config.cli.errors import NoAnswer
+from config.cli.errors import CommandError, NoAnswer
 from config.cli.importing import Site as CommandSite
 from config.cli.membership import Desk, Standing, desk
 from config.cli.verification.proofs import prove_fresh_client, prove_stored_and_log
+from config.supervision.nats_permissions import inbox_prefix
 from config.supervision.roles import role_settings
+from gateway.client import ClientError
+from store.bus import Bus
+from store.errors import StoreError
 
-ACTOR_WITHIN_SECONDS = 30.0
-ACTOR = "the actor"
+ACTOR: Final = "the actor"
+_ASK_AGAIN_SECONDS: Final = 0.2
 
 
 async def decisions_of(site: Site, weddings: Iterable[str]) -> list[Stored]:
@@ -26,42 +32,96 @@ async def decisions_of(site: Site, weddings: Iterable[str]) -> list[Stored]:
 
 
 def stored_of(wedding: str, decision: Decision) -> Stored:
-    """Keep what the checks need; a mark is any text that a change writes."""
-    texts = {
-        value
-        for part in decision.parts
-        for change in part.changes
-        for fields in (change.set, change.insert)
-        if isinstance(fields, dict)
-        for value in fields.values()
-        if isinstance(value, str) and value.startswith("s")
-    }
+    """Keep what the checks need."""
+    marks: dict[str, tuple[str, ...]] = {}
+    roles: dict[str, str | None] = {}
+    for part in decision.parts:
+        for change in part.changes:
+            fields = change.insert or change.set or {}
+            for value in fields.values():
+                if isinstance(value, str) and MARK.fullmatch(value):
+                    marks[value] = (*marks.get(value, ()), part.channel)
+            if change.collection == "people" and (change.remove or "role" in fields):
+                roles[change.id] = None if change.remove else str(fields["role"])
     sequences = {part.channel: part.sequence for part in decision.parts}
     applied = decision.refusal is None
-    return Stored(wedding, decision.position, decision.op, decision.principal, applied, sequences, tuple(texts))
+    return Stored(wedding, decision.position, decision.op, decision.principal, applied, sequences, marks, roles)
 
 
-async def standings(site: Site, weddings: Sequence[str]) -> tuple[list[Heads], list[str]]:
-    """Ask every actor where it stands, and prove store, log and a fresh client against it; gives heads and differences."""
-    operator, host = role_settings(site.data, "operator"), role_settings(site.data, "host")
-    heads, differences = [], []
-    async with desk(operator) as asking:
+async def heads_of(site: Site, weddings: Sequence[str], within_seconds: float) -> tuple[list[Heads], list[str]]:
+    """Ask every actor where it stands; gives heads, and an offence for each that does not answer in time."""
+    heads, offences = [], []
+    async with desk(role_settings(site.data, "operator")) as asking:
+        ends = asyncio.get_running_loop().time() + within_seconds
         for wedding in weddings:
-            live = await _standing(asking, wedding)
+            live = await _standing(asking, wedding, ends)
             if live is None:
-                differences.append(f"proof: {wedding} is unknown to its actor")
-                continue
-            heads.append(Heads(wedding, ACTOR, dict(live.channels)))
-            proofs = await prove_stored_and_log(wedding, live, host)
-            proofs.append(await prove_fresh_client(wedding, asking, CommandSite.of(site.data)))
-            differences += [f"proof: {wedding}: {each}" for proof in proofs for each in proof.differences]
-    return heads, differences
+                offences.append(f"proof: {wedding} has no actor that answers within {within_seconds:g} s")
+            else:
+                heads.append(Heads(wedding, ACTOR, dict(live.channels)))
+    return heads, offences
 
 
-async def _standing(asking: Desk, wedding: str) -> Standing | None:
-    async with asyncio.timeout(ACTOR_WITHIN_SECONDS):
-        while True:
+async def _standing(asking: Desk, wedding: str, ends: float) -> Standing | None:
+    while True:
+        try:
+            return await asking.standing(wedding)
+        except (NoAnswer, StoreError):
+            if asyncio.get_running_loop().time() > ends:
+                return None
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+
+def moved(before: Iterable[Heads], after: Iterable[Heads], what: str) -> list[str]:
+    """INV2: at rest every actor comes to the same sequence and digest again, whoever folds from whatever is stored."""
+    later = {heads.wedding: heads.channels for heads in after}
+    return [
+        f"apart: after {what} {heads.wedding} {channel} is at {later[heads.wedding].get(channel)}, before at {head}"
+        for heads in before
+        if heads.wedding in later
+        for channel, head in heads.channels.items()
+        if _is_other(head, later[heads.wedding].get(channel))
+    ]
+
+
+def _is_other(before: tuple[int, str], after: tuple[int, str] | None) -> bool:
+    # A timer may have fired meanwhile: a higher sequence is no offence.
+    return after is None or after[0] < before[0] or (after[0] == before[0] and after[1] != before[1])
+
+
+async def proofs_of(site: Site, actors: Sequence[Heads]) -> list[str]:
+    """Make the proofs of `wedsync verify` for every wedding: store, log and a fresh client against the actor."""
+    host, differences = role_settings(site.data, "host"), []
+    async with desk(role_settings(site.data, "operator")) as asking:
+        for wedding in [heads.wedding for heads in actors]:
             try:
-                return await asking.standing(wedding)
-            except NoAnswer:
-                continue
+                live = await asking.standing(wedding)
+                if live is None:
+                    differences.append(f"proof: {wedding} is unknown to its actor")
+                    continue
+                proofs = await prove_stored_and_log(wedding, live, host)
+                proofs.append(await prove_fresh_client(wedding, asking, CommandSite.of(site.data)))
+                differences += [f"proof: {wedding}: {each}" for proof in proofs for each in proof.differences]
+            except (StoreError, CommandError, ClientError) as error:
+                differences.append(f"proof: {wedding} cannot be proved: {type(error).__name__} {error}")
+    return differences
+
+
+async def until_intake_is_empty(site: Site, within_seconds: float) -> None:
+    """Return when a gateway has taken everything that integrators published; what stays is found as lost or unanswered."""
+    settings = role_settings(site.data, "host")
+    bus = await Bus.connect(
+        settings.nats_url.get_secret_value(),
+        user=settings.nats_user,
+        password=settings.nats_password.get_secret_value(),
+        name="wedsync-soak",
+        inbox_prefix=inbox_prefix("host"),
+    )
+    try:
+        async with asyncio.timeout(within_seconds):
+            while (await bus.js_request(f"STREAM.INFO.{INTAKE_STREAM}"))["state"]["messages"]:  # noqa: ASYNC110  # a server's figure
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+    except (StoreError, TimeoutError):
+        return
+    finally:
+        await bus.close()

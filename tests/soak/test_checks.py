@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from bench.soak.checks import everything
 from bench.soak.history import Entry, Heads, Kind, Stored
+from bench.soak.stored import moved
 
 WEDDING = "w1"
 CHANNEL = "tasks.team"
@@ -17,7 +18,7 @@ def entry(time: float, client: str, kind: Kind, mark: str = "", op: str = "", se
 
 
 def stored(number: int, op: str, mark: str) -> Stored:
-    return Stored(WEDDING, 100 + number, op, "amara", True, {CHANNEL: number}, (mark,))
+    return Stored(WEDDING, 100 + number, op, "amara", True, {CHANNEL: number}, {mark: (CHANNEL,)})
 
 
 def heads(client: str, digest: str = "d2", sequence: int = 2) -> Heads:
@@ -76,13 +77,13 @@ def test_inv1_a_refused_op_that_changed_the_wedding_is_reported() -> None:
 
 def test_inv1_an_op_that_is_decided_twice_is_reported() -> None:
     """One decision for each op of an author."""
-    again = replace(STORED[1], position=103, sequences={}, marks=())
+    again = replace(STORED[1], position=103, sequences={}, marks={})
     assert kinds(decisions=[*STORED, again]) == {"twice"}
 
 
 def test_inv1_a_text_that_is_applied_under_two_numbers_is_reported() -> None:
     """An op that was sent again under another number and taken twice is found by what it wrote."""
-    again = Stored(WEDDING, 103, "d:2", "amara", True, {CHANNEL: 3}, ("m2",))
+    again = Stored(WEDDING, 103, "d:2", "amara", True, {CHANNEL: 3}, {"m2": (CHANNEL,)})
     assert kinds(decisions=[*STORED, again]) == {"twice"}
 
 
@@ -150,3 +151,19 @@ def test_inv1_an_op_without_an_answer_is_reported() -> None:
 def test_inv1_an_op_of_which_nothing_more_was_heard_is_reported() -> None:
     """Who still waits when the run ends has no answer either: an entrance that is dead for good is no silence."""
     assert kinds([*HISTORY, entry(9.0, "florist", "invoke", "m9")]) == {"unanswered"}
+
+
+def test_inv5_an_event_for_somebody_without_the_right_is_reported() -> None:
+    """Bytes of a channel go to those who may read it."""
+    watching = Entry(9.0, WEDDING, "watcher eve", "event", op="c:1", channel=CHANNEL, sequence=1, person="eve")
+    assert kinds([*HISTORY, watching]) == {"unreadable"}
+
+
+def test_inv2_another_digest_after_a_start_is_reported() -> None:
+    """Whoever folds comes to the same; later sequences are somebody's new op, earlier ones a loss."""
+    before = [heads("the actor")]
+    assert moved(before, [heads("the actor")], "a start") == []
+    assert moved(before, [heads("the actor", "d3", 3)], "a start") == []
+    assert len(moved(before, [heads("the actor", "other")], "a start")) == 1
+    assert len(moved(before, [heads("the actor", sequence=1)], "a start")) == 1
+    assert len(moved(before, [Heads(WEDDING, "the actor", {})], "a start")) == 1
