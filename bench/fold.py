@@ -16,6 +16,7 @@ from actors.contract.envelopes import Envelope, envelope_of
 from actors.contract.ops import LogEntry, Op, Target
 from actors.domain.decide import Meta, decide
 from actors.domain.evolve import evolve
+from actors.domain.rules import NEWEST
 from actors.domain.state import WeddingState, new_state
 
 WEDDING = "fold-bench"
@@ -52,7 +53,7 @@ def fill(state: WeddingState) -> int:
         entry_of(number, "insert", Target("timeline", f"item-{number}"), dict(_ITEM), {}) for number in range(2, ITEMS + 2)
     ]
     for number, entry in enumerate(entries, start=1):
-        decision = decide(state, entry, Meta(WEDDING, "amara", number, START_MS))
+        decision = decide(state, entry, Meta(WEDDING, "amara", number, START_MS, NEWEST))
         assert isinstance(decision, Decision)
         evolve(state, decision)
     return len(entries)
@@ -77,7 +78,7 @@ def run(ops: int) -> dict[str, float]:
         marks = [perf_counter()]
         entry = decode(message)
         marks.append(perf_counter())
-        decision = decide(state, entry, Meta(WEDDING, "amara", number, START_MS + number))
+        decision = decide(state, entry, Meta(WEDDING, "amara", number, START_MS + number, NEWEST))
         marks.append(perf_counter())
         assert isinstance(decision, Decision)
         evolve(state, decision)

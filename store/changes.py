@@ -15,6 +15,7 @@ from store.day_partitions import DAYS_AHEAD, create_ahead
 from store.errors import GenerationChanged
 from store.outbox import OutboxRow
 from store.postgres import Database
+from store.rules import MarkerRow
 
 #: The client under which ops that came over NATS are decided; they have no numbers.
 _INTAKE_CLIENT = "intake"
@@ -53,6 +54,11 @@ WITH locked AS (
   WHERE o.partition IN (SELECT partition FROM moved)
   ORDER BY o.ordinal
   ON CONFLICT (id) DO NOTHING
+), marked AS (
+  INSERT INTO rules_markers (partition, position, version)
+  SELECT m.partition, m.position, m.version FROM unnest($19::int[], $20::bigint[], $21::int[]) AS m(partition, position, version)
+  WHERE m.partition IN (SELECT partition FROM moved)
+  ON CONFLICT (partition, position) DO NOTHING
 )
 SELECT locked.partition, locked.position, moved.partition IS NOT NULL AS moved FROM locked LEFT JOIN moved USING (partition)
 """
@@ -64,8 +70,9 @@ async def flush(
     moves: Mapping[int, tuple[int, int]],
     rows: Sequence[Row],
     outbox: Sequence[OutboxRow] = (),
+    markers: Sequence[MarkerRow] = (),
 ) -> dict[int, int]:
-    """Move checkpoints {partition: (old, new)} and write the rows and outbox rows of the partitions that moved.
+    """Move checkpoints {partition: (old, new)} and write the rows, outbox rows and rules markers of those that moved.
 
     One transaction. Returns {partition: stored position} of those that did not move, since another host was first.
     Raises GenerationChanged, StoreUnavailable.
@@ -74,7 +81,9 @@ async def flush(
     checkpoint_columns = _columns([(partition, old, new) for partition, (old, new) in moves.items()], 3)
     block_columns = _columns([_block(row) for row in rows], 10)
     async with database.connection() as connection:
-        found = await connection.fetch(_FLUSH, generation, *checkpoint_columns, *block_columns, *_columns(outbox, 4))
+        found = await connection.fetch(
+            _FLUSH, generation, *checkpoint_columns, *block_columns, *_columns(outbox, 4), *_columns(markers, 3)
+        )
     if len(found) < len(moves):
         raise GenerationChanged
     return {row["partition"]: row["position"] for row in found if not row["moved"]}

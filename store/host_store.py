@@ -6,11 +6,12 @@ Every method is one function of this package under the generation of the log tha
 from collections.abc import Mapping, Sequence
 
 from actors.contract.decisions import Decision
-from store import changes, outbox, snapshots
+from store import changes, outbox, rules, snapshots
 from store.changes import Row
 from store.event_projector import EventProjector
 from store.outbox import OutboxRow
 from store.postgres import Database
+from store.rules import MarkerRow
 from store.snapshots import SnapshotRow
 from store.streams import LogIdentity
 
@@ -27,9 +28,18 @@ class HostStore:
         return await changes.checkpoints(self._database, self._identity.generation, self._identity.partitions)
 
     async def flush(
-        self, moves: Mapping[int, tuple[int, int]], rows: Sequence[Row], outbox: Sequence[OutboxRow]
+        self,
+        moves: Mapping[int, tuple[int, int]],
+        rows: Sequence[Row],
+        outbox: Sequence[OutboxRow],
+        markers: Sequence[MarkerRow],
     ) -> dict[int, int]:
-        return await changes.flush(self._database, self._identity.generation, moves, rows, outbox)
+        return await changes.flush(self._database, self._identity.generation, moves, rows, outbox, markers)
+
+    async def rules_markers(self, begin_with: int) -> dict[int, list[tuple[int, int]]]:
+        partitions = range(self._identity.partitions)
+        await rules.begin_with(self._database, partitions, begin_with)
+        return await rules.markers(self._database, partitions)
 
     async def read_after(self, kind: str, identifier: str, rev: int, *, limit_decisions: int) -> list[Decision]:
         return await changes.read_after(self._database, kind, identifier, rev, limit_decisions=limit_decisions)

@@ -17,6 +17,8 @@ INTAKE_OP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")
 SERVICE_PRINCIPALS: Final = frozenset({"operator", "import"})
 #: Whose ops the firings of timers are. A leading `_` is in no token, so nobody else can have such a name.
 TIMER_PRINCIPAL: Final = "_timer"
+#: Under which rules markers and skips stand in the log.
+RULES_PRINCIPAL: Final = "_rules"
 RESERVED_IDS: Final = SERVICE_PRINCIPALS | {"couple", "everyone", "team", "core", "family"}
 
 _OFFSET, _PRIME, _MASK = 0x811C9DC5, 0x01000193, 0xFFFFFFFF

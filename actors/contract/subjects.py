@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from actors.contract.ids import partition_of
+from actors.contract.ids import RULES_PRINCIPAL, partition_of
 
 LOG_STREAM_PREFIX: Final = "LOG_"
 INTAKE_STREAM: Final = "INTAKE"
@@ -12,6 +12,8 @@ INTAKE_FILTER: Final = "wedding.*.op.*"
 DEAD_FILTER: Final = "wedsync.dead.>"
 WEDDING: Final = "w"
 VENDOR: Final = "v"
+#: What stands in a partition for all of its actors (actors.contract.markers).
+MARKER: Final = "m"
 
 
 class LogAddress(NamedTuple):
@@ -40,6 +42,11 @@ def parse_log_subject(subject: str) -> LogAddress:
 def log_filter(region: str, partition: int | None = None) -> str:
     """The subjects of one partition's ops, or of all."""
     return f"log.{region}.>" if partition is None else f"log.{region}.{partition}.>"
+
+
+def marker_subject(region: str, partition: int | str, verb: str) -> str:
+    """`log.<region>.<p>.m.<verb>._rules`: a marker of one partition; "*" for all."""
+    return f"log.{region}.{partition}.{MARKER}.{verb}.{RULES_PRINCIPAL}"
 
 
 def log_stream(index: int) -> str:

@@ -26,12 +26,17 @@ _NEW_CHANNEL: Final = ChannelState()
 
 
 class Meta(NamedTuple):
-    """What the log says about an op: wedding and author from the subject, stream position and time from the server."""
+    """What the log says about an op: wedding and author from the subject, stream position and time from the server.
+
+    `rules` is the version in force at the position; `skipped` says that the op has killed processes and is not decided again.
+    """
 
     wedding: str
     principal: str
     position: int
     timestamp_ms: int
+    rules: int
+    skipped: bool = False
 
 
 def decide(state: WeddingState, entry: LogEntry, meta: Meta) -> Decision | Answer:
@@ -41,7 +46,7 @@ def decide(state: WeddingState, entry: LogEntry, meta: Meta) -> Decision | Answe
     if isinstance(turn, Answer):
         return turn
     try:
-        rights, plan = _judge(state, entry.op, meta.principal)
+        rights, plan = _judge(state, entry.op, meta)
     except BadOp as error:
         return _decision(state, entry, meta, turn, refusal(error.code, error.message, error.remedy))
     except Refused as error:
@@ -53,19 +58,26 @@ def decide(state: WeddingState, entry: LogEntry, meta: Meta) -> Decision | Answe
 def decide_safely(state: WeddingState, entry: LogEntry, meta: Meta) -> tuple[Decision | Answer, Exception | None]:
     """Decide; an ordinary exception becomes a decision too: `internal_error`, nothing changed, the op's number consumed.
 
-    Returns the exception beside it, so that the runtime can report it and keep a copy of the op.
+    So does an op that is skipped. Returns the exception beside it, so that the runtime can report it and keep a copy of the op.
     """
+    if meta.skipped:
+        return _refused_as_fault(state, entry, meta), None
     try:
         return decide(state, entry, meta), None
     except Exception as error:
-        turn = take_turn(state, entry, meta.principal, meta.position, max(meta.timestamp_ms, state.now_ms))
-        if isinstance(turn, Answer):
-            return turn, error
-        return _decision(state, entry, meta, turn, refusal("internal_error")), error
+        return _refused_as_fault(state, entry, meta), error
 
 
-def _judge(state: WeddingState, op: Op, principal: str) -> tuple[Rights, Plan]:
+def _refused_as_fault(state: WeddingState, entry: LogEntry, meta: Meta) -> Decision | Answer:
+    turn = take_turn(state, entry, meta.principal, meta.position, max(meta.timestamp_ms, state.now_ms))
+    if isinstance(turn, Answer):
+        return turn
+    return _decision(state, entry, meta, turn, refusal("internal_error"))
+
+
+def _judge(state: WeddingState, op: Op, meta: Meta) -> tuple[Rights, Plan]:
     """Return the author's rights and what the op does; raises BadOp or Refused."""
+    principal = meta.principal
     creates = op.action == "insert" and op.target.collection == "wedding"
     role = role_of(state, principal)
     if not exists(state):
@@ -77,7 +89,7 @@ def _judge(state: WeddingState, op: Op, principal: str) -> tuple[Rights, Plan]:
     check_op(op, state.id)
     rights = rights_for(principal, role)
     _require_honest_base(state, op, rights)
-    return rights, verb_of(op.target.collection, op.action)(Request(state, op, principal, role, rights))
+    return rights, verb_of(meta.rules, op.target.collection, op.action)(Request(state, op, principal, role, rights))
 
 
 def _require_honest_base(state: WeddingState, op: Op, rights: Rights) -> None:

@@ -1,24 +1,35 @@
-"""Which rules govern which collection: the one table through which `decide` reaches the sections.
+"""Which rules govern which collection: one table per version of the rules, through which `decide` reaches the sections.
 
-A section that has something of its own to say gets a file (see wedding, messages) and its line here; all others follow `items`.
+A change of a rule that could decide an op of some log otherwise is a new version: a new line in `RULES`, made of the one before.
+An old line is never changed, since `verify` decides the past with the rules of its time. A version takes effect at its marker in
+each partition (design D1, docs/operations.md). A section that has something of its own to say gets a file and its line here.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from actors.domain import items, messages, wedding
+from actors.domain import items, messages, people, wedding
 from actors.domain.items import Plan, Request
 
 Verb = Callable[[Request], Plan]
+#: What each action means, by collection.
+Rules = Mapping[str, Mapping[str, Verb]]
 
 _ITEM_VERBS: Final[dict[str, Verb]] = {"insert": items.insert, "update": items.update, "delete": items.delete, "move": items.move}
 
-_SECTIONS: Final[dict[str, Mapping[str, Verb]]] = {
+_FIRST: Final[Rules] = {
     "wedding": _ITEM_VERBS | {"insert": wedding.insert},
     "inbox": _ITEM_VERBS | {"insert": messages.insert_into_inbox},
 }
+#: A wedding keeps somebody who may manage it (rule M1).
+_SECOND: Final[Rules] = {**_FIRST, "people": _ITEM_VERBS | {"update": people.update, "delete": people.delete}}
+
+#: Every version that this build can decide with.
+RULES: Final[Mapping[int, Rules]] = {1: _FIRST, 2: _SECOND}
+#: What a new installation begins with.
+NEWEST: Final = max(RULES)
 
 
-def verb_of(collection: str, action: str) -> Verb:
-    """Return what an action means for a collection; both have passed `check_op`."""
-    return _SECTIONS.get(collection, _ITEM_VERBS)[action]
+def verb_of(version: int, collection: str, action: str) -> Verb:
+    """Return what an action means for a collection; both have passed `check_op`, and the version is one of `RULES`."""
+    return RULES[version].get(collection, _ITEM_VERBS)[action]

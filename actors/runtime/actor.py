@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.contract.decisions import Answer, Decision
 from actors.contract.subjects import WEDDING, fan_subject
-from actors.domain.decide import Meta, decide_safely
+from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
 from actors.domain.state import WeddingState, exists
 from actors.runtime.errors import IllegalStep
@@ -119,8 +119,7 @@ class Actor:
         partition = self.partition
         if message.position <= state.position:
             return []
-        meta = Meta(self.wedding, message.principal, message.position, message.timestamp_ms)
-        outcome, fault = decide_safely(state, message.entry, meta)
+        outcome, fault = decide_safely(state, message.entry, partition.directives.meta_of(message))
         if fault is not None:
             partition.report_fault(message, fault)
         if isinstance(outcome, Answer):

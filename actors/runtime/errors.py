@@ -5,6 +5,8 @@ What clients meet are outcomes of the contract, never these. Raised by the runti
 
 from typing import ClassVar
 
+from actors.domain.rules import RULES
+
 
 class HostError(Exception):
     """The host cannot go on; see its log for what came before, and start it again."""
@@ -49,3 +51,19 @@ class NotRemembered(HostError):
     """What was asked for is further back than is kept; take the whole state instead."""
 
     code = "not_remembered"
+
+
+class RulesUnknown(HostError):
+    """The log asks for a version of the rules that this build does not know; install the release that has it on this host."""
+
+    code = "rules_unknown"
+
+    def __init__(self, version: int, position: int) -> None:
+        """Keep the version and the position of its marker."""
+        known = ", ".join(map(str, sorted(RULES)))
+        super().__init__(
+            f"From position {position} on version {version} of the rules is in force, and this build knows {known}; "
+            "install the release that has it."
+        )
+        self.version = version
+        self.position = position

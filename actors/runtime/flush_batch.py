@@ -14,6 +14,7 @@ from actors.runtime.partition import Partition
 from config.settings import Settings
 from store.changes import Row
 from store.outbox import OutboxRow
+from store.rules import MarkerRow
 from store.snapshots import SnapshotRow
 
 #: A flush after an outage is cut into pieces of so many decisions.
@@ -29,12 +30,13 @@ class Batch(NamedTuple):
     moves: dict[int, tuple[int, int]]
     rows: list[Row]
     outbox: list[OutboxRow]
+    markers: list[MarkerRow]
     snapshots: list[tuple[Actor, SnapshotRow]]
 
 
 def capture(partitions: Iterable[Partition], settings: Settings, now: float, *, whole: bool = False) -> Batch:
     """Take what is to be stored now; idle partitions join when it is their time, or with `whole` at once."""
-    batch = Batch([], {}, [], [], [])
+    batch = Batch([], {}, [], [], [], [])
     room = MAX_DECISIONS
     for partition in partitions:
         idle_seconds = 0.0 if whole else settings.idle_checkpoint_seconds
@@ -46,6 +48,7 @@ def capture(partitions: Iterable[Partition], settings: Settings, now: float, *, 
         if upto > partition.checkpoint:
             batch.partitions.append(partition)
             batch.moves[partition.number] = (partition.checkpoint, upto)
+            batch.markers.extend(partition.markers_between(partition.checkpoint, upto))
             room -= _add_decisions(batch, partition, upto, settings)
     return batch
 

@@ -65,7 +65,7 @@ class Flusher:
             batch = capture(self._partitions.values(), self._resources.settings, self._resources.now(), whole=whole)
             if not batch.moves:
                 return False
-            refused = await self._resources.store.flush(batch.moves, batch.rows, batch.outbox)
+            refused = await self._resources.store.flush(batch.moves, batch.rows, batch.outbox, batch.markers)
             self._take_note(batch, refused)
             await self._write_snapshots(batch)
             if batch.outbox:

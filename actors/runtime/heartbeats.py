@@ -11,6 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from actors.contract.subjects import members_subject
+from actors.domain.rules import NEWEST
 from actors.runtime.membership import Heartbeat, Members
 from actors.runtime.ports import Bus, Subscription
 from config.settings import Settings
@@ -29,7 +30,7 @@ class Heartbeats:
         self._now = now
         self._subject = members_subject(settings.region)
         self._interval_seconds = settings.heartbeat_interval_seconds
-        self._own = Heartbeat(settings.host_id, boot)
+        self._own = Heartbeat(settings.host_id, boot, rules=NEWEST)
         self._members = Members(settings.host_id, settings.member_timeout_seconds)
         self._subscription: Subscription | None = None
         self._has_left = False

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import structlog
 
+from actors.domain.rules import NEWEST
 from actors.runtime.buffer import FlushBuffer, Mailbox
 from actors.runtime.counters import Counters
 from actors.runtime.dead_letters import DeadLetters
@@ -168,7 +169,9 @@ class Host:
             **self.counters.as_dict(),
             "host": self.settings.host_id,
             "generation": self._identity.generation,
+            "rules_known": NEWEST,
             "partitions": len(partitions),
+            "halted_partitions": sum(partition.halted_at is not None for partition in partitions),
             "awake_actors": sum(len(partition.actors) for partition in partitions),
             "read_position": max((partition.position for partition in partitions), default=0),
             "lowest_checkpoint": min((partition.checkpoint for partition in partitions), default=0),

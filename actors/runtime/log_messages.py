@@ -4,8 +4,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from actors.contract.markers import Directive, decode_directive
 from actors.contract.ops import LogEntry
-from actors.contract.subjects import WEDDING, parse_log_subject
+from actors.contract.subjects import MARKER, WEDDING, parse_log_subject
 from actors.runtime.errors import HostError
 
 _decode: Final = msgspec.json.Decoder(LogEntry).decode
@@ -23,16 +24,26 @@ class LogMessage(NamedTuple):
     size: int
 
 
+class Marker(NamedTuple):
+    """A message about a whole partition: how its ops are decided (actors.runtime.directives)."""
+
+    position: int
+    partition: int
+    directive: Directive
+
+
 class Undecodable(HostError):
     """This message of the log is no op that this version knows; it consumes nothing and goes to the dead letters."""
 
     code = "undecodable"
 
 
-def decode_message(position: int, timestamp_ms: int, subject: str, data: bytes) -> LogMessage:
+def decode_message(position: int, timestamp_ms: int, subject: str, data: bytes) -> LogMessage | Marker:
     """Take a log message apart; raises Undecodable."""
     try:
         address = parse_log_subject(subject)
+        if address.kind == MARKER:
+            return Marker(position, address.partition, decode_directive(data))
         entry = _decode(data)
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise Undecodable(str(error)) from error

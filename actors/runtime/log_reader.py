@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from actors.contract.subjects import log_filter
-from actors.runtime.log_messages import Undecodable, decode_message
+from actors.runtime.log_messages import Marker, Undecodable, decode_message
 from actors.runtime.partition import Partition
 from actors.runtime.publish import send
 from actors.runtime.resources import Background, Resources
@@ -60,7 +60,10 @@ class Reader:
             self._report_undecodable(position, subject, data, error)
             return
         partition = self._partitions.get(message.partition)
-        if partition is None or position <= partition.read_before:
+        if partition is None or position <= partition.read_before or partition.halted_at is not None:
+            return
+        if isinstance(message, Marker):
+            partition.obey(message)
             return
         if self._resources.mailbox.is_full:
             await self._wait_for_room(position)

@@ -8,12 +8,16 @@ import msgspec
 
 
 class Heartbeat(msgspec.Struct, frozen=True, array_like=True):
-    """One sign of life; `boot` tells two lives of one host apart. `joining` asks the others to beat at once."""
+    """One sign of life; `boot` tells two lives of one host apart. `joining` asks the others to beat at once.
+
+    `rules` is the newest version of the rules that its build knows; builds that do not say so know the first.
+    """
 
     host: str
     boot: str
     joining: bool = False
     leaving: bool = False
+    rules: int = 1
 
 
 class Members:

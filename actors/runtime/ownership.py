@@ -10,8 +10,10 @@ from collections.abc import Iterable
 import structlog
 
 from actors.contract.subjects import log_stream
+from actors.domain.rules import NEWEST
 from actors.runtime.activation import Waker
-from actors.runtime.errors import LogLost
+from actors.runtime.directives import Directives
+from actors.runtime.errors import LogLost, RulesUnknown
 from actors.runtime.log_reader import Reader
 from actors.runtime.look_ups import LookUps
 from actors.runtime.partition import Partition
@@ -38,15 +40,25 @@ class Ownership:
         resources = self._resources
         checkpoints = await resources.store.checkpoints()
         by_stream = self._by_stream(numbers)
+        markers = await resources.store.rules_markers(begin_with=NEWEST)
         taken = []
         for stream, members in by_stream.items():
             first, last = await resources.log.positions(log_stream(stream))
             for number in members:
                 require_log(number, checkpoints[number], first, last)
-                taken.append(Partition(resources, self._waker, self._look_ups, number, checkpoints[number], last))
+                taken.append(self._partition(number, checkpoints[number], last, markers[number]))
         self.partitions.update({partition.number: partition for partition in taken})
         await self._read_anew(by_stream)
         log.info("partitions_taken", count=len(taken), owned=len(self.partitions))
+
+    def _partition(self, number: int, checkpoint: int, serve_from: int, markers: list[tuple[int, int]]) -> Partition:
+        """Make a partition that decides with the rules in force at its checkpoint, or not at all when they are not known here."""
+        try:
+            return Partition(self._resources, self._waker, self._look_ups, number, checkpoint, serve_from, Directives(markers))
+        except RulesUnknown as error:
+            partition = Partition(self._resources, self._waker, self._look_ups, number, checkpoint, serve_from, Directives())
+            partition.halt(error)
+            return partition
 
     async def give_up(self, numbers: Iterable[int]) -> None:
         """Stop owning these partitions; nothing of them is kept."""

@@ -15,10 +15,12 @@ from actors.contract.decisions import Answer, Decision
 from actors.contract.subjects import WEDDING, log_subject
 from actors.runtime.activation import Waker
 from actors.runtime.actor import Actor, Lifecycle, Unflushed
-from actors.runtime.errors import NotOwned, StillWaking, StoreWentBack
-from actors.runtime.log_messages import LogMessage
+from actors.runtime.directives import Directives
+from actors.runtime.errors import NotOwned, RulesUnknown, StillWaking, StoreWentBack
+from actors.runtime.log_messages import LogMessage, Marker
 from actors.runtime.publish import Publication
 from actors.runtime.resources import Resources
+from store.rules import MarkerRow
 
 if TYPE_CHECKING:
     from actors.runtime.log_reader import Reader
@@ -33,7 +35,14 @@ class Partition:
     """See the module. `read_before` is how far the log was read before the reader of today began."""
 
     def __init__(
-        self, resources: Resources, waker: Waker, look_ups: "LookUps", number: int, checkpoint: int, serve_from: int
+        self,
+        resources: Resources,
+        waker: Waker,
+        look_ups: "LookUps",
+        number: int,
+        checkpoint: int,
+        serve_from: int,
+        directives: Directives,
     ) -> None:
         self.resources = resources
         self.publisher = resources.publisher
@@ -50,6 +59,10 @@ class Partition:
         #: Up to here decisions were thrown away and must come from a silent fold.
         self.gap_end = checkpoint
         self.reader: Reader | None = None
+        #: With which rules each op is decided.
+        self.directives = directives
+        #: The first position that this build cannot decide, since it does not know the rules.
+        self.halted_at: int | None = None
         self.is_dropped = False
         self.actors: dict[str, Actor] = {}
         #: Actors with ops that wait behind their activation.
@@ -64,7 +77,7 @@ class Partition:
     @property
     def position(self) -> int:
         """How far every op was handed to its actor or its queue."""
-        return self.read_before if self.reader is None else max(self.read_before, self.reader.position)
+        return self._decidable(self.read_before if self.reader is None else max(self.read_before, self.reader.position))
 
     @property
     def settled(self) -> int:
@@ -82,6 +95,21 @@ class Partition:
     @property
     def has_gap(self) -> bool:
         return self.gap_end > self.checkpoint
+
+    def obey(self, marker: Marker) -> None:
+        """Decide what follows as the marker says; a version that this build does not know halts the partition."""
+        try:
+            self.directives.obey(marker)
+        except RulesUnknown as error:
+            self.halt(error)
+
+    def halt(self, error: RulesUnknown) -> None:
+        """Decide nothing more, since it would be with rules of another time; other partitions go on."""
+        self.halted_at = max(error.position, self.checkpoint + 1)
+        log.critical("partition_halted", partition=self.number, code=error.code, error=str(error))
+
+    def _decidable(self, position: int) -> int:
+        return position if self.halted_at is None else min(position, self.halted_at - 1)
 
     def deliver(self, message: LogMessage) -> list[Publication]:
         """Fold the op at once when its wedding is awake, else queue it behind the activation; returns what to send."""
@@ -161,6 +189,10 @@ class Partition:
             self.changed.pop(actor, None)
             self.changed[actor] = actor.used_at
 
+    def markers_between(self, old: int, new: int) -> list[MarkerRow]:
+        """Return what a flush from `old` to `new` stores of the rules."""
+        return [MarkerRow(self.number, *marker) for marker in self.directives.between(old, new)]
+
     def settle(self, old: int, new: int, refused: Mapping[int, int]) -> None:
         """Take note of a flush from `old` to `new`; raises StoreWentBack when less is stored than before."""
         stored = refused.get(self.number, new)
@@ -180,7 +212,7 @@ class Partition:
 
     def throw_away(self) -> None:
         """Drop every unflushed decision; a silent fold writes them later (design D7)."""
-        read = self.position if self.reader is None else max(self.position, self.reader.received)
+        read = self.position if self.reader is None else self._decidable(max(self.position, self.reader.received))
         decided = max((actor.unflushed[-1].decision.position for actor in self.dirty), default=0)
         self.gap_end = max(self.gap_end, read, decided)
         for actor in self.dirty:

@@ -11,6 +11,7 @@ from actors.contract.decisions import Decision
 from store.bus import Handler
 from store.changes import Row
 from store.outbox import OutboxRow
+from store.rules import MarkerRow
 from store.snapshots import SnapshotRow
 
 #: (position, log time in Unix milliseconds, subject, data)
@@ -25,11 +26,22 @@ class Store(Protocol):
         ...
 
     async def flush(
-        self, moves: Mapping[int, tuple[int, int]], rows: Sequence[Row], outbox: Sequence[OutboxRow]
+        self,
+        moves: Mapping[int, tuple[int, int]],
+        rows: Sequence[Row],
+        outbox: Sequence[OutboxRow],
+        markers: Sequence[MarkerRow],
     ) -> dict[int, int]:
         """Store in one transaction what belongs to the checkpoints that move from old to new.
 
         Returns the stored positions of those that did not, since another host was first. Raises GenerationChanged.
+        """
+        ...
+
+    async def rules_markers(self, begin_with: int) -> dict[int, list[tuple[int, int]]]:
+        """Return the rules markers (position, version) of every partition up to its checkpoint, ascending.
+
+        A partition without any begins with the version given, at position 0; the first host to say so decides.
         """
         ...
 

@@ -14,7 +14,7 @@ import structlog
 
 from actors.contract.decisions import Decision
 from actors.contract.subjects import WEDDING, log_filter, log_stream
-from actors.domain.decide import Meta, decide_safely
+from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
 from actors.domain.state import WeddingState
 from actors.runtime.activation import load
@@ -65,7 +65,10 @@ class SilentFold:
     async def _on_message(self, position: int, timestamp_ms: int, subject: str, data: bytes) -> None:
         # What cannot be decoded was reported by the live reader.
         with suppress(Undecodable):
-            await self._messages.put(decode_message(position, timestamp_ms, subject, data))
+            message = decode_message(position, timestamp_ms, subject, data)
+            # The markers up to the ends of the gaps were obeyed when the live reader met them.
+            if isinstance(message, LogMessage):
+                await self._messages.put(message)
 
     def _on_broken(self, error: Exception) -> None:
         self._broken = error
@@ -101,7 +104,7 @@ class SilentFold:
             self._states[message.wedding] = state
         if message.position <= state.position:
             return
-        meta = Meta(message.wedding, message.principal, message.position, message.timestamp_ms)
+        meta = self._partitions[message.partition].directives.meta_of(message)
         outcome, _ = decide_safely(state, message.entry, meta)
         if isinstance(outcome, Decision):
             evolve(state, outcome)
@@ -123,7 +126,8 @@ class SilentFold:
                 for row in rows
                 for effect in outbox_rows(settings.region, settings.partitions, row.partition, row.id, row.decisions)
             ]
-            refused = await self._resources.store.flush(moves, rows, effects)
+            markers = [marker for number, move in moves.items() for marker in self._partitions[number].markers_between(*move)]
+            refused = await self._resources.store.flush(moves, rows, effects, markers)
             for number, (old, new) in moves.items():
                 self._partitions[number].settle(old, new, refused)
             moves = {number: move for number, move in self._moves(upto).items() if number in refused}

@@ -73,6 +73,8 @@ _GATEWAY = Permissions(
         "$JS.API.CONSUMER.RESET.INTAKE.*",
         "$JS.ACK.INTAKE.>",
     ),
+    # Markers say how everybody's ops are decided.
+    deny_publish=("log.*.*.m.>",),
     subscribe=(
         "_INBOX_gateway.>",
         "fan.>",

@@ -15,6 +15,7 @@ from actors.contract.ops import LogEntry
 from actors.domain import snapshot_form, views
 from actors.domain.decide import Meta, decide_safely
 from actors.domain.evolve import evolve
+from actors.domain.rules import NEWEST
 from actors.domain.state import WeddingState, new_state
 from store import blocks, snapshots
 from tests.domain.write_stored_forms import FIXTURES, write
@@ -79,7 +80,7 @@ def test_inv1_a_wedding_of_the_past_knows_what_it_has_decided(stored: Stored) ->
     refusals = {(each.principal, each.op): each.refusal for each in stored.decisions}
     state = stored.from_snapshot
     for principal, _, entry in stored.expected["log"]:
-        meta = Meta(state.id, principal, state.position + 1, state.now_ms)
+        meta = Meta(state.id, principal, state.position + 1, state.now_ms, NEWEST)
         again, fault = decide_safely(state, msgspec.convert(entry, LogEntry), meta)
         assert isinstance(again, Answer), entry
         assert fault is None
@@ -93,7 +94,7 @@ def test_inv2_a_wedding_of_the_past_goes_on_deciding(stored: Stored) -> None:
         decided = []
         for number, op in enumerate(later_ops(), start=1):
             entry = LogEntry(msgspec.structs.replace(op, id=f"20270619-later00000:{number}"), "websocket")
-            decision, fault = decide_safely(state, entry, Meta(state.id, "ines", state.position + number, state.now_ms))
+            decision, fault = decide_safely(state, entry, Meta(state.id, "ines", state.position + number, state.now_ms, NEWEST))
             assert isinstance(decision, Decision)
             assert (decision.refusal, fault) == (None, None)
             evolve(state, decision)

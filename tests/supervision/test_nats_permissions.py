@@ -15,6 +15,7 @@ USERS = ("host", "gateway", "operator", "auth")
 
 PUBLISHERS = {
     "log.r0.44.w.w77.maria": "host gateway",
+    "log.r0.44.m.activate._rules": "host",
     "wedding.w77.op.operator": "operator",
     "wedding.w77.op.import": "operator",
     "wedding.w77.op.maria": "",

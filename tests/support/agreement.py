@@ -10,12 +10,13 @@ import msgspec
 from actors.contract.calls import Question
 from actors.contract.decisions import Decision
 from actors.contract.ids import partition_of
-from actors.contract.ops import LogEntry
-from actors.contract.subjects import LogAddress, call_subject, log_filter, log_stream, parse_log_subject
-from actors.domain.decide import Meta, decide_safely
+from actors.contract.subjects import call_subject, log_filter, log_stream
+from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
 from actors.domain.state import WeddingState, new_state
 from actors.domain.views import channel_heads
+from actors.runtime.directives import Directives
+from actors.runtime.log_messages import Marker, decode_message
 from bench.installation import Site
 from bench.witness import stored_decisions
 from config.supervision.roles import role_settings
@@ -57,14 +58,16 @@ async def digests_of_fresh_fold(site: Site, wedding: str) -> dict[str, str]:
     """Decide the whole log again, from nothing."""
     settings = role_settings(site.data, "operator")
     partition = partition_of(wedding, settings.partitions)
-    state = new_state(wedding)
+    state, directives = new_state(wedding), Directives()
 
     async def fold(position: int, timestamp_ms: int, subject: str, data: bytes) -> None:
-        address: LogAddress = parse_log_subject(subject)
-        if address.id != wedding:
+        message = decode_message(position, timestamp_ms, subject, data)
+        if isinstance(message, Marker):
+            directives.obey(message)
             return
-        entry = msgspec.json.decode(data, type=LogEntry)
-        outcome, _ = decide_safely(state, entry, Meta(wedding, address.principal, position, timestamp_ms))
+        if message.wedding != wedding:
+            return
+        outcome, _ = decide_safely(state, message.entry, directives.meta_of(message))
         if isinstance(outcome, Decision):
             evolve(state, outcome)
 

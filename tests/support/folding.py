@@ -11,6 +11,7 @@ from actors.contract.decisions import Answer, Decision
 from actors.contract.ops import LogEntry, Op, Source, Target
 from actors.domain.decide import Meta, decide_safely
 from actors.domain.evolve import evolve
+from actors.domain.rules import NEWEST
 from actors.domain.state import WeddingState, new_state
 
 WEDDING = "lakeside-test"
@@ -44,7 +45,9 @@ def op_of(
 class Fold:
     """One wedding's log and state. Every verb appends one op to the log and follows what the rules make of it."""
 
-    def __init__(self, wedding: str = WEDDING) -> None:
+    def __init__(self, wedding: str = WEDDING, rules: int = NEWEST) -> None:
+        #: The version of the rules that decides from the next op on.
+        self.rules = rules
         self.state: WeddingState = new_state(wedding)
         self.log: list[tuple[LogEntry, Meta]] = []
         self.decisions: list[Decision] = []
@@ -53,7 +56,7 @@ class Fold:
 
     def send(self, principal: str, op: Op, source: Source = "websocket") -> Decision | Answer:
         """Put one op into the log and fold it."""
-        entry, meta = LogEntry(op, source, "test/1"), Meta(self.state.id, principal, len(self.log) + 1, self.now_ms)
+        entry, meta = LogEntry(op, source, "test/1"), Meta(self.state.id, principal, len(self.log) + 1, self.now_ms, self.rules)
         self.log.append((entry, meta))
         outcome, _ = decide_safely(self.state, entry, meta)
         if isinstance(outcome, Decision):
@@ -84,9 +87,9 @@ class Fold:
         return self.state.items[collection][identifier].fields
 
 
-def wedding_with_members() -> Fold:
+def wedding_with_members(rules: int = NEWEST) -> Fold:
     """A wedding that `amara` created, with one member of every role."""
-    fold = Fold()
+    fold = Fold(rules=rules)
     fold.act("amara", "wedding", "insert", WEDDING, WEDDING_DATA | {"role": "couple"})
     for person, role in MEMBERS.items():
         if person != "amara":

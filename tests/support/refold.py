@@ -5,14 +5,16 @@ compares decision by decision (rules INV1 and INV2).
 """
 
 import asyncio
+from collections import defaultdict
 from typing import NamedTuple
 
 from actors.contract.decisions import Decision
 from actors.contract.subjects import WEDDING, log_filter, log_stream
-from actors.domain.decide import Meta, decide_safely
+from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
 from actors.domain.state import WeddingState, new_state
-from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
+from actors.runtime.directives import Directives
+from actors.runtime.log_messages import LogMessage, Marker, Undecodable, decode_message
 from store import changes
 from store.bus import Bus
 from store.log_consumer import LogConsumer
@@ -30,9 +32,9 @@ class Refold(NamedTuple):
     decisions: dict[str, list[Decision]]
 
 
-async def read_log(bus: Bus, stream: int = 0) -> tuple[int, list[LogMessage]]:
-    """The last position of a stream and every op that it holds."""
-    messages: list[LogMessage] = []
+async def read_log(bus: Bus, stream: int = 0) -> tuple[int, list[LogMessage | Marker]]:
+    """The last position of a stream and every op and marker that it holds."""
+    messages: list[LogMessage | Marker] = []
 
     async def take(position: int, timestamp_ms: int, subject: str, data: bytes) -> None:
         try:
@@ -49,13 +51,18 @@ async def read_log(bus: Bus, stream: int = 0) -> tuple[int, list[LogMessage]]:
 
 
 async def fold_log(bus: Bus) -> Refold:
-    """Decide every op of the log again."""
+    """Decide every op of the log again, each with the rules of its position: a skip stands in the log behind what it skips."""
     last, messages = await read_log(bus)
     fold = Refold(last, {}, {})
+    directives: defaultdict[int, Directives] = defaultdict(Directives)
+    for marker in messages:
+        if isinstance(marker, Marker):
+            directives[marker.partition].obey(marker)
     for message in messages:
+        if isinstance(message, Marker):
+            continue
         state = fold.states.setdefault(message.wedding, new_state(message.wedding))
-        meta = Meta(message.wedding, message.principal, message.position, message.timestamp_ms)
-        outcome, _ = decide_safely(state, message.entry, meta)
+        outcome, _ = decide_safely(state, message.entry, directives[message.partition].meta_of(message))
         if isinstance(outcome, Decision):
             evolve(state, outcome)
             fold.decisions.setdefault(message.wedding, []).append(outcome)

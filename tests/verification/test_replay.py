@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from actors.contract.decisions import Decision, refusal
 from actors.domain.evolve import evolve
 from actors.domain.state import new_state
+from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage
 from config.cli.verification.replay import Replay
 from tests.support.folding import Fold, op_of, wedding_with_members
@@ -17,9 +18,9 @@ def messages(fold: Fold) -> list[LogMessage]:
     return [LogMessage(meta.position, meta.timestamp_ms, 0, meta.wedding, meta.principal, entry, 0) for entry, meta in fold.log]
 
 
-def proof(fold: Fold, log: list[LogMessage], first: int = 1) -> Replay:
+def proof(fold: Fold, log: list[LogMessage], first: int = 1, directives: Directives | None = None) -> Replay:
     """Pass over the stored decisions as `verify` does."""
-    replay, state = Replay(first, log), new_state(fold.state.id)
+    replay, state = Replay(first, log, directives or Directives()), new_state(fold.state.id)
     for decision in fold.decisions:
         replay.before(state, decision)
         evolve(state, decision)
@@ -88,3 +89,22 @@ def test_a_fault_of_ours_is_no_difference() -> None:
     fold.decisions[7] = msgspec.structs.replace(decision, refusal=refusal("internal_error"))
     replay = proof(fold, messages(fold))
     assert (replay.differences, replay.faults) == ([], 1)
+
+
+def leaving(rules_after: int) -> Fold:
+    """The last two managers leave, one under version 1 of the rules and the other under `rules_after`."""
+    fold = wedding_with_members(rules=1)
+    fold.act("amara", "people", "delete", "petra")
+    fold.rules = rules_after
+    fold.act("amara", "people", "delete", "amara")
+    return fold
+
+
+def test_d1_the_past_is_decided_with_the_rules_of_its_time() -> None:
+    """With a marker between two ops `verify` decides the first by the old version and the second by the new one."""
+    fold = leaving(rules_after=2)
+    before_the_last = len(fold.log) - 1
+    honest = proof(fold, messages(fold), directives=Directives([(0, 1), (before_the_last, 2)]))
+    assert (honest.differences, honest.decided_again) == ([], len(fold.decisions))
+    by_old_rules_alone = proof(fold, messages(fold), directives=Directives([(0, 1)]))
+    assert [each.rpartition(": ")[2] for each in by_old_rules_alone.differences] == ["refusal, parts, permissions_changed"]

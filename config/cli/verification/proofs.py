@@ -41,9 +41,10 @@ async def prove_stored_and_log(wedding: str, live: Standing, host: Settings) -> 
         try:
             await _until_stored(database, wedding, live.rev)
             first, messages = await reading.log_of(bus, host, wedding)
+            directives = await reading.directives_of(database, host, wedding)
         finally:
             await bus.close()
-        fold, replay, damage = await _pass_over(database, wedding, live.rev, Replay(first, messages))
+        fold, replay, damage = await _pass_over(database, wedding, live.rev, Replay(first, messages, directives))
     finally:
         await database.close()
     snapshot = f"a snapshot at rev {fold.snapshot_rev}" if fold.snapshot_rev else "no snapshot yet"

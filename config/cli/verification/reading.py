@@ -16,10 +16,11 @@ from actors.contract.subjects import WEDDING, log_filter, log_stream
 from actors.domain.errors import SnapshotUnreadable
 from actors.domain.snapshot_form import decode
 from actors.domain.state import WeddingState
+from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
 from config.cli.errors import CommandError
 from config.settings import Settings
-from store import changes, snapshots
+from store import changes, rules, snapshots
 from store.bus import Bus
 from store.log_consumer import LogConsumer
 from store.postgres import Database
@@ -75,6 +76,12 @@ async def _decisions_after(database: Database, wedding: str, rev: int, limit: in
         raise StoredDataDamaged(what=f"the stored changes after rev {rev}", reason=error) from error
 
 
+async def directives_of(database: Database, settings: Settings, wedding: str) -> Directives:
+    """Return the rules of every stored position of the wedding's partition; raises RulesUnknown."""
+    partition = partition_of(wedding, settings.partitions)
+    return Directives((await rules.markers(database, [partition]))[partition])
+
+
 async def log_of(bus: Bus, settings: Settings, wedding: str) -> tuple[int, list[LogMessage]]:
     """Return the first position of the log and the wedding's ops in it, in order; what cannot be decoded is no op."""
     partition = partition_of(wedding, settings.partitions)
@@ -85,9 +92,11 @@ async def log_of(bus: Bus, settings: Settings, wedding: str) -> tuple[int, list[
 
     async def take(position: int, timestamp_ms: int, subject: str, data: bytes) -> None:
         try:
-            messages.append(decode_message(position, timestamp_ms, subject, data))
+            message = decode_message(position, timestamp_ms, subject, data)
         except Undecodable:
             return
+        if isinstance(message, LogMessage):
+            messages.append(message)
 
     subjects = f"{log_filter(settings.region, partition).removesuffix('>')}{WEDDING}.{wedding}.*"
     consumer = LogConsumer(bus, stream, [subjects], first - 1, take)

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import msgspec
 
 from actors.contract.decisions import Answer, Decision
-from actors.domain.decide import Meta, decide_safely
+from actors.domain.decide import decide_safely
 from actors.domain.state import WeddingState
+from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage
 
 _FAULT_OF_OURS = "internal_error"
@@ -18,10 +19,11 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Replay:
-    """The ops of one wedding in the log, in order, from the log's position `first` on."""
+    """The ops of one wedding in the log, in order, from the log's position `first` on; each decided with its position's rules."""
 
-    def __init__(self, first: int, messages: Iterable[LogMessage]) -> None:
+    def __init__(self, first: int, messages: Iterable[LogMessage], directives: Directives) -> None:
         self.first = first
+        self._directives = directives
         self.decided_again = 0
         self.answered_again = 0
         #: Ops that met a fault of ours when they were decided; deciding them again, mended, may give something else.
@@ -37,7 +39,7 @@ class Replay:
         if not self._waiting or self._waiting[0].position != decision.position:
             self.differences.append(f"log: the op {decision.op} at position {decision.position} is stored, but not in the log")
             return
-        outcome = _decide(state, self._waiting.popleft())
+        outcome = self._decide(state, self._waiting.popleft())
         if decision.refusal is not None and decision.refusal.code == _FAULT_OF_OURS:
             self.faults += 1
         elif _encode(outcome) == _encode(decision):
@@ -49,7 +51,7 @@ class Replay:
         """Check that the ops below a position for which no decision is stored decide nothing now either."""
         while self._waiting and self._waiting[0].position < position:
             message = self._waiting.popleft()
-            if isinstance(_decide(state, message), Answer):
+            if isinstance(self._decide(state, message), Answer):
                 self.answered_again += 1
             else:
                 op = message.entry.op.id
@@ -57,11 +59,9 @@ class Replay:
                     f"log: the op {op} at position {message.position} has no stored decision, but is decided now"
                 )
 
-
-def _decide(state: WeddingState, message: LogMessage) -> Decision | Answer:
-    meta = Meta(message.wedding, message.principal, message.position, message.timestamp_ms)
-    outcome, _ = decide_safely(state, message.entry, meta)
-    return outcome
+    def _decide(self, state: WeddingState, message: LogMessage) -> Decision | Answer:
+        outcome, _ = decide_safely(state, message.entry, self._directives.meta_of(message))
+        return outcome
 
 
 def _difference(outcome: Decision | Answer, stored: Decision) -> str:
