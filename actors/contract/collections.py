@@ -21,11 +21,15 @@ class Collection(NamedTuple):
     fields: Mapping[str, kinds.Check]
     required: frozenset[str]
     ordered: bool
+    #: What the server alone writes.
+    of_server: frozenset[str] = frozenset()
 
 
-def _collection(op_type: str, required: str, fields: dict[str, kinds.Check], *, ordered: bool = True) -> Collection:
+def _collection(
+    op_type: str, required: str, fields: dict[str, kinds.Check], *, ordered: bool = True, of_server: str = ""
+) -> Collection:
     known = fields | {"order": kinds.order_key} if ordered else fields
-    return Collection(op_type, known, frozenset(required.split()), ordered)
+    return Collection(op_type, known, frozenset(required.split()), ordered, frozenset(of_server.split()))
 
 
 _AUDIENCE: Final = {"audience": kinds.one_of(*ITEM_AUDIENCES)}
@@ -95,7 +99,10 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "currency": kinds.currency,
             "backupContact": LABEL,
             "notes": TEXT,
+            "account": kinds.token,
+            "booking": kinds.one_of("asked", "confirmed", "clash"),
         },
+        of_server="booking",
     ),
     "guests": _collection(
         "guest_update",

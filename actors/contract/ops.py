@@ -17,8 +17,8 @@ ACTIONS: Final = frozenset({"insert", "update", "delete", "move"})
 MAX_DEPENDENCIES: Final = 50
 MAX_BASE: Final = 500
 MAX_OP_BYTES: Final = 64 * 1024
-#: Where an op came in; `nats` ops carry no client number.
-Source = Literal["websocket", "http", "nats"]
+#: Where an op came in; `nats` ops carry no client number, `actor` ones are messages of another actor.
+Source = Literal["websocket", "http", "nats", "actor"]
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,11 +42,15 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class LogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one log message holds; author and wedding stand in its subject, its time and position are the log's."""
+    """What one log message holds; author and wedding stand in its subject, its time and position are the log's.
+
+    `hops` says how many messages between actors led to this one, itself included; 0 for what a person asks.
+    """
 
     op: Op
     source: Source
     client_version: str = ""
+    hops: int = 0
 
 
 def check_op(op: Op, wedding: str) -> None:
@@ -90,6 +94,8 @@ def _check_fields(op: Op, collection: Collection) -> None:
         if check is None:
             known = ", ".join(sorted(collection.fields))
             raise BadOp("bad_value", f"{op.target.collection} has no field {field[:80]!r}.", f"Its fields are {known}.")
+        if field in collection.of_server:
+            raise BadOp("bad_value", f"{op.target.collection}.{field} is set by the server.", "Leave it out.")
         if value is None and op.action == "update":
             if field in collection.required or field == "order":
                 raise BadOp("bad_value", f"{op.target.collection}.{field} cannot be cleared.", "Give it a value instead of null.")

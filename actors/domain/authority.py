@@ -9,14 +9,14 @@ from typing import Final
 from actors.contract.channels import CORE_ROLES, SERVICE_RIGHTS, Rights, may_read, rights_of
 from actors.contract.ids import SERVICE_PRINCIPALS
 from actors.domain.errors import Refused
-from actors.domain.state import WeddingState, find_item
+from actors.domain.state import ActorState, find_item
 
 _CORE_ONLY: Final = frozenset({"wedding", "people", "permissions", "budget"})
 #: The role under which the service principals act.
 SERVICE_ROLE: Final = "planner"
 
 
-def role_of(state: WeddingState, principal: str) -> str | None:
+def role_of(state: ActorState, principal: str) -> str | None:
     """Return the role of a principal, None for somebody who is not in the wedding."""
     if principal in SERVICE_PRINCIPALS:
         return SERVICE_ROLE

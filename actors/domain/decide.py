@@ -7,15 +7,15 @@ answered and not decided (see turns).
 from typing import Final, NamedTuple
 
 from actors.contract.channels import Rights, may_read
-from actors.contract.decisions import Answer, Decision, Part, Refusal, refusal
+from actors.contract.decisions import Answer, Decision, Effect, Part, Refusal, refusal
 from actors.contract.errors import BadOp
-from actors.contract.ops import LogEntry, Op, check_op
-from actors.domain.authority import SERVICE_ROLE, rights_for, role_of
+from actors.contract.ops import LogEntry, Op
 from actors.domain.conflicts import relation_to
+from actors.domain.correspondence import addressed
 from actors.domain.errors import Refused
-from actors.domain.items import Plan, PlannedPart, Request
-from actors.domain.rules import verb_of
-from actors.domain.state import ChannelState, WeddingState, exists
+from actors.domain.items import PlannedPart
+from actors.domain.kinds import judge
+from actors.domain.state import ActorState, ChannelState
 from actors.domain.turns import Turn, take_turn
 
 #: How many clients a channel's clock names.
@@ -39,23 +39,24 @@ class Meta(NamedTuple):
     skipped: bool = False
 
 
-def decide(state: WeddingState, entry: LogEntry, meta: Meta) -> Decision | Answer:
+def decide(state: ActorState, entry: LogEntry, meta: Meta) -> Decision | Answer:
     """Decide one op, or answer one that is not met in its turn."""
     now_ms = max(meta.timestamp_ms, state.now_ms)
     turn = take_turn(state, entry, meta.principal, meta.position, now_ms)
     if isinstance(turn, Answer):
         return turn
     try:
-        rights, plan = _judge(state, entry.op, meta)
+        rights, plan = judge(state, entry, meta.principal, meta.rules)
     except BadOp as error:
         return _decision(state, entry, meta, turn, refusal(error.code, error.message, error.remedy))
     except Refused as error:
         return _decision(state, entry, meta, turn, error.refusal)
-    parts = tuple([_part(state, entry.op, meta.principal, rights, turn, planned) for planned in plan])
-    return _decision(state, entry, meta, turn, None, parts)
+    parts = tuple([_part(state, entry.op, meta.principal, rights, turn, planned) for planned in plan.parts])
+    effects = addressed(state, plan.effects, entry.hops) if plan.effects else ()
+    return _decision(state, entry, meta, turn, None, parts, effects)
 
 
-def decide_safely(state: WeddingState, entry: LogEntry, meta: Meta) -> tuple[Decision | Answer, Exception | None]:
+def decide_safely(state: ActorState, entry: LogEntry, meta: Meta) -> tuple[Decision | Answer, Exception | None]:
     """Decide; an ordinary exception becomes a decision too: `internal_error`, nothing changed, the op's number consumed.
 
     So does an op that is skipped. Returns the exception beside it, so that the runtime can report it and keep a copy of the op.
@@ -68,41 +69,14 @@ def decide_safely(state: WeddingState, entry: LogEntry, meta: Meta) -> tuple[Dec
         return _refused_as_fault(state, entry, meta), error
 
 
-def _refused_as_fault(state: WeddingState, entry: LogEntry, meta: Meta) -> Decision | Answer:
+def _refused_as_fault(state: ActorState, entry: LogEntry, meta: Meta) -> Decision | Answer:
     turn = take_turn(state, entry, meta.principal, meta.position, max(meta.timestamp_ms, state.now_ms))
     if isinstance(turn, Answer):
         return turn
     return _decision(state, entry, meta, turn, refusal("internal_error"))
 
 
-def _judge(state: WeddingState, op: Op, meta: Meta) -> tuple[Rights, Plan]:
-    """Return the author's rights and what the op does; raises BadOp or Refused."""
-    principal = meta.principal
-    creates = op.action == "insert" and op.target.collection == "wedding"
-    role = role_of(state, principal)
-    if not exists(state):
-        if not creates:
-            raise Refused("wedding_unknown")
-        role = SERVICE_ROLE
-    if role is None:
-        raise Refused("not_allowed", "You are not a member of this wedding.", "Ask the couple or the planner to add you.")
-    check_op(op, state.id)
-    rights = rights_for(principal, role)
-    _require_honest_base(state, op, rights)
-    return rights, verb_of(meta.rules, op.target.collection, op.action)(Request(state, op, principal, role, rights))
-
-
-def _require_honest_base(state: WeddingState, op: Op, rights: Rights) -> None:
-    """Raise Refused when the author claims to have seen what has not happened; unreadable channels are passed over in silence."""
-    for channel, sequence in op.base.items():
-        known = state.channels.get(channel, _NEW_CHANNEL)
-        if sequence > known.sequence and may_read(rights, channel):
-            raise Refused(
-                "bad_frame", f"`base` says {sequence} of {channel}, which is at {known.sequence}.", "Resume, then send it again."
-            )
-
-
-def _part(state: WeddingState, op: Op, principal: str, rights: Rights, turn: Turn, planned: PlannedPart) -> Part:
+def _part(state: ActorState, op: Op, principal: str, rights: Rights, turn: Turn, planned: PlannedPart) -> Part:
     channel = state.channels.get(planned.channel, _NEW_CHANNEL)
     seen = op.base.get(planned.channel) if may_read(rights, planned.channel) else None
     relation, concurrent_with = relation_to(planned.overwritten, seen, principal, turn.client)
@@ -116,7 +90,13 @@ def _part(state: WeddingState, op: Op, principal: str, rights: Rights, turn: Tur
 
 
 def _decision(
-    state: WeddingState, entry: LogEntry, meta: Meta, turn: Turn, refused: Refusal | None, parts: tuple[Part, ...] = ()
+    state: ActorState,
+    entry: LogEntry,
+    meta: Meta,
+    turn: Turn,
+    refused: Refusal | None,
+    parts: tuple[Part, ...] = (),
+    effects: tuple[Effect, ...] = (),
 ) -> Decision:
     op = entry.op
     return Decision(
@@ -134,4 +114,5 @@ def _decision(
         refusal=refused,
         parts=parts,
         permissions_changed=any(part.channel in _PERMISSION_CHANNELS for part in parts),
+        effects=effects,
     )

@@ -10,13 +10,14 @@ from msgspec import UNSET
 
 from actors.contract import digest
 from actors.contract.changes import Change, merge_fields
-from actors.contract.decisions import CancelTimer, Decision, Part, StartTimer
+from actors.contract.correspondence import principal_of
+from actors.contract.decisions import CancelTimer, Decision, Part, SendMessage, StartTimer
 from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id
-from actors.domain.state import ArmedTimer, ChannelState, Item, WeddingState, Write
+from actors.domain.state import ActorState, ArmedTimer, ChannelState, Item, Write
 from actors.domain.turns import record_turn
 
 
-def evolve(state: WeddingState, decision: Decision) -> None:
+def evolve(state: ActorState, decision: Decision) -> None:
     """Make `state`, which is at `decision.rev - 1`, that after the decision."""
     state.rev = decision.rev
     state.position = decision.position
@@ -26,10 +27,11 @@ def evolve(state: WeddingState, decision: Decision) -> None:
     for part in decision.parts:
         _follow_part(state, decision, part)
     _follow_timers(state, decision)
+    _count_messages(state, decision)
     record_turn(state, decision)
 
 
-def _follow_part(state: WeddingState, decision: Decision, part: Part) -> None:
+def _follow_part(state: ActorState, decision: Decision, part: Part) -> None:
     channel = state.channels.get(part.channel)
     if channel is None:
         channel = state.channels[part.channel] = ChannelState(0, 0, {}, {})
@@ -45,7 +47,7 @@ def _follow_part(state: WeddingState, decision: Decision, part: Part) -> None:
             _set(state, change, change.set, write)
 
 
-def _insert(state: WeddingState, channel_name: str, change: Change, fields: dict[str, Any], write: Write) -> None:
+def _insert(state: ActorState, channel_name: str, change: Change, fields: dict[str, Any], write: Write) -> None:
     channel = state.channels[channel_name]
     hashed = digest.item_hash(change.collection, change.id, fields)
     state.items.setdefault(change.collection, {})[change.id] = Item(dict(fields), channel_name, hashed, write, {})
@@ -53,7 +55,7 @@ def _insert(state: WeddingState, channel_name: str, change: Change, fields: dict
     _add_order(channel, change.collection, fields.get("order"))
 
 
-def _remove(state: WeddingState, change: Change) -> None:
+def _remove(state: ActorState, change: Change) -> None:
     collection = state.items[change.collection]
     item = collection.pop(change.id)
     channel = state.channels[item.channel]
@@ -63,7 +65,7 @@ def _remove(state: WeddingState, change: Change) -> None:
     _drop_order(state, item.channel, change.collection, item.fields.get("order"))
 
 
-def _set(state: WeddingState, change: Change, values: dict[str, Any], write: Write) -> None:
+def _set(state: ActorState, change: Change, values: dict[str, Any], write: Write) -> None:
     item = state.items[change.collection][change.id]
     channel = state.channels[item.channel]
     order = item.fields.get("order")
@@ -84,7 +86,7 @@ def _add_order(channel: ChannelState, collection: str, order: str | None) -> Non
         channel.greatest_order[collection] = order
 
 
-def _drop_order(state: WeddingState, channel_name: str, collection: str, order: str | None) -> None:
+def _drop_order(state: ActorState, channel_name: str, collection: str, order: str | None) -> None:
     """Find the greatest order key anew when the item that had it has gone elsewhere."""
     greatest = state.channels[channel_name].greatest_order
     if order is None or greatest.get(collection) != order:
@@ -96,7 +98,7 @@ def _drop_order(state: WeddingState, channel_name: str, collection: str, order: 
         del greatest[collection]
 
 
-def _follow_timers(state: WeddingState, decision: Decision) -> None:
+def _follow_timers(state: ActorState, decision: Decision) -> None:
     """A firing consumes its timer, whatever became of it; then come the timers that the decision starts and cancels."""
     timers = state.timers
     if decision.principal == TIMER_PRINCIPAL:
@@ -108,3 +110,10 @@ def _follow_timers(state: WeddingState, decision: Decision) -> None:
             timers.armed[effect.id] = ArmedTimer(effect.number, effect.due_ms, effect.if_missed)
         elif isinstance(effect, CancelTimer):
             timers.armed.pop(effect.id, None)
+
+
+def _count_messages(state: ActorState, decision: Decision) -> None:
+    """Remember the number of the last message to each other actor."""
+    for effect in decision.effects:
+        if isinstance(effect, SendMessage):
+            state.sent[principal_of(effect.kind, effect.id)] = effect.number

@@ -1,25 +1,26 @@
 """What insert, update, delete and move mean for an item of any collection. A section with rules of its own wraps these verbs.
 
-A verb reads the state and returns a plan: per channel the changes and the writes that they overwrite. It raises Refused where a
-rule says no. Called through the table in `rules`.
+A verb reads the state and returns a plan: per channel the changes and the writes that they overwrite, and effects. It raises
+Refused where a rule says no. Called through the table in `rules`.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from actors.contract.changes import Change, merge_fields
 from actors.contract.channels import Rights, channel_of, may_read
 from actors.contract.collections import COLLECTIONS
+from actors.contract.decisions import CancelTimer, StartTimer
 from actors.contract.ops import Op
 from actors.domain.authority import require_write
 from actors.domain.errors import Refused
 from actors.domain.order_keys import key_after, key_between, require_valid
-from actors.domain.state import Item, WeddingState, Write, find_item
+from actors.domain.state import ActorState, Item, Write, find_item
 
 
 class Request(NamedTuple):
     """An op in its turn, with its author."""
 
-    state: WeddingState
+    state: ActorState
     op: Op
     principal: str
     role: str
@@ -34,7 +35,23 @@ class PlannedPart(NamedTuple):
     overwritten: tuple[Write, ...] = ()
 
 
-Plan = tuple[PlannedPart, ...]
+class Letter(NamedTuple):
+    """A message that an op sends to another actor; `decide` gives it its number."""
+
+    kind: Literal["w", "v"]
+    id: str
+    op: Op
+
+
+PlannedEffect = StartTimer | CancelTimer | Letter
+
+
+class Plan(NamedTuple):
+    """What an op does: its parts, each in a channel of its own, and what is to be done beyond the state."""
+
+    parts: tuple[PlannedPart, ...]
+    effects: tuple[PlannedEffect, ...] = ()
+
 
 #: The fields that `channel_of` looks at; only they can give an item another audience.
 _AUDIENCE_FIELDS: Final = frozenset({"visibility", "payer", "person", "audience"})
@@ -60,7 +77,7 @@ def insert_unasked(request: Request) -> Plan:
             require_valid(fields["order"])
         else:
             fields["order"] = key_between(_greatest_order(request, channel), None)
-    return (PlannedPart(channel, (Change(collection, identifier, insert=fields),)),)
+    return Plan((PlannedPart(channel, (Change(collection, identifier, insert=fields),)),))
 
 
 def update(request: Request) -> Plan:
@@ -70,21 +87,19 @@ def update(request: Request) -> Plan:
     overwritten = tuple(item.last_write(field) for field in op.data)
     channel = _channel_after(collection, item, op.data)
     if channel == item.channel:
-        return (PlannedPart(channel, (Change(collection, identifier, set=op.data),), overwritten),)
+        return Plan((PlannedPart(channel, (Change(collection, identifier, set=op.data),), overwritten),))
     require_write(request.role, request.rights, collection, channel)
     fields = dict(item.fields)
     merge_fields(fields, op.data)
-    return (
-        PlannedPart(item.channel, (Change(collection, identifier, remove=True),), overwritten),
-        PlannedPart(channel, (Change(collection, identifier, insert=fields),)),
-    )
+    leaves = PlannedPart(item.channel, (Change(collection, identifier, remove=True),), overwritten)
+    return Plan((leaves, PlannedPart(channel, (Change(collection, identifier, insert=fields),))))
 
 
 def delete(request: Request) -> Plan:
     """Take the item away."""
     item, target = writable(request), request.op.target
     overwritten = (item.inserted, *item.writes.values())
-    return (PlannedPart(item.channel, (Change(target.collection, target.id, remove=True),), overwritten),)
+    return Plan((PlannedPart(item.channel, (Change(target.collection, target.id, remove=True),), overwritten),))
 
 
 def move(request: Request) -> Plan:
@@ -99,7 +114,7 @@ def move(request: Request) -> Plan:
         raise Refused("not_found", f"There is no {after} in {target.collection} that you may read.")
     order = key_after(None if after is None else readable[after], readable.values())
     change = Change(target.collection, target.id, set={"order": order})
-    return (PlannedPart(item.channel, (change,), (item.last_write("order"),)),)
+    return Plan((PlannedPart(item.channel, (change,), (item.last_write("order"),)),))
 
 
 def writable(request: Request) -> Item:

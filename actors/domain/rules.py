@@ -8,7 +8,7 @@ each partition (design D1, docs/operations.md). A section that has something of 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from actors.domain import items, messages, people, wedding
+from actors.domain import items, messages, people, vendors, wedding
 from actors.domain.items import Plan, Request
 
 Verb = Callable[[Request], Plan]
@@ -21,8 +21,12 @@ _FIRST: Final[Rules] = {
     "wedding": _ITEM_VERBS | {"insert": wedding.insert},
     "inbox": _ITEM_VERBS | {"insert": messages.insert_into_inbox},
 }
-#: A wedding keeps somebody who may manage it (rule M1).
-_SECOND: Final[Rules] = {**_FIRST, "people": _ITEM_VERBS | {"update": people.update, "delete": people.delete}}
+#: A wedding keeps somebody who may manage it (rule M1), and books the hours of its suppliers (rule V1).
+_SECOND: Final[Rules] = {
+    **_FIRST,
+    "people": _ITEM_VERBS | {"update": people.update, "delete": people.delete},
+    "vendors": _ITEM_VERBS | {"insert": vendors.insert, "update": vendors.update, "delete": vendors.delete},
+}
 
 #: Every version that this build can decide with.
 RULES: Final[Mapping[int, Rules]] = {1: _FIRST, 2: _SECOND}

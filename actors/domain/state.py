@@ -1,14 +1,16 @@
-"""The state of one wedding: what `decide` reads and only `evolve` changes. No behaviour beyond plain look-ups.
+"""The state of one actor: what `decide` reads and only `evolve` changes. No behaviour beyond plain look-ups.
 
-Owned by one actor; mutable, because a wedding is folded one op at a time and copying it would cost more than deciding. The
-structs are array-like: `snapshot_form` stores them as they are, so fields are only ever added at the end, with a default.
+Owned by one actor; mutable, because a wedding is folded one op at a time and copying it would cost more than deciding. Actors of
+every kind keep the same things and differ in their rules (see kinds). The structs are array-like: `snapshot_form` stores them as
+they are, so fields are only ever added at the end, with a default.
 """
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from actors.contract.decisions import IfMissed, Refusal
+from actors.contract.subjects import VENDOR, WEDDING
 
 #: How many outcomes are remembered per client and per NATS principal; older ones are looked up in the stored changes.
 CLIENT_OUTCOMES: Final = 32
@@ -84,11 +86,14 @@ class Timers(msgspec.Struct, array_like=True):
     firings: int = 0
 
 
-class WeddingState(msgspec.Struct, array_like=True):
-    """Everything about one wedding at `rev`; `position` is that of the last decided op.
+class ActorState(msgspec.Struct, array_like=True):
+    """Everything about one actor at `rev`; `position` is that of the last decided op.
 
-    `acl` is the rev of the last permission change. `clients` is ordered by last use, the longest idle first.
+    `acl` is the rev of the last permission change. `clients` is ordered by last use, the longest idle first. `sent` counts the
+    messages to each other actor, `received` holds the highest number taken from each; both by the other's principal.
     """
+
+    kind: ClassVar[str]
 
     id: str
     rev: int = 0
@@ -100,24 +105,38 @@ class WeddingState(msgspec.Struct, array_like=True):
     clients: dict[str, ClientState] = {}
     intake: dict[str, IntakeState] = {}
     timers: Timers = msgspec.field(default_factory=Timers)
+    sent: dict[str, int] = {}
+    received: dict[str, int] = {}
+
+
+class WeddingState(ActorState, array_like=True):
+    """A wedding; it exists from the op on that inserts its one item of the collection `wedding`."""
+
+    kind: ClassVar[str] = WEDDING
+
+
+class VendorState(ActorState, array_like=True):
+    """A supplier: the bookings of its hours over many weddings; it exists from the first op on that it decided."""
+
+    kind: ClassVar[str] = VENDOR
 
 
 def new_state(wedding_id: str) -> WeddingState:
-    """Return the state before the first op."""
+    """Return the state of a wedding before the first op."""
     return WeddingState(wedding_id)
 
 
-def exists(state: WeddingState) -> bool:
+def exists(state: ActorState) -> bool:
     """Tell whether the wedding has been created."""
     return "wedding" in state.items
 
 
-def find_item(state: WeddingState, collection: str, identifier: str) -> Item | None:
+def find_item(state: ActorState, collection: str, identifier: str) -> Item | None:
     """Return the item, or None."""
     return state.items.get(collection, {}).get(identifier)
 
 
-def sequence_of(state: WeddingState, channel: str) -> int:
+def sequence_of(state: ActorState, channel: str) -> int:
     """Return the channel's sequence, 0 for one that does not exist yet."""
     found = state.channels.get(channel)
     return found.sequence if found is not None else 0

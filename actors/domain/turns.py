@@ -7,13 +7,16 @@ hole with `resend_from`. Reads the state only; `record_turn` is the counterpart 
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from actors.contract.correspondence import correspondent_of, message_number
 from actors.contract.decisions import Answer, Decision, Refusal, refusal
 from actors.contract.errors import ContractError
 from actors.contract.ids import INTAKE_OP, client_day, parse_op_id
 from actors.contract.ops import LogEntry
-from actors.domain.state import CLIENT_OUTCOMES, INTAKE_CLIENT, INTAKE_OUTCOMES, ClientState, IntakeState, WeddingState
+from actors.domain.state import CLIENT_OUTCOMES, INTAKE_CLIENT, INTAKE_OUTCOMES, ActorState, ClientState, IntakeState
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
+#: The client name under which the messages of another actor are counted.
+ACTOR_CLIENT: Final = "actor"
 #: A client that was idle for so long is forgotten, and one whose id is older is not taken in.
 CLIENT_LIFETIME_MS: Final = 30 * DAY_MS
 
@@ -26,8 +29,10 @@ class Turn(NamedTuple):
     clock_number: int
 
 
-def take_turn(state: WeddingState, entry: LogEntry, principal: str, position: int, now_ms: int) -> Turn | Answer:
+def take_turn(state: ActorState, entry: LogEntry, principal: str, position: int, now_ms: int) -> Turn | Answer:
     """Say whether the op is met in its turn, or what to answer instead."""
+    if entry.source == "actor":
+        return _take_message_turn(state, entry.op.id, principal, position)
     if entry.source == "nats":
         return _take_intake_turn(state, entry.op.id, principal, position)
     op = entry.op.id
@@ -59,7 +64,7 @@ def take_turn(state: WeddingState, entry: LogEntry, principal: str, position: in
     return answer(None, following, look_up=True)
 
 
-def _take_intake_turn(state: WeddingState, op: str, principal: str, position: int) -> Turn | Answer:
+def _take_intake_turn(state: ActorState, op: str, principal: str, position: int) -> Turn | Answer:
     if INTAKE_OP.match(op) is None:
         return Answer(op, principal, position, refusal("bad_id", f"{op[:80]!r} is not an op id."))
     known = state.intake.get(principal)
@@ -68,6 +73,19 @@ def _take_intake_turn(state: WeddingState, op: str, principal: str, position: in
     if op in known.outcomes:
         return Answer(op, principal, position, known.outcomes[op])
     return Turn(INTAKE_CLIENT, 0, known.count + 1)
+
+
+def _take_message_turn(state: ActorState, op: str, principal: str, position: int) -> Turn | Answer:
+    """Take a message of another actor once; its number says whether it came before (design D6).
+
+    A number left out is not waited for: the outbox keeps the order, so what is missing was lost with a log and never comes.
+    """
+    number = message_number(op, principal)
+    if number is None or correspondent_of(principal) is None:
+        return Answer(op, principal, position, refusal("bad_id", f"{op[:80]!r} is not the id of a message of {principal}."))
+    if number <= state.received.get(principal, 0):
+        return Answer(op, principal, position, None)
+    return Turn(ACTOR_CLIENT, 0, number)
 
 
 def _resend_from(number: int) -> Refusal:
@@ -79,9 +97,11 @@ def _day_ms(client: str) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
 
 
-def record_turn(state: WeddingState, decision: Decision) -> None:
+def record_turn(state: ActorState, decision: Decision) -> None:
     """Follow a decision in the counters: the number is consumed whatever the op's fate."""
-    if decision.number == 0:
+    if decision.source == "actor":
+        state.received[decision.principal] = message_number(decision.op, decision.principal) or 0
+    elif decision.number == 0:
         _record_intake(state, decision)
     else:
         client = state.clients.pop(decision.client, None)
@@ -96,7 +116,7 @@ def record_turn(state: WeddingState, decision: Decision) -> None:
     _forget_idle_clients(state, decision.now_ms)
 
 
-def _record_intake(state: WeddingState, decision: Decision) -> None:
+def _record_intake(state: ActorState, decision: Decision) -> None:
     intake = state.intake.get(decision.principal)
     if intake is None:
         intake = state.intake[decision.principal] = IntakeState(0, {})
@@ -106,7 +126,7 @@ def _record_intake(state: WeddingState, decision: Decision) -> None:
         del intake.outcomes[next(iter(intake.outcomes))]
 
 
-def _forget_idle_clients(state: WeddingState, now_ms: int) -> None:
+def _forget_idle_clients(state: ActorState, now_ms: int) -> None:
     """Drop clients idle for too long.
 
     One whose id would be taken in again counts as seen now instead, lest its old ops be decided twice.

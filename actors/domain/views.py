@@ -8,16 +8,16 @@ from actors.contract.calls import ClientCounter, Member
 from actors.contract.changes import ChannelItems
 from actors.contract.channels import Rights
 from actors.domain.authority import rights_for
-from actors.domain.state import WeddingState
+from actors.domain.state import ActorState
 
 
-def members(state: WeddingState) -> dict[str, Member]:
+def members(state: ActorState) -> dict[str, Member]:
     """Return every member's role and rights."""
     people = state.items.get("people", {})
     return {person: Member(item.fields["role"], rights_for(person, item.fields["role"])) for person, item in people.items()}
 
 
-def integrators(state: WeddingState) -> dict[str, Rights]:
+def integrators(state: ActorState) -> dict[str, Rights]:
     """Return the members who publish and listen over NATS, with what they may read."""
     marked = state.items.get("permissions", {})
     return {
@@ -27,17 +27,17 @@ def integrators(state: WeddingState) -> dict[str, Rights]:
     }
 
 
-def channel_heads(state: WeddingState) -> dict[str, tuple[int, str]]:
+def channel_heads(state: ActorState) -> dict[str, tuple[int, str]]:
     """Return every channel's sequence and digest."""
     return {name: (channel.sequence, digest.to_hex(channel.digest)) for name, channel in state.channels.items()}
 
 
-def channel_items(state: WeddingState, channel: str) -> ChannelItems:
+def channel_items(state: ActorState, channel: str) -> ChannelItems:
     """Return one channel's items."""
     return items_by_channel(state).get(channel, {})
 
 
-def items_by_channel(state: WeddingState) -> dict[str, ChannelItems]:
+def items_by_channel(state: ActorState) -> dict[str, ChannelItems]:
     """Return the items of every channel that exists, in one pass; an emptied channel has none."""
     channels: dict[str, ChannelItems] = {name: {} for name in state.channels}
     for collection, items in state.items.items():
@@ -46,6 +46,6 @@ def items_by_channel(state: WeddingState) -> dict[str, ChannelItems]:
     return channels
 
 
-def counters(state: WeddingState) -> dict[str, ClientCounter]:
+def counters(state: ActorState) -> dict[str, ClientCounter]:
     """Return to whom each client is bound and the last number taken of it."""
     return {client: ClientCounter(known.principal, known.last) for client, known in state.clients.items()}

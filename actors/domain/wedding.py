@@ -21,4 +21,4 @@ def insert(request: Request) -> Plan:
     if author in RESERVED_IDS or role not in CORE_ROLES:
         raise Refused("not_allowed", "A wedding is created by its couple or its planner.", "Name your role: couple or planner.")
     member = Change("people", author, insert={"name": author, "role": role})
-    return (*plan, PlannedPart("people.everyone", (member,)))
+    return Plan((*plan.parts, PlannedPart("people.everyone", (member,))))

@@ -13,8 +13,7 @@ from actors.contract.decisions import Answer, Decision
 from actors.contract.digest import channel_digest, item_hash
 from actors.contract.events import Event, encode_event
 from actors.contract.ops import LogEntry
-from actors.domain import decide as decide_module
-from actors.domain import snapshot_form, views
+from actors.domain import members, snapshot_form, views
 from actors.domain.decide import decide, decide_safely
 from actors.domain.evolve import evolve
 from actors.domain.state import WeddingState, new_state
@@ -142,7 +141,7 @@ def test_inv6_a_poison_op_becomes_internal_error(monkeypatch: pytest.MonkeyPatch
     def poison(*_: object) -> Any:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(decide_module, "verb_of", poison)
+    monkeypatch.setattr(members, "verb_of", poison)
     decision = fold.act("amara", "tasks", "insert", "rings", {"title": "Rings"})
     entry, meta = fold.log[-1]
     assert decision.refusal is not None
@@ -162,7 +161,7 @@ def test_inv6_the_exception_of_a_poison_op_is_reported(monkeypatch: pytest.Monke
     fold = wedding_with_members()
     fold.act("amara", "tasks", "insert", "rings", {"title": "Rings"})
     entry, meta = fold.log[-1]
-    monkeypatch.setattr(decide_module, "check_op", lambda *_: 1 // 0)
+    monkeypatch.setattr(members, "check_op", lambda *_: 1 // 0)
     state: WeddingState = new_state(fold.state.id)
     for decision in fold.decisions[:-1]:
         evolve(state, decision)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from actors.domain import snapshot_form, views
-from actors.domain.state import WeddingState
+from actors.domain.state import ActorState
 from config.cli.importer.plan import ops_toward, plan_of
 from store import blocks, snapshots
 from tests.importing.folders import SHIPPED
@@ -94,7 +94,7 @@ def _be_refused(fold: Fold) -> None:
     fold.act("ines", "tasks", "update", "rings", {"done": False}, base={"tasks.team": 99_999})
 
 
-def _expectation(state: WeddingState) -> dict[str, Any]:
+def _expectation(state: ActorState) -> dict[str, Any]:
     return {
         "rev": state.rev,
         "heads": views.channel_heads(state),

@@ -12,7 +12,7 @@ from actors.contract import ops
 from actors.contract.decisions import Decision
 from actors.contract.ops import LogEntry, Op, Target
 from actors.contract.subjects import WEDDING
-from actors.domain import decide
+from actors.domain import members
 from actors.runtime.dead_letters import DeadLetter
 from actors.runtime.errors import LogLost
 from actors.runtime.host import Host
@@ -185,7 +185,7 @@ def _stumble_over(monkeypatch: pytest.MonkeyPatch, identifier: str) -> None:
             raise ZeroDivisionError
         ops.check_op(op, wedding)
 
-    monkeypatch.setattr(decide, "check_op", faulty)
+    monkeypatch.setattr(members, "check_op", faulty)
 
 
 async def _dead_letter(bus: Bus, subject: str) -> DeadLetter:

@@ -12,7 +12,7 @@ from actors.contract.ops import LogEntry, Op, Source, Target
 from actors.domain.decide import Meta, decide_safely
 from actors.domain.evolve import evolve
 from actors.domain.rules import NEWEST
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 
 WEDDING = "lakeside-test"
 #: 2027-06-19T08:00:00Z, a Saturday.
@@ -48,7 +48,7 @@ class Fold:
     def __init__(self, wedding: str = WEDDING, rules: int = NEWEST) -> None:
         #: The version of the rules that decides from the next op on.
         self.rules = rules
-        self.state: WeddingState = new_state(wedding)
+        self.state: ActorState = new_state(wedding)
         self.log: list[tuple[LogEntry, Meta]] = []
         self.decisions: list[Decision] = []
         self.now_ms = START_MS
@@ -56,7 +56,11 @@ class Fold:
 
     def send(self, principal: str, op: Op, source: Source = "websocket") -> Decision | Answer:
         """Put one op into the log and fold it."""
-        entry, meta = LogEntry(op, source, "test/1"), Meta(self.state.id, principal, len(self.log) + 1, self.now_ms, self.rules)
+        return self.take(principal, LogEntry(op, source, "test/1"))
+
+    def take(self, principal: str, entry: LogEntry) -> Decision | Answer:
+        """Put one entry into the log and fold it."""
+        meta = Meta(self.state.id, principal, len(self.log) + 1, self.now_ms, self.rules)
         self.log.append((entry, meta))
         outcome, _ = decide_safely(self.state, entry, meta)
         if isinstance(outcome, Decision):

@@ -1,0 +1,38 @@
+"""Which rules govern which kind of actor: the one table through which `decide` reaches them.
+
+All kinds share state, fold, turns and channels; a kind says what persons may ask of it and which messages of others it reads.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from actors.contract.channels import Rights
+from actors.contract.ops import LogEntry, Op
+from actors.contract.subjects import VENDOR, WEDDING
+from actors.domain import correspondence, members, vendors
+from actors.domain.correspondence import Readers
+from actors.domain.items import Plan
+from actors.domain.state import ActorState
+from actors.domain.vendor import bookings
+
+
+class Kind(NamedTuple):
+    """One kind of actor; both raise Refused where a rule says no."""
+
+    #: What a principal asks under a version of the rules: the author's rights, and what the op does.
+    judge: Callable[[ActorState, Op, str, int], tuple[Rights, Plan]]
+    readers: Readers
+
+
+KINDS: Final[dict[str, Kind]] = {
+    WEDDING: Kind(members.judge, vendors.READERS),
+    VENDOR: Kind(bookings.judge, bookings.READERS),
+}
+
+
+def judge(state: ActorState, entry: LogEntry, principal: str, version: int) -> tuple[Rights, Plan]:
+    """Return the author's rights and what the op does; raises BadOp or Refused."""
+    kind = KINDS[state.kind]
+    if entry.source == "actor":
+        return (), correspondence.read(kind.readers, state, entry, principal)
+    return kind.judge(state, entry.op, principal, version)

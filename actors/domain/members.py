@@ -1,0 +1,38 @@
+"""What a wedding makes of an op that a person or a service asks: who asks, whether it is well formed, and which verb it means.
+
+Called through the table in `kinds`; messages of other actors do not come this way.
+"""
+
+from actors.contract.channels import Rights, may_read
+from actors.contract.ops import Op, check_op
+from actors.domain.authority import SERVICE_ROLE, rights_for, role_of
+from actors.domain.errors import Refused
+from actors.domain.items import Plan, Request
+from actors.domain.rules import verb_of
+from actors.domain.state import ActorState, exists, sequence_of
+
+
+def judge(state: ActorState, op: Op, principal: str, version: int) -> tuple[Rights, Plan]:
+    """Return the author's rights and what the op does; raises BadOp or Refused."""
+    creates = op.action == "insert" and op.target.collection == "wedding"
+    role = role_of(state, principal)
+    if not exists(state):
+        if not creates:
+            raise Refused("wedding_unknown")
+        role = SERVICE_ROLE
+    if role is None:
+        raise Refused("not_allowed", "You are not a member of this wedding.", "Ask the couple or the planner to add you.")
+    check_op(op, state.id)
+    rights = rights_for(principal, role)
+    _require_honest_base(state, op, rights)
+    return rights, verb_of(version, op.target.collection, op.action)(Request(state, op, principal, role, rights))
+
+
+def _require_honest_base(state: ActorState, op: Op, rights: Rights) -> None:
+    """Raise Refused when the author claims to have seen what has not happened; unreadable channels are passed over in silence."""
+    for channel, sequence in op.base.items():
+        known = sequence_of(state, channel)
+        if sequence > known and may_read(rights, channel):
+            raise Refused(
+                "bad_frame", f"`base` says {sequence} of {channel}, which is at {known}.", "Resume, then send it again."
+            )
