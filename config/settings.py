@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     idle_actor_sleep_seconds: PositiveFloat = 600.0
     idle_checkpoint_seconds: PositiveFloat = 10.0
     read_behind_wait_seconds: PositiveFloat = 1.0
+    #: How often a host looks for timers to send again, and how long before they are due it does so.
+    timer_sweep_seconds: PositiveFloat = 5.0
+    timer_ahead_seconds: PositiveFloat = 60.0
     database_pool_connections: Annotated[int, Field(ge=2)] = 6
     database_timeout_seconds: PositiveFloat = 10.0
 

@@ -35,10 +35,12 @@ class Bus(Connection):
         self._subscriptions.add(BusSubscription(self, f"{self._inbox_prefix}.*", "", self._on_answer))
         self.on_disconnect.append(self._fail_answers)
 
-    async def request(self, subject: str, payload: bytes, *, timeout_seconds: float) -> bytes:
+    async def request(
+        self, subject: str, payload: bytes, *, timeout_seconds: float, headers: dict[str, str] | None = None
+    ) -> bytes:
         """Ask and wait for one answer; raises RequestTimeout, NoResponder, BusDown."""
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        async with self._awaiting(future, subject, payload, timeout_seconds):
+        async with self._awaiting(future, subject, payload, timeout_seconds, headers):
             return (await future).data
 
     async def call(self, subject: str, payload: bytes, *, timeout_seconds: float) -> list[Reply]:
@@ -49,13 +51,18 @@ class Bus(Connection):
 
     @asynccontextmanager
     async def _awaiting(
-        self, answer: "asyncio.Future[Message] | _HostReplies", subject: str, payload: bytes, timeout_seconds: float
+        self,
+        answer: "asyncio.Future[Message] | _HostReplies",
+        subject: str,
+        payload: bytes,
+        timeout_seconds: float,
+        headers: dict[str, str] | None = None,
     ) -> AsyncIterator[None]:
         inbox = self.new_inbox()
         self._answers[inbox] = answer
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self.publish(subject, payload, reply=inbox)
+                await self.publish(subject, payload, reply=inbox, headers=headers)
                 yield
         except TimeoutError:
             raise RequestTimeout(f"Nobody answered on {subject} within {timeout_seconds:g} s; ask again.") from None
@@ -81,13 +88,14 @@ class Bus(Connection):
     ) -> dict[str, Any]:
         """Ask the JetStream API, `api_subject` without `$JS.API.`; raises JetStreamError, NoLeader and like `request`."""
         payload = b"" if body is None else msgspec.json.encode(body)
-        data = await self.request(f"$JS.API.{api_subject}", payload, timeout_seconds=timeout_seconds)
-        answer: dict[str, Any] = msgspec.json.decode(data)
-        if error := answer.get("error"):
-            if error.get("err_code") in NO_LEADER_CODES:
-                raise NoLeader(f"JetStream says: {error.get('description', '')}; try again.")
-            raise JetStreamError(error.get("code", 0), error.get("err_code", 0), error.get("description", ""))
-        return answer
+        return _answer_of(await self.request(f"$JS.API.{api_subject}", payload, timeout_seconds=timeout_seconds))
+
+    async def js_publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> None:
+        """Publish into a stream and return when it is stored; raises JetStreamError and like `request`.
+
+        NoResponder: no stream takes it. RequestTimeout: it may be stored or not.
+        """
+        _answer_of(await self.request(subject, payload, timeout_seconds=JETSTREAM_TIMEOUT_SECONDS, headers=headers))
 
     async def add_service(
         self, name: str, version: str, description: str, metadata: dict[str, str], stats: Callable[[], dict[str, Any]]
@@ -112,6 +120,15 @@ class Bus(Connection):
             future = answer if isinstance(answer, asyncio.Future) else answer.done
             if not future.done():
                 future.set_exception(BusDown())
+
+
+def _answer_of(data: bytes) -> dict[str, Any]:
+    answer: dict[str, Any] = msgspec.json.decode(data)
+    if error := answer.get("error"):
+        if error.get("err_code") in NO_LEADER_CODES:
+            raise NoLeader(f"JetStream says: {error.get('description', '')}; try again.")
+        raise JetStreamError(error.get("code", 0), error.get("err_code", 0), error.get("description", ""))
+    return answer
 
 
 class _HostReplies:

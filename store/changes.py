@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from actors.contract.decisions import Decision
 from actors.contract.errors import ContractError
 from actors.contract.ids import parse_op_id
+from store import timers
 from store.blocks import client_key, client_ranges, pack, unpack
 from store.day_partitions import DAYS_AHEAD, create_ahead
 from store.errors import GenerationChanged
@@ -59,6 +60,17 @@ WITH locked AS (
   SELECT m.partition, m.position, m.version FROM unnest($19::int[], $20::bigint[], $21::int[]) AS m(partition, position, version)
   WHERE m.partition IN (SELECT partition FROM moved)
   ON CONFLICT (partition, position) DO NOTHING
+), fates AS (
+  SELECT * FROM unnest($22::int[], $23::text[], $24::text[], $25::text[], $26::bigint[], $27::bigint[], $28::bytea[], $29::text[])
+    AS f(partition, kind, id, timer, number, due_ms, body, fate)
+  WHERE f.partition IN (SELECT partition FROM moved)
+), armed AS (
+  INSERT INTO timers (kind, id, timer, partition, number, due_ms, body)
+  SELECT kind, id, timer, partition, number, due_ms, body FROM fates WHERE fate <> 'fired'
+  ON CONFLICT (kind, id, timer) DO UPDATE SET number = greatest(timers.number, excluded.number), due_ms = excluded.due_ms,
+    body = excluded.body, sent_at = NULL
+), fired AS (
+  DELETE FROM timers t USING fates f WHERE f.fate = 'fired' AND t.kind = f.kind AND t.id = f.id AND t.timer = f.timer
 )
 SELECT locked.partition, locked.position, moved.partition IS NOT NULL AS moved FROM locked LEFT JOIN moved USING (partition)
 """
@@ -72,7 +84,7 @@ async def flush(
     outbox: Sequence[OutboxRow] = (),
     markers: Sequence[MarkerRow] = (),
 ) -> dict[int, int]:
-    """Move checkpoints {partition: (old, new)} and write the rows, outbox rows and rules markers of those that moved.
+    """Move checkpoints {partition: (old, new)} and write the rows, outbox rows, timers and rules markers of those that moved.
 
     One transaction. Returns {partition: stored position} of those that did not move, since another host was first.
     Raises GenerationChanged, StoreUnavailable.
@@ -80,9 +92,16 @@ async def flush(
     await _keep_days_ahead(database)
     checkpoint_columns = _columns([(partition, old, new) for partition, (old, new) in moves.items()], 3)
     block_columns = _columns([_block(row) for row in rows], 10)
+    timer_columns = _columns([fate for row in rows for fate in timers.fates(*row)], 8)
     async with database.connection() as connection:
         found = await connection.fetch(
-            _FLUSH, generation, *checkpoint_columns, *block_columns, *_columns(outbox, 4), *_columns(markers, 3)
+            _FLUSH,
+            generation,
+            *checkpoint_columns,
+            *block_columns,
+            *_columns(outbox, 4),
+            *_columns(markers, 3),
+            *timer_columns,
         )
     if len(found) < len(moves):
         raise GenerationChanged

@@ -8,13 +8,14 @@ from contextlib import suppress
 from typing import Self
 
 from config.settings import Settings
-from store import streams, trimming
+from store import streams, timer_stream, trimming
 from store.bus import Bus
 from store.errors import StoreError
 from store.log_consumer import LogConsumer, OnMessage
 from store.log_writer import LogWriter
 from store.postgres import Database
 from store.streams import LogIdentity
+from store.timers import TimerRow
 
 
 class HostLog:
@@ -59,6 +60,9 @@ class HostLog:
 
     async def positions(self, stream: str) -> tuple[int, int]:
         return await streams.positions(self._bus, stream)
+
+    async def put_timers(self, rows: Sequence[TimerRow]) -> None:
+        await timer_stream.put(self._bus, self._settings.region, self._identity.streams, rows)
 
     async def look_after(self) -> None:
         await streams.provision(self._bus, self._database, self._settings)

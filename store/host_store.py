@@ -6,7 +6,7 @@ Every method is one function of this package under the generation of the log tha
 from collections.abc import Mapping, Sequence
 
 from actors.contract.decisions import Decision
-from store import changes, outbox, rules, snapshots
+from store import changes, outbox, rules, snapshots, timers
 from store.changes import Row
 from store.event_projector import EventProjector
 from store.outbox import OutboxRow
@@ -14,6 +14,7 @@ from store.postgres import Database
 from store.rules import MarkerRow
 from store.snapshots import SnapshotRow
 from store.streams import LogIdentity
+from store.timers import TimerRow
 
 
 class HostStore:
@@ -64,6 +65,12 @@ class HostStore:
 
     async def strike_outbox(self, ids: Sequence[str]) -> None:
         await outbox.strike(self._database, ids)
+
+    async def timers_to_send(self, partitions: Sequence[int], ahead_seconds: float) -> list[TimerRow]:
+        return await timers.to_send(self._database, partitions, ahead_seconds)
+
+    async def strike_timers(self, rows: Sequence[TimerRow]) -> None:
+        await timers.strike(self._database, rows)
 
     async def project_events(self, partitions: Sequence[int]) -> int:
         return await self._projector.step(self._database, partitions)

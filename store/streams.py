@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from actors.contract.subjects import DEAD_FILTER, DEAD_STREAM, INTAKE_FILTER, INTAKE_STREAM, TIMERS_STREAM, log_filter, log_stream
 from config.settings import Settings
+from store import timer_stream, timers
 from store.bus import Bus
 from store.errors import JetStreamError, LogMismatch
 from store.postgres import Database
@@ -40,7 +41,7 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
         known = await connection.fetchrow("SELECT stream_id, partitions, streams FROM log_identity")
         if known is None:
             stream_id = await _first_stream_id(bus) or secrets.token_hex(16)
-            for config in _log_streams(settings, stream_id):
+            for config in (*_other_streams(settings), *_log_streams(settings, stream_id)):
                 await _make(bus, config)
             await connection.execute(
                 "INSERT INTO log_identity (stream_id, generation, partitions, streams) VALUES ($1, 1, $2, $3)",
@@ -48,11 +49,13 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
                 settings.partitions,
                 settings.log_streams,
             )
-    for config in _other_streams(settings):
-        await _make(bus, config)
+    made = {config["name"] for config in _other_streams(settings) if await _make(bus, config)}
     identity = await identify(bus, database, settings)
     for config in _log_streams(settings, identity.stream_id):
         await _make(bus, config)
+    if TIMERS_STREAM in made:
+        await timers.send_all_again(database)
+        await timer_stream.connect_anew(bus, identity.streams)
     return identity
 
 
@@ -129,22 +132,25 @@ async def _first_stream_id(bus: Bus) -> str | None:
     return str(metadata[_METADATA_ID]) if _METADATA_ID in metadata else None
 
 
-async def _make(bus: Bus, config: StreamConfig) -> None:
-    """Create the stream, or bring what may change of its configuration up to date."""
+async def _make(bus: Bus, config: StreamConfig) -> bool:
+    """Create the stream, or bring what may change of its configuration up to date; True when it was made."""
     name = config["name"]
     info = await _info(bus, name)
     if info is None:
         try:
-            await bus.js_request(f"STREAM.CREATE.{name}", config)
+            beginning = timer_stream.first_sequence() if name == TIMERS_STREAM else {}
+            await bus.js_request(f"STREAM.CREATE.{name}", config | beginning)
         except JetStreamError as error:
             if error.err_code != _STREAM_EXISTS:  # made by another process just now
                 raise
-        return
+            return False
+        return True
     current = info["config"]
     metadata = {**(current.get("metadata") or {}), **config["metadata"]}
     wanted = {**current, **config, "metadata": metadata}
     if wanted != current:
         await bus.js_request(f"STREAM.UPDATE.{name}", wanted)
+    return False
 
 
 async def _info(bus: Bus, name: str) -> dict[str, Any] | None:
@@ -172,6 +178,7 @@ def _log_streams(settings: Settings, stream_id: str) -> list[StreamConfig]:
                 max_bytes=settings.log_max_bytes,
                 allow_atomic=True,
                 allow_direct=True,
+                sources=timer_stream.sources(index),
                 metadata=metadata,
             )
         )

@@ -54,6 +54,16 @@ def log_stream(index: int) -> str:
     return f"{LOG_STREAM_PREFIX}{index}"
 
 
+def timer_subject(region: str, partition: int, kind: str, identifier: str, timer: str) -> str:
+    """`timer.<region>.<p>.<kind>.<id>.<timer>`: the schedule of one timer, whose id may have several tokens."""
+    return f"timer.{region}.{partition}.{kind}.{identifier}.{timer}"
+
+
+def due_subject(stream: int, region: str, partition: int | str, kind: str, identifier: str) -> str:
+    """`due.<n>.<region>.<p>.<kind>.<id>`: firings on their way to the log stream n; "*" for all."""
+    return f"due.{stream}.{region}.{partition}.{kind}.{identifier}"
+
+
 def fan_subject(region: str, kind: str, identifier: str, partitions: int = 64) -> str:
     """`fan.<region>.<p>.<kind>.<id>`: envelopes, from host to gateways."""
     return f"fan.{region}.{partition_of(identifier, partitions)}.{kind}.{identifier}"

@@ -30,6 +30,7 @@ class Counters:
     silent_folds: int = 0
     snapshots: int = 0
     look_ups: int = 0
+    timers_sent: int = 0
     dead_letters_dropped: int = 0
     restarts_as_new: int = 0
 

@@ -21,6 +21,7 @@ from actors.runtime.ownership import Ownership
 from actors.runtime.placement import partitions_of
 from actors.runtime.resources import Background, Resources
 from actors.runtime.sleeper import Sleeper
+from actors.runtime.timers import TimerSender
 from store.errors import GenerationChanged, LogMismatch, StoreError
 
 #: How often the share is looked at when nobody is heard.
@@ -42,11 +43,12 @@ class Duty:
         self.ownership = Ownership(resources, self._background)
         partitions = self.ownership.partitions
         self._outbox = OutboxSender(resources, partitions)
-        self.flusher = Flusher(resources, partitions, self._outbox)
+        self._timers = TimerSender(resources, partitions)
+        self.flusher = Flusher(resources, partitions, self._outbox, self._timers)
         self.calls = Calls(resources, self._background, partitions, self._heartbeats.is_current)
         self._parts = (
-            self._heartbeats, self.flusher, self._outbox, Beacon(resources, partitions), Sleeper(resources, partitions),
-            Housekeeping(resources, partitions), resources.dead_letters,
+            self._heartbeats, self.flusher, self._outbox, self._timers, Beacon(resources, partitions),
+            Sleeper(resources, partitions), Housekeeping(resources, partitions), resources.dead_letters,
         )  # fmt: skip
         #: Until when partitions that belong to another host by now are kept, in monotonic seconds.
         self._kept_until: dict[int, float] = {}
@@ -91,6 +93,7 @@ class Duty:
         if gained := share - owned:
             await self.ownership.take(gained)
             self._outbox.nudge()
+            self._timers.nudge()
         await self.ownership.mend()
         await self.calls.listen_to(owned)
 

@@ -17,6 +17,7 @@ from actors.runtime.outbox import OutboxSender
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
 from actors.runtime.silent_fold import SilentFold
+from actors.runtime.timers import TimerSender
 from store.errors import GenerationChanged, StoreError
 
 BACKOFF_SECONDS: Final = (0.25, 0.5, 1.0, 2.0)
@@ -26,10 +27,13 @@ log = structlog.get_logger()
 class Flusher:
     """The one writer of a host's decisions."""
 
-    def __init__(self, resources: Resources, partitions: Mapping[int, Partition], outbox: OutboxSender) -> None:
+    def __init__(
+        self, resources: Resources, partitions: Mapping[int, Partition], outbox: OutboxSender, timers: TimerSender
+    ) -> None:
         self._resources = resources
         self._partitions = partitions
         self._outbox = outbox
+        self._timers = timers
         self._one_at_a_time = asyncio.Lock()
         resources.buffer.on_overflow = self._throw_away
 
@@ -70,6 +74,8 @@ class Flusher:
             await self._write_snapshots(batch)
             if batch.outbox:
                 self._outbox.nudge()
+            if any(decision.effects for row in batch.rows for decision in row.decisions):
+                self._timers.nudge()
             return bool(refused) or self._resources.buffer.count >= self._resources.settings.flush_ops
 
     def _take_note(self, batch: Batch, refused: Mapping[int, int]) -> None:

@@ -13,6 +13,7 @@ from store.changes import Row
 from store.outbox import OutboxRow
 from store.rules import MarkerRow
 from store.snapshots import SnapshotRow
+from store.timers import TimerRow
 
 #: (position, log time in Unix milliseconds, subject, data)
 OnMessage = Callable[[int, int, str, bytes], Awaitable[None]]
@@ -75,6 +76,14 @@ class Store(Protocol):
         """Forget messages that the log has acknowledged; unknown ids are fine."""
         ...
 
+    async def timers_to_send(self, partitions: Sequence[int], ahead_seconds: float) -> list[TimerRow]:
+        """Return some of the timers that were armed or cancelled and not sent, or are due soon or overdue; the rest next."""
+        ...
+
+    async def strike_timers(self, rows: Sequence[TimerRow]) -> None:
+        """Take note of timers that the stream of timers has acknowledged as they stand in the rows."""
+        ...
+
     async def project_events(self, partitions: Sequence[int]) -> int:
         """Fill the events table from some stored blocks; returns how many, 0 when nothing is left."""
         ...
@@ -119,6 +128,10 @@ class Log(Protocol):
 
     async def positions(self, stream: str) -> tuple[int, int]:
         """Return the first and the last position that a stream holds; an empty one ends before it begins."""
+        ...
+
+    async def put_timers(self, rows: Sequence[TimerRow]) -> None:
+        """Schedule those that have a time and take away the others; raises StoreError, and some may be done then."""
         ...
 
     async def look_after(self) -> None:
