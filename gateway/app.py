@@ -7,11 +7,13 @@ from typing import Protocol, Self
 from aiohttp import web
 
 from config.settings import Settings
+from gateway.authentication import Authentication
 from gateway.counts import Counts
 from gateway.group_commit import GroupCommit
 from gateway.hub import Hub
 from gateway.owner import Owner
 from gateway.ports import PresenceHub
+from gateway.revocations import Revocations
 from gateway.socket import WriteTurn
 from gateway.submit import Submitter
 from store.bus import Bus
@@ -55,6 +57,9 @@ class Gateway:
         ]
         self.owner = Owner(bus, settings, self.counts)
         self.hub = Hub(bus, self.owner, settings, self.counts)
+        self.revocations = Revocations(bus, database, settings)
+        self.revocations.on_revoked.append(self.hub.end_revoked)
+        self.authentication = Authentication(settings.jwt_secret.get_secret_value(), self.revocations.includes)
         self.submitter = Submitter(self.commits, self.owner, settings, self.counts)
         self._presence: PresenceHub | None = None
         self._writer = writer

@@ -5,7 +5,6 @@ subject, its feed, its outcomes and its own inboxes; what arrives on them is dec
 while it is connected. `Callout` runs the answering beside the gateway; the wire of it is in store.auth_callout.
 """
 
-import time
 from typing import Final
 
 import structlog
@@ -13,8 +12,9 @@ import structlog
 from actors.contract.ids import RESERVED_IDS
 from actors.contract.subjects import intake_subject, outcome_subject
 from config.settings import Settings
+from gateway.authentication import Authentication
 from gateway.errors import TokenError
-from gateway.tokens import TokenClaims, read_token
+from gateway.tokens import TokenClaims
 from store.auth_callout import AuthCallout, Credentials, Grant
 from store.bus import Bus
 
@@ -37,10 +37,10 @@ def grant_of(claims: TokenClaims) -> Grant:
     )
 
 
-def decide(secret: str, credentials: Credentials, *, now: float) -> Grant | None:
+def decide(authentication: Authentication, credentials: Credentials) -> Grant | None:
     """Admit the bearer of a valid token under its own name, and nobody else."""
     try:
-        claims = read_token(secret, credentials.token, now=now, use="nats")
+        claims = authentication.claims(credentials.token, use="nats")
     except TokenError:
         return None
     # A client that gives the bare token (auth_token) names no user.
@@ -54,8 +54,9 @@ def decide(secret: str, credentials: Credentials, *, now: float) -> Grant | None
 class Callout:
     """The auth callout of one gateway; idle when the settings name no issuer."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, authentication: Authentication) -> None:
         self._settings = settings
+        self._authentication = authentication
         self._bus: Bus | None = None
         self._answers: AuthCallout | None = None
         self.admitted = 0
@@ -81,7 +82,7 @@ class Callout:
             await self._bus.close()
 
     def _decide(self, credentials: Credentials) -> Grant | None:
-        grant = decide(self._settings.jwt_secret.get_secret_value(), credentials, now=time.time())
+        grant = decide(self._authentication, credentials)
         if grant is None:
             self.refused += 1
             _log.warning("integrator_refused", user=credentials.user[:64])

@@ -9,32 +9,25 @@ from typing import Final
 
 from actors.contract.client_frames import Hello
 from actors.contract.events import instant_of
-from actors.contract.ids import SERVICE_PRINCIPALS, is_token
+from actors.contract.ids import is_token
 from actors.contract.server_frames import TokenExpiring, TokenRefreshed
+from gateway.authentication import Authentication
 from gateway.close_codes import BAD_TOKEN
 from gateway.errors import GatewayError, TokenError
 from gateway.frames import struct_frame
 from gateway.socket import Socket
-from gateway.tokens import TokenClaims, read_token
+from gateway.tokens import TokenClaims
 
 #: How long before its end a client is told that its token expires.
 WARNING_SECONDS: Final = 60.0
 
 
-def claims_for_wedding(secret: str, token: str, wedding: str) -> TokenClaims:
-    """Read a token for one wedding: it opens no other, but those of our own services open all; raises TokenError."""
-    claims = read_token(secret, token, now=time.time())
-    if claims.wedding != wedding and claims.principal not in SERVICE_PRINCIPALS:
-        raise TokenError(message="The token is for another wedding.")
-    return claims
-
-
 class Credentials:
     """See the module. `check` and `refresh` judge a token, `hold` starts its timers, `drop` stops them."""
 
-    def __init__(self, socket: Socket, secret: str) -> None:
+    def __init__(self, socket: Socket, authentication: Authentication) -> None:
         self._socket = socket
-        self._secret = secret
+        self._authentication = authentication
         self._wedding = ""
         self._claims: TokenClaims | None = None
         self._timers: list[asyncio.TimerHandle] = []
@@ -49,14 +42,15 @@ class Credentials:
         if not is_token(hello.wedding):
             raise GatewayError("bad_frame", "`wedding` is not an id.")
         self._wedding = hello.wedding
-        self._claims = claims_for_wedding(self._secret, hello.token, hello.wedding)
+        self._claims = self._socket.token = self._authentication.claims_for(hello.token, hello.wedding)
         return self._claims
 
     def hold(self) -> None:
-        """Watch over the token from now on."""
+        """Watch over the token from now on; raises TokenError when it was revoked since it was checked."""
         self.drop()
         if self._claims is None:
             return
+        self._authentication.require_valid(self._claims)
         left_seconds = self._claims.expires_at - time.time()
         loop = asyncio.get_running_loop()
         self._timers = [
@@ -66,10 +60,10 @@ class Credentials:
 
     def refresh(self, token: str) -> None:
         """Go on with a new token of the same person; raises TokenError, and the old one stays."""
-        claims = claims_for_wedding(self._secret, token, self._wedding)
+        claims = self._authentication.claims_for(token, self._wedding)
         if self._claims is None or claims.principal != self._claims.principal:
             raise TokenError(message="The token is somebody else's.")
-        self._claims = claims
+        self._claims = self._socket.token = claims
         self.hold()
         self._socket.write(struct_frame(TokenRefreshed(self.expires_at)))
 

@@ -29,7 +29,7 @@ class Edge:
         self.presence = SocketPresence(self._presence, settings.limits.socket_buffer_bytes)
         self._health = Health(bus, is_draining=lambda: not gateway.ready)
         self._intake = Intake(bus, gateway.hub, gateway.submitter, self._presence, gateway.database, settings)
-        self._callout = Callout(settings)
+        self._callout = Callout(settings, gateway.authentication)
         projections = Projections(gateway.database, settings, gateway.boot)
         gateway.hub.observers.append(projections)
         gateway.hub.on_rights_change.append(lambda room: self._presence.rights_changed(room.wedding))
@@ -38,7 +38,9 @@ class Edge:
         self._metrics = Metrics(gateway.counts, gateway=settings.gateway_id, version=VERSION)
         self._add_readings()
         service = MicroService(bus, settings, gateway.boot, self._metrics)
-        self.services: list[Service] = [projections, self._presence, self._health, self._intake, self._callout, service]
+        self.services: list[Service] = [
+            gateway.revocations, projections, self._presence, self._health, self._intake, self._callout, service,
+        ]  # fmt: skip
 
     def register(self, app: web.Application) -> None:
         """Add routes and middlewares."""
@@ -53,6 +55,9 @@ class Edge:
             health=self._health,
             metrics=self._metrics,
             authors=authors,
+            authentication=gateway.authentication,
+            revocations=gateway.revocations,
+            database=gateway.database,
         )
         routes.register(app, api)
 

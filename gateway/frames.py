@@ -27,6 +27,11 @@ def text_frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 
+def close_frame(code: int) -> bytes:
+    """A close without a reason: the error frame before it says more."""
+    return b"\x88\x02" + code.to_bytes(2, "big")
+
+
 def struct_frame(frame: msgspec.Struct) -> bytes:
     """Encode one of the server's frames."""
     return text_frame(_encode(frame))

@@ -20,16 +20,18 @@ from actors.contract.envelopes import Envelope, Heads
 from actors.contract.server_frames import Goaway
 from actors.contract.subjects import WEDDING, fan_subject, heads_subject
 from config.settings import Settings
-from gateway.close_codes import RESTART
+from gateway.close_codes import BAD_TOKEN, RESTART
 from gateway.counts import Counts
-from gateway.errors import OwnerUnreachable, WeddingUnknown
+from gateway.errors import OwnerUnreachable, TokenError, WeddingUnknown
 from gateway.frames import struct_frame
 from gateway.owner import Owner, WeddingState
 from gateway.ports import ConnectionObserver
+from gateway.revocations import means
 from gateway.room import Room
 from gateway.socket import Socket
 from store.bus import Bus, BusSubscription, Message
 from store.errors import StoreError
+from store.revocations import Revocation
 
 #: A room stays this long after its last visitor: reloads and HTTP clients come back at once.
 LINGER_SECONDS: Final = 10.0
@@ -66,6 +68,14 @@ class Hub:
         self._heads = await self._bus.subscribe(heads_subject(self._settings.region, "*"), self._on_heads)
         self._bus.on_reconnect.append(self._on_reconnect)
         self._watch = asyncio.create_task(self._watch_silence())
+
+    def end_revoked(self, revocation: Revocation) -> None:
+        """Close the sockets whose token it means."""
+        room = self.rooms.get(revocation.wedding)
+        for socket in list(room.audience.sockets) if room is not None else ():
+            token = socket.token
+            if token is not None and means(revocation, token):
+                socket.close(BAD_TOKEN, TokenError(message="The token has been revoked."))
 
     async def send_away(self, within_seconds: float) -> None:
         """Ask every client to come back elsewhere within this time, and close whoever is still here, one by one."""

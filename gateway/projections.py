@@ -82,7 +82,9 @@ class Projections:
     def _keep(self, wedding: str, socket: Socket, closed_ms: int | None) -> None:
         opened_ms = int(socket.opened_at * 1000)
         identity = (wedding, socket.principal)
-        self._sessions[socket.id] = SessionRow(socket.id, *identity, socket.client, *self._own, opened_ms, closed_ms)
+        self._sessions[socket.id] = SessionRow(
+            socket.id, *identity, socket.client, *self._own, opened_ms, closed_ms, socket.token.id if socket.token else ""
+        )
         self._connections[socket.id] = ConnectionRow(
             socket.id, socket.id, *identity, *self._own, opened_ms, closed_ms, socket.close_code
         )

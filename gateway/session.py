@@ -25,6 +25,7 @@ from actors.contract.client_frames import (
 from actors.contract.ids import is_client
 from actors.contract.server_frames import Welcome
 from config.settings import Settings
+from gateway.authentication import Authentication
 from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, INVALID_TEXT, RESTART, TRY_LATER
 from gateway.counts import Counts
 from gateway.credentials import Credentials
@@ -51,7 +52,14 @@ class Session:
     """See the module. `take` gets each frame, `end` is called once when the connection is over."""
 
     def __init__(
-        self, socket: Socket, hub: Hub, submitter: Submitter, presence: PresenceHub, settings: Settings, counts: Counts
+        self,
+        socket: Socket,
+        hub: Hub,
+        submitter: Submitter,
+        presence: PresenceHub,
+        authentication: Authentication,
+        settings: Settings,
+        counts: Counts,
     ) -> None:
         self.phase = Phase.AWAITING_HELLO
         self._socket = socket
@@ -62,7 +70,7 @@ class Session:
         self._counts = counts
         self._room: Room | None = None
         self._author = Author("", "websocket", "", "", None)
-        self._credentials = Credentials(socket, settings.jwt_secret.get_secret_value())
+        self._credentials = Credentials(socket, authentication)
         self._repairs = TokenBucket(_REPAIRS_PER_SECOND, _REPAIR_BURST, time.monotonic())
 
     async def take(self, data: bytes) -> None:

@@ -6,26 +6,19 @@ with 4408, so that a slow reader costs bounded memory and nobody waits for it. T
 
 import asyncio
 import time
-from typing import Final, Protocol
+from typing import Final
 
 from actors.contract.channels import Rights, may_read
 from gateway.close_codes import SLOW_READER
 from gateway.errors import GatewayError
-from gateway.frames import error_frame, saved_frame, text_frame
+from gateway.frames import close_frame, error_frame, saved_frame, text_frame
 from gateway.ids import new_connection_id
+from gateway.tokens import TokenClaims
 
 #: How long a peer may take over the closing handshake before the connection is cut.
 CLOSE_SECONDS: Final = 3.0
 #: How long `saved` waits for the next write to its socket, mostly the op's own event: a write costs more than all else in it.
 SAVED_PATIENCE_SECONDS: Final = 0.01
-
-
-class Connection(Protocol):
-    """The part of aiohttp's WebSocketResponse that closes."""
-
-    async def close(self, *, code: int, message: bytes = b"", drain: bool = True) -> bool:
-        """Do the closing handshake."""
-        ...
 
 
 class WriteTurn:
@@ -61,8 +54,6 @@ class Socket:
 
     __slots__ = (
         "_buffer_limit",
-        "_closing",
-        "_connection",
         "_outbox",
         "_saved_op",
         "_transport",
@@ -76,22 +67,22 @@ class Socket:
         "repeats",
         "rights",
         "role",
+        "token",
         "wedding",
         "withheld",
     )
 
-    def __init__(self, connection: Connection, transport: asyncio.Transport, turn: WriteTurn, buffer_limit: int) -> None:
-        self._connection = connection
+    def __init__(self, transport: asyncio.Transport, turn: WriteTurn, buffer_limit: int) -> None:
         self._transport = transport
         self._turn = turn
         self._buffer_limit = buffer_limit
         self._outbox: list[bytes] = []
         self._saved_op = ""
-        self._closing: asyncio.Task[bool] | None = None
         self.close_code: int | None = None
         self.id = new_connection_id()
         self.opened_at = time.time()
         self.wedding = self.principal = self.client = self.client_version = self.role = ""
+        self.token: TokenClaims | None = None
         self.rights: Rights = ()
         self.withheld: tuple[Rights, ...] = ()
         #: Ops that were sent again and whose old answer has not come yet: answers can be lost where envelopes cannot.
@@ -157,17 +148,15 @@ class Socket:
         return is_open and self.buffered_bytes > self._buffer_limit // 4
 
     def close(self, code: int, error: GatewayError | None = None) -> None:
-        """Send what is queued, the error if there is one, and close; a second call does nothing."""
+        """Send what is queued, the error if there is one, and the close; a second call does nothing.
+
+        The connection ends when the client has answered the close, so that it surely learns the code, or is cut after a while.
+        """
         if self.close_code is not None:
             return
         if error is not None:
             self.write(error_frame(error.code, error.message, error.remedy))
+        self.write(close_frame(code))
         self.close_code = code
         self.flush()
-        self._closing = asyncio.create_task(self._connection.close(code=code, drain=False))
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
-
-    async def farewell(self) -> None:
-        """Wait until the close frame is sent: a handler that returns before it would close with 1000."""
-        if self._closing is not None:
-            await self._closing

@@ -34,7 +34,7 @@ def make_token(secret: str, principal: str, wedding: str, *, use: TokenUse, life
     claims = {
         "sub": principal,
         "wedding": wedding,
-        "iat": int(now),
+        "iat": round(now, 3),
         "exp": int(now + lifetime_seconds),
         "jti": secrets.token_hex(16),
         "use": use,

@@ -40,8 +40,16 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     await connection.prepare(request)
     if request.transport is None:
         return connection
-    socket = Socket(connection, request.transport, gateway.write_turn, limits.socket_buffer_bytes)
-    session = Session(socket, gateway.hub, gateway.submitter, gateway.presence, gateway.settings, gateway.counts)
+    socket = Socket(request.transport, gateway.write_turn, limits.socket_buffer_bytes)
+    session = Session(
+        socket,
+        gateway.hub,
+        gateway.submitter,
+        gateway.presence,
+        gateway.authentication,
+        gateway.settings,
+        gateway.counts,
+    )
     heartbeat = Heartbeat(socket, gateway.settings.websocket_ping_seconds)
     hello_timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
     gateway.hub.open_sockets += 1
@@ -50,12 +58,15 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     except Exception as failure:
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
         socket.close(INTERNAL_ERROR)
-        await socket.farewell()
+        async for _ in connection:
+            pass
     finally:
         gateway.hub.open_sockets -= 1
         heartbeat.stop()
         hello_timer.cancel()
         session.end()
+        if not socket.closed:
+            await _answer_close(connection)
         gateway.counts.sockets_closed_by_code[socket.close_code or connection.close_code or 0] += 1
     return connection
 
@@ -66,7 +77,7 @@ def _may_come_from(origin: str | None, allowed: str) -> bool:
 
 
 async def _converse(connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat) -> None:
-    """Hand over frame by frame; ends when either side has closed."""
+    """Hand over frame by frame; ends when the client has closed, or has answered our close."""
     async for message in connection:
         heartbeat.is_heard = True
         if message.type is WSMsgType.TEXT:
@@ -75,6 +86,10 @@ async def _converse(connection: web.WebSocketResponse, session: Session, heartbe
             session.take_binary()
         elif message.type is WSMsgType.PING:
             await connection.pong(message.data)
+
+
+async def _answer_close(connection: web.WebSocketResponse) -> None:
+    """Close with the client's own code."""
     code = connection.close_code or OK
     # aiohttp lets 1006 pass, which never travels (RFC 6455, 7.4.1).
     await connection.close(code=PROTOCOL_ERROR if code == ABNORMAL else code, drain=False)

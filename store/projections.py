@@ -23,6 +23,7 @@ class SessionRow(NamedTuple):
     boot: str
     opened_ms: int
     closed_ms: int | None
+    token: str = ""
 
 
 class PresenceRow(NamedTuple):
@@ -51,12 +52,14 @@ class ConnectionRow(NamedTuple):
 
 
 _SESSIONS = """
-INSERT INTO collaboration_sessions AS known (session_id, wedding_id, user_id, client_id, gateway, boot, opened_at, closed_at)
+INSERT INTO collaboration_sessions AS known
+  (session_id, wedding_id, user_id, client_id, gateway, boot, opened_at, closed_at, token_id)
 SELECT DISTINCT ON (1) * FROM unnest(
-  $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
-  AS row(session_id, wedding_id, user_id, client_id, gateway, boot, opened_at, closed_at)
+  $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[])
+  AS row(session_id, wedding_id, user_id, client_id, gateway, boot, opened_at, closed_at, token_id)
 ORDER BY 1, closed_at NULLS LAST
-ON CONFLICT (session_id) DO UPDATE SET closed_at = COALESCE(known.closed_at, excluded.closed_at)"""
+ON CONFLICT (session_id) DO UPDATE SET
+  closed_at = COALESCE(known.closed_at, excluded.closed_at), token_id = excluded.token_id"""
 _CONNECTIONS = """
 INSERT INTO websocket_connections AS known
   (connection_id, session_id, wedding_id, user_id, gateway, boot, opened_at, closed_at, close_code)
@@ -84,7 +87,7 @@ _CLOSE_BOOT = (
 
 async def write_sessions(database: Database, rows: Sequence[SessionRow]) -> None:
     """Insert or update by session; a closed one stays closed."""
-    await _write(database, _SESSIONS, [(*row[:6], _instant(row.opened_ms), _instant(row.closed_ms)) for row in rows])
+    await _write(database, _SESSIONS, [(*row[:6], _instant(row.opened_ms), _instant(row.closed_ms), row.token) for row in rows])
 
 
 async def write_connections(database: Database, rows: Sequence[ConnectionRow]) -> None:

@@ -84,6 +84,11 @@ def presence_beat_subject(region: str) -> str:
     return f"presence.{region}._gateways"
 
 
+def revocations_subject(region: str) -> str:
+    """`revocations.<region>`: tokens that hold no longer, from gateway to gateway."""
+    return f"revocations.{region}"
+
+
 def members_subject(region: str) -> str:
     """`members.<region>`: the heartbeats of hosts."""
     return f"members.{region}"

@@ -56,6 +56,7 @@ _GATEWAY = Permissions(
     publish=(
         "log.>",
         "presence.>",
+        "revocations.>",
         "actors.>",
         "wedding.*.outcome.*",
         "wedsync.dead.>",
@@ -80,6 +81,7 @@ _GATEWAY = Permissions(
         "fan.>",
         "heads.>",
         "presence.>",
+        "revocations.>",
         "$SRV.>",
     ),
 )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from config.settings import Settings
+from gateway.authentication import Authentication
 from gateway.authors import Authors
 from gateway.health import Health
 from gateway.hub import Hub
@@ -13,7 +14,9 @@ from gateway.ids import new_client
 from gateway.metrics import Metrics
 from gateway.owner import Owner
 from gateway.presence.hub import PresenceHub
+from gateway.revocations import Revocations
 from gateway.submit import Submitter
+from store.postgres import Database
 
 
 def client_of_today() -> str:
@@ -33,6 +36,9 @@ class Api:
     health: Health
     metrics: Metrics
     authors: Authors
+    authentication: Authentication
+    revocations: Revocations
+    database: Database
 
 
 API = web.AppKey("api", Api)

@@ -1,7 +1,6 @@
 """Who asks and what for: the bearer token, membership, and the body of a request. Everything here raises; problems.py answers."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -11,11 +10,10 @@ from aiohttp import web
 
 from actors.contract.channels import Rights
 from actors.contract.ids import is_token
-from gateway.credentials import claims_for_wedding
 from gateway.errors import UNREADABLE, GatewayError, TokenError
 from gateway.http.api import API
 from gateway.room import Room
-from gateway.tokens import TokenClaims, read_token
+from gateway.tokens import TokenClaims
 
 _Body = TypeVar("_Body")
 
@@ -30,7 +28,7 @@ class Visit(NamedTuple):
 
 def claims_of(request: web.Request) -> TokenClaims:
     """Read the bearer token; raises TokenError."""
-    return read_token(request.app[API].settings.jwt_secret.get_secret_value(), _bearer_of(request), now=time.time())
+    return request.app[API].authentication.claims(_bearer_of(request))
 
 
 def _bearer_of(request: web.Request) -> str:
@@ -45,7 +43,7 @@ def claims_for(request: web.Request, wedding: str) -> TokenClaims:
     token = _bearer_of(request)
     if not is_token(wedding):
         raise GatewayError("bad_id", "The wedding's id is malformed.")
-    return claims_for_wedding(request.app[API].settings.jwt_secret.get_secret_value(), token, wedding)
+    return request.app[API].authentication.claims_for(token, wedding)
 
 
 @asynccontextmanager

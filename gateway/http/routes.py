@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.http import probes, reading, writing
+from gateway.http import probes, reading, sessions, writing
 from gateway.http.api import API, Api
 from gateway.http.problems import Handler, problems
 
@@ -22,6 +22,9 @@ def register(app: web.Application, api: Api) -> None:
     app.router.add_post(f"{_BASE}/sync/{{wedding}}", writing.sync)
     app.router.add_get(f"{_BASE}/presence/{{wedding}}", reading.presence)
     app.router.add_get(f"{_BASE}/history/{{wedding}}", reading.history)
+    app.router.add_get(f"{_BASE}/sessions/{{wedding}}", sessions.list_sessions)
+    app.router.add_delete(f"{_BASE}/sessions/{{wedding}}", sessions.end_sessions)
+    app.router.add_delete(f"{_BASE}/sessions/{{wedding}}/{{session}}", sessions.end_session)
     app.router.add_get("/healthz", probes.healthz)
     app.router.add_get("/readyz", probes.readyz)
     app.router.add_get("/metrics", probes.metrics)
@@ -35,6 +38,6 @@ async def measured(request: web.Request, handler: Handler) -> web.StreamResponse
     if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unknown"
-        method = request.method if request.method in {"GET", "POST", "HEAD", "OPTIONS"} else "other"
+        method = request.method if request.method in {"GET", "POST", "DELETE", "HEAD", "OPTIONS"} else "other"
         request.app[API].metrics.observe_request(route, method, response.status, time.perf_counter() - started_at)
     return response

@@ -10,13 +10,15 @@ import pytest
 from nats.aio.client import Client
 
 from config.settings import load_settings
+from gateway.authentication import Authentication
 from gateway.callout import Callout, decide
-from gateway.tokens import TokenUse, make_token
+from gateway.tokens import TokenClaims, TokenUse, make_token, read_token
 from store.auth_callout import Credentials
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 
 SECRET = "a secret of at least thirty-two bytes"
+REVOKED: set[TokenClaims] = set()
 
 pytestmark = pytest.mark.servers
 
@@ -34,7 +36,8 @@ async def callout(nats_server: NatsServer) -> AsyncIterator[Callout]:
             nats_auth_password=nats_server.password_of("auth"),
             nats_issuer_seed=nats_server.keys.issuer_seed,
             jwt_secret=SECRET,
-        )
+        ),
+        Authentication(SECRET, REVOKED.__contains__),
     )
     await callout.start()
     yield callout
@@ -116,7 +119,20 @@ async def test_d10_a_bad_token_is_an_authorization_violation(
 @pytest.mark.parametrize("name", ["host", "gateway", "operator", "auth", "sys", "import", "everyone"])
 def test_d10_an_integrator_cannot_share_an_inbox_with_a_role(name: str) -> None:
     """A token for a reserved id is refused, since its inbox prefix would be that of an internal user."""
-    assert decide(SECRET, Credentials(name, token_of(name)), now=time.time()) is None
+    assert decide(Authentication(SECRET, REVOKED.__contains__), Credentials(name, token_of(name))) is None
+
+
+async def test_d10_a_revoked_token_does_not_connect(callout: Callout, nats_server: NatsServer) -> None:
+    """What was revoked at a gateway opens NATS no more."""
+    token = token_of("florist")
+    claims = read_token(SECRET, token, now=time.time(), use="nats")
+    await (await connect(nats_server, "florist", token)).close()
+    REVOKED.add(claims)
+    try:
+        with pytest.raises(nats.errors.Error, match=r"(?i)authorization violation"):
+            await connect(nats_server, "florist", token)
+    finally:
+        REVOKED.clear()
 
 
 async def test_d10_a_connection_ends_with_its_token(callout: Callout, nats_server: NatsServer) -> None:

@@ -7,14 +7,6 @@ from gateway.socket import Socket, WriteTurn
 from tests.support.waiting import eventually
 
 
-class Closing:
-    """The connection's closing half, which these tests never reach."""
-
-    async def close(self, *, code: int, message: bytes = b"", drain: bool = True) -> bool:
-        del code, message, drain
-        return True
-
-
 class Written(asyncio.Transport):
     """A transport that keeps every write apart."""
 
@@ -35,7 +27,7 @@ class Written(asyncio.Transport):
 async def test_d5_saved_leaves_before_the_outcome_and_in_the_same_write() -> None:
     """The outcome of an op takes `saved` along, of several only the last, which speaks for all."""
     transport = Written()
-    socket = Socket(Closing(), transport, WriteTurn(), 1_000)
+    socket = Socket(transport, WriteTurn(), 1_000)
     socket.tell_saved("20270619-aaaa:1")
     socket.tell_saved("20270619-aaaa:2")
     socket.write(applied_frame("20270619-aaaa:1"))
@@ -46,7 +38,7 @@ async def test_d5_saved_leaves_before_the_outcome_and_in_the_same_write() -> Non
 async def test_d5_saved_leaves_by_itself_when_nothing_else_is_written() -> None:
     """While the owner of the wedding is away, the author still hears that the op is on disk."""
     transport = Written()
-    socket = Socket(Closing(), transport, WriteTurn(), 1_000)
+    socket = Socket(transport, WriteTurn(), 1_000)
     socket.tell_saved("20270619-aaaa:1")
     await eventually(lambda: bool(transport.writes), "saved is written")
     assert transport.writes == [saved_frame("20270619-aaaa:1")]
