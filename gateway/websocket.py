@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from aiohttp import WSMsgType, web
 
-from gateway.app import GATEWAY
+from gateway.app import GATEWAY, Gateway
 from gateway.close_codes import ABNORMAL, INTERNAL_ERROR, OK, PROTOCOL_ERROR
 from gateway.errors import GatewayError
 from gateway.frame_guard import MaskedWebSocket
@@ -38,9 +38,14 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
         autoclose=False,
     )
     await connection.prepare(request)
-    if request.transport is None:
-        return connection
-    socket = Socket(request.transport, gateway.write_turn, limits.socket_buffer_bytes)
+    if request.transport is not None:
+        await _serve(gateway, connection, request.transport)
+    return connection
+
+
+async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+    """The conversation after the upgrade."""
+    socket = Socket(transport, gateway.write_turn, gateway.settings.limits.socket_buffer_bytes)
     session = Session(
         socket,
         gateway.hub,
@@ -68,7 +73,6 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
         if not socket.closed:
             await _answer_close(connection)
         gateway.counts.sockets_closed_by_code[socket.close_code or connection.close_code or 0] += 1
-    return connection
 
 
 def _may_come_from(origin: str | None, allowed: str) -> bool:

@@ -169,7 +169,7 @@ def _is_allowed(role: str, rights: tuple[str, ...], collection: str, channel: st
 def test_the_protocol_document_names_every_address_and_status() -> None:
     """docs/protocol.md shows each route of the HTTP API, no other, and each code under the status that it has."""
     document = (ROOT / "docs" / "protocol.md").read_text().partition("\n## HTTP\n")[2].partition("\n## NATS\n")[0]
-    told = {tuple(each.split("?")[0].split(" ")) for each in re.findall(r"`((?:GET|POST) /[^`]*)`", document)}
+    told = {tuple(each.split("?")[0].split(" ")) for each in re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", document)}
     app = web.Application()
     routes.register(app, cast("Api", None))
     known = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
