@@ -60,7 +60,7 @@ class Duty:
             self._background.start(part.run(), type(part).__name__)
         await self._take_share()
         for partition in list(self.ownership.partitions.values()):
-            while not await reached(partition, 0, LOOK_SECONDS) and not partition.is_dropped and partition.halted_at is None:
+            while partition.may_go_on and not await reached(partition, 0, LOOK_SECONDS):
                 if self._resources.failure.done():
                     self._resources.failure.result()
 

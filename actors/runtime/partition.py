@@ -93,6 +93,11 @@ class Partition:
         return not self.is_dropped and self.position >= self.serve_from
 
     @property
+    def may_go_on(self) -> bool:
+        """Tell whether it is still owned, and by a build that knows its rules."""
+        return not self.is_dropped and self.halted_at is None
+
+    @property
     def has_gap(self) -> bool:
         return self.gap_end > self.checkpoint
 

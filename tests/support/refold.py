@@ -5,7 +5,6 @@ compares decision by decision (rules INV1 and INV2).
 """
 
 import asyncio
-from collections import defaultdict
 from typing import NamedTuple
 
 from actors.contract.decisions import Decision
@@ -15,13 +14,14 @@ from actors.domain.evolve import evolve
 from actors.domain.state import WeddingState, new_state
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Marker, Undecodable, decode_message
-from store import changes
+from store import changes, rules
 from store.bus import Bus
 from store.log_consumer import LogConsumer
 from store.postgres import Database
 from tests.support.waiting import eventually
 
 ALL = 1_000_000
+PARTITIONS = 64
 
 
 class Refold(NamedTuple):
@@ -50,11 +50,12 @@ async def read_log(bus: Bus, stream: int = 0) -> tuple[int, list[LogMessage | Ma
     return last, messages
 
 
-async def fold_log(bus: Bus) -> Refold:
-    """Decide every op of the log again, each with the rules of its position: a skip stands in the log behind what it skips."""
+async def fold_log(bus: Bus, database: Database) -> Refold:
+    """Decide every op of the log again, each with the rules of its position; a skip stands in the log behind what it skips."""
     last, messages = await read_log(bus)
     fold = Refold(last, {}, {})
-    directives: defaultdict[int, Directives] = defaultdict(Directives)
+    stored = await rules.markers(database, range(PARTITIONS))
+    directives = {partition: Directives(markers[:1]) for partition, markers in stored.items()}
     for marker in messages:
         if isinstance(marker, Marker):
             directives[marker.partition].obey(marker)
@@ -71,7 +72,7 @@ async def fold_log(bus: Bus) -> Refold:
 
 async def require_stored_equals_log(bus: Bus, database: Database) -> Refold:
     """Wait until everything is stored, then compare it with a fresh fold of the log; returns that fold."""
-    fold = await fold_log(bus)
+    fold = await fold_log(bus, database)
 
     async def stored() -> dict[str, list[Decision]]:
         ids = sorted(fold.decisions)
