@@ -82,6 +82,24 @@ class LogMismatch(StoreError):
     code = "log_mismatch"
 
 
+class LogIsWhole(StoreError):
+    """The log is whole and fits what is stored: nothing to replace. To begin a new one all the same, give --force."""
+
+    code = "log_is_whole"
+
+
+class LogIsForeign(StoreError):
+    """The log belongs to another database; start with its own, or give --force to delete it."""
+
+    code = "log_is_foreign"
+
+
+class ReseedRuns(StoreError):
+    """Somebody else replaces the log at this moment; wait for them, then look with `wedsync status`."""
+
+    code = "reseed_runs"
+
+
 class GenerationChanged(StoreError):
     """The log was replaced by another incarnation; this process must start anew."""
 

@@ -12,7 +12,9 @@ from config.settings import Settings
 from store import timer_stream, timers
 from store.bus import Bus
 from store.errors import JetStreamError, LogMismatch
+from store.log_fence import fault_of
 from store.postgres import Database
+from store.reseed_ledger import unfinished
 
 _STREAM_NOT_FOUND = 10059
 _STREAM_EXISTS = 10058
@@ -41,7 +43,7 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
         known = await connection.fetchrow("SELECT stream_id, partitions, streams FROM log_identity")
         if known is None:
             stream_id = await _first_stream_id(bus) or secrets.token_hex(16)
-            for config in (*_other_streams(settings), *_log_streams(settings, stream_id)):
+            for config in (*_other_streams(settings), *log_configs(settings, stream_id)):
                 await _make(bus, config)
             await connection.execute(
                 "INSERT INTO log_identity (stream_id, generation, partitions, streams) VALUES ($1, 1, $2, $3)",
@@ -51,7 +53,7 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
             )
     made = {config["name"] for config in _other_streams(settings) if await _make(bus, config)}
     identity = await identify(bus, database, settings)
-    for config in _log_streams(settings, identity.stream_id):
+    for config in log_configs(settings, identity.stream_id):
         await _make(bus, config)
     if TIMERS_STREAM in made:
         await timers.send_all_again(database)
@@ -60,29 +62,48 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
 
 
 async def identify(bus: Bus, database: Database, settings: Settings) -> LogIdentity:
-    """Check that the log is the one that the database knows, without making anything; raises LogMismatch, StoreError."""
-    async with database.connection() as connection:
-        row = await connection.fetchrow("SELECT stream_id, generation, partitions, streams FROM log_identity")
-        highest = await connection.fetch(
-            "SELECT partition % $1 AS stream, max(position) FROM checkpoints GROUP BY 1", settings.log_streams
-        )
-    if row is None:
-        raise LogMismatch("The database knows no log yet; run `wedsync provision` or `wedsync up` once.")
+    """Check that the log is whole and the one that the database knows, making nothing; raises LogMismatch, StoreError."""
+    identity = await known_identity(database)
     for name, stored, wanted in (
-        ("partitions", row["partitions"], settings.partitions),
-        ("log_streams", row["streams"], settings.log_streams),
+        ("partitions", identity.partitions, settings.partitions),
+        ("log_streams", identity.streams, settings.log_streams),
     ):
         if stored != wanted:
             raise LogMismatch(
                 f"The log was made with {name} {stored}, the settings say {wanted}; set WEDSYNC_{name.upper()}={stored}."
             )
-    stored_positions = {each["stream"]: each["max"] for each in highest}
+    if await unfinished(database):
+        raise LogMismatch("Replacing the log was begun and not finished; run `wedsync reseed` again.")
     for index in range(settings.log_streams):
         info = await _info(bus, log_stream(index))
-        _check_log_stream(log_stream(index), info, row, stored_positions.get(index, 0))
+        if info is not None:
+            _check_metadata(log_stream(index), info, identity)
+        fault = await fault_of(bus, database, index, await stored_positions(database, identity, index))
+        if fault is not None:
+            raise LogMismatch(fault)
     if await _info(bus, INTAKE_STREAM) is None:
         raise LogMismatch(f"The stream {INTAKE_STREAM} is missing; run `wedsync provision` or `wedsync up` once.")
-    return LogIdentity(row["stream_id"], row["generation"], row["partitions"], row["streams"])
+    return identity
+
+
+async def stored_positions(database: Database, identity: LogIdentity, stream: int) -> dict[int, int]:
+    """The checkpoints of the partitions of one stream, 0 where nothing was stored yet; raises StoreError."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT partition, position FROM checkpoints WHERE partition % $1 = $2", identity.streams, stream
+        )
+    return dict.fromkeys(range(stream, identity.partitions, identity.streams), 0) | {
+        row["partition"]: row["position"] for row in rows
+    }
+
+
+async def known_identity(database: Database) -> LogIdentity:
+    """The log that the database knows; raises LogMismatch, StoreError."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow("SELECT stream_id, generation, partitions, streams FROM log_identity")
+    if row is None:
+        raise LogMismatch("The database knows no log yet; run `wedsync provision` or `wedsync up` once.")
+    return LogIdentity(**row)
 
 
 async def positions(bus: Bus, stream: str) -> tuple[int, int]:
@@ -99,24 +120,13 @@ async def raise_generation(database: Database) -> int:
     return generation
 
 
-def _check_log_stream(name: str, info: dict[str, Any] | None, row: Any, stored_position: int) -> None:
-    if info is None:
-        raise LogMismatch(
-            f"The database belongs to a log that is not there: {name} is missing. "
-            "Start with the folder of both, or restore both from one backup."
-        )
+def _check_metadata(name: str, info: dict[str, Any], identity: LogIdentity) -> None:
     metadata = info["config"].get("metadata") or {}
-    if metadata.get(_METADATA_ID) != row["stream_id"]:
+    if metadata.get(_METADATA_ID) != identity.stream_id:
         raise LogMismatch(f"{name} belongs to another database. Start with the folder of both, or restore a backup of both.")
-    for key, stored in ((_METADATA_PARTITIONS, row["partitions"]), (_METADATA_STREAMS, row["streams"])):
+    for key, stored in ((_METADATA_PARTITIONS, identity.partitions), (_METADATA_STREAMS, identity.streams)):
         if metadata.get(key) != str(stored):
             raise LogMismatch(f"{name} says {key} {metadata.get(key)}, the database {stored}. Restore both from one backup.")
-    state = info["state"]
-    if state["last_seq"] < stored_position:
-        raise LogMismatch(
-            f"{name} ends at {state['last_seq']}, but ops up to {stored_position} are stored: the log has lost ops. "
-            "Restore both from one backup."
-        )
 
 
 async def _first_stream_id(bus: Bus) -> str | None:
@@ -162,7 +172,8 @@ async def _info(bus: Bus, name: str) -> dict[str, Any] | None:
         raise
 
 
-def _log_streams(settings: Settings, stream_id: str) -> list[StreamConfig]:
+def log_configs(settings: Settings, stream_id: str) -> list[StreamConfig]:
+    """The configurations of all log streams, in the order of their numbers."""
     streams = settings.log_streams
     metadata = {_METADATA_ID: stream_id, _METADATA_PARTITIONS: str(settings.partitions), _METADATA_STREAMS: str(streams)}
     configs = []

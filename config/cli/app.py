@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from config.cli import backup, context, demo, import_, integrator, roles, rules, status, token, up, verify
+from config.cli import backup, context, demo, import_, integrator, reseed, roles, rules, scrub, status, token, up, verify
 from config.cli.failures import report
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app.command("import")(import_.command)
 app.command("demo")(demo.command)
 app.command("verify")(verify.command)
 app.command("rules")(rules.command)
+app.command("scrub")(scrub.command)
+app.command("reseed")(reseed.command)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("context")(context.command)

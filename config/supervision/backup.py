@@ -46,7 +46,7 @@ async def save_backup(folder: DataFolder, path: Path, progress: Progress) -> Non
         (content / "cluster.json").write_bytes(msgspec.json.encode(folder.cluster()))
         (content / "manifest.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
         (content / "streams").mkdir()
-        async with running_servers(folder) as settings, _bus(settings) as bus:
+        async with running_servers(folder) as settings, host_bus(settings) as bus:
             while not await _copy_once(settings, bus, content, progress):
                 progress("the log was trimmed meanwhile: once more", 0)
         await asyncio.to_thread(_pack, content, path)
@@ -78,7 +78,7 @@ async def _fill(folder: DataFolder, path: Path, progress: Progress) -> None:
     shutil.copyfile(content / "keys.json", folder.keys_path)
     async with running_servers(folder) as settings:
         await _load_database(settings, content / "postgres.dump", progress)
-        async with _bus(settings) as bus:
+        async with host_bus(settings) as bus:
             for stream in sorted(file.stem for file in (content / "streams").glob("*.json")):
                 await load_stream(bus, stream, content / "streams", partial(progress, stream))
     shutil.rmtree(content)
@@ -129,7 +129,7 @@ async def _postgres(program: str, settings: Settings, *arguments: str) -> None:
 
 
 @asynccontextmanager
-async def _bus(settings: Settings) -> AsyncIterator[Bus]:
+async def host_bus(settings: Settings) -> AsyncIterator[Bus]:
     """Connect with the host's rights, which include making streams."""
     bus = await Bus.connect(
         settings.nats_url.get_secret_value(),

@@ -50,6 +50,12 @@ class NotRunning(SupervisionError):
     code = "not_running"
 
 
+class StopFirst(SupervisionError):
+    """WedSync runs in {folder} (pid {pid}): stop it first, then run this command again."""
+
+    code = "stop_first"
+
+
 class PortBusy(SupervisionError):
     """Port {port} on {host} cannot be had ({reason}): stop the program that has it or choose another port with --port."""
 

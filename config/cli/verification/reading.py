@@ -56,9 +56,9 @@ async def is_stored(database: Database, wedding: str, rev: int) -> bool:
     return rev == 0 or bool(await _decisions_after(database, wedding, rev - 1, 1))
 
 
-async def stored_decisions(database: Database, wedding: str, rev: int) -> AsyncIterator[Decision]:
-    """Yield the stored decisions from the first up to a rev; raises StoredDataDamaged."""
-    reached = 0
+async def stored_decisions(database: Database, wedding: str, rev: int, *, after: int = 0) -> AsyncIterator[Decision]:
+    """Yield the stored decisions above `after` up to a rev; raises StoredDataDamaged."""
+    reached = after
     while reached < rev:
         page = await _decisions_after(database, wedding, reached, _PAGE)
         if not page:

@@ -1,0 +1,104 @@
+"""Whether a log may be folded: it reaches the checkpoints, nothing above them is missing, and it is the one that was read (D12).
+
+`fault_of` looks at one stream before anybody serves from it; `lost` says which messages are gone that PostgreSQL does not have.
+What nats-server 2.15 does with damaged files stands in docs/operations.md. Called by store.streams and store.reseed.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from actors.contract.ops import LogEntry
+from actors.contract.subjects import log_stream, parse_log_subject
+from store import log_range, scrubs
+from store.blocks import unpack
+from store.bus import Bus
+from store.errors import JetStreamError
+from store.postgres import Database
+
+REMEDY: Final = (
+    "See what differs with `wedsync scrub`, then replace the log with `wedsync reseed`, or restore both from one backup."
+)
+#: A message that was trimmed long ago is no anchor; the log keeps what is stored for 72 h.
+_ANCHOR_DAYS: Final = 4
+_NO_MESSAGE: Final = 10037
+_ANCHOR = """
+SELECT newest.block FROM unnest($1::int[]) AS p(partition) CROSS JOIN LATERAL (
+  SELECT block, last_position FROM changes
+  WHERE partition = p.partition AND day >= (now() AT TIME ZONE 'UTC')::date - $2::int ORDER BY last_position DESC LIMIT 1
+) AS newest ORDER BY newest.last_position DESC LIMIT 1"""
+_decode_entry = msgspec.json.Decoder(LogEntry).decode
+
+
+async def fault_of(bus: Bus, database: Database, stream: int, checkpoints: Mapping[int, int]) -> str | None:
+    """Say why this stream must not be folded, None when it may; `checkpoints` are its partitions'. Raises StoreError."""
+    name = log_stream(stream)
+    found = await log_range.bounds(bus, name)
+    if found is None:
+        return f"The database belongs to a log that is not there: {name} is missing. {REMEDY}"
+    lowest, highest = min(checkpoints.values(), default=0), max(checkpoints.values(), default=0)
+    if found.last < highest:
+        return f"{name} ends at {found.last}, but ops up to {highest} are stored: the log has lost ops. {REMEDY}"
+    if found.first > lowest + 1:
+        return f"{name} begins at {found.first}, but ops are stored up to {lowest} only: the log has lost ops. {REMEDY}"
+    if await _is_another(bus, database, name, list(checkpoints)):
+        return f"{name} holds other ops than those that are stored: it has gone back and used positions again. {REMEDY}"
+    async for first, last in lost(bus, database, stream, checkpoints, found.last):
+        return f"{name} has lost ops: {span(first, last)} cannot be read, and nothing is stored of it. {REMEDY}"
+    return None
+
+
+async def lost(
+    bus: Bus, database: Database, stream: int, checkpoints: Mapping[int, int], upto: int
+) -> AsyncIterator[tuple[int, int]]:
+    """Yield the runs of positions above the lowest checkpoint that can neither be read nor are stored; raises StoreError."""
+    lowest, highest = min(checkpoints.values(), default=0), max(checkpoints.values(), default=0)
+    stored: set[int] | None = None
+    async for first, last in log_range.holes(bus, log_stream(stream), lowest, upto):
+        if first > highest:
+            yield first, last
+            continue
+        if stored is None:
+            # A message between two checkpoints may belong to the partition that has it stored.
+            decisions = scrubs.decisions_between(database, list(checkpoints), lowest, highest)
+            stored = {each.decision.position async for each in decisions}
+        for run in runs(position for position in range(first, last + 1) if position not in stored):
+            yield run
+
+
+def runs(positions: Iterable[int]) -> list[tuple[int, int]]:
+    """Join ascending positions to (first, last) of each contiguous run."""
+    joined: list[tuple[int, int]] = []
+    for position in positions:
+        if joined and joined[-1][1] == position - 1:
+            joined[-1] = (joined[-1][0], position)
+        else:
+            joined.append((position, position))
+    return joined
+
+
+def span(first: int, last: int) -> str:
+    """Name a run of positions."""
+    return f"position {first}" if first == last else f"positions {first} to {last}"
+
+
+async def _is_another(bus: Bus, database: Database, stream: str, partitions: list[int]) -> bool:
+    """Tell whether the log holds another op at the position of the newest stored decision than the decided one."""
+    async with database.connection() as connection:
+        row = await connection.fetchrow(_ANCHOR, partitions, _ANCHOR_DAYS)
+    if row is None:
+        return False
+    decision = unpack(row["block"])[-1]
+    try:
+        message = (await bus.js_request(f"STREAM.MSG.GET.{stream}", {"seq": decision.position}))["message"]
+    except JetStreamError as error:
+        if error.err_code == _NO_MESSAGE:  # trimmed, or damaged and stored
+            return False
+        raise
+    try:
+        principal = parse_log_subject(message["subject"]).principal
+        op = _decode_entry(msgspec.json.decode(f'"{message.get("data", "")}"', type=bytes)).op.id
+    except (ValueError, msgspec.MsgspecError):
+        return True
+    return (principal, op) != (decision.principal, decision.op)

@@ -1,0 +1,164 @@
+"""Reading a stretch of a log stream once, every position, with a known end: for the fence, the scrub and the re-seeding.
+
+An unfiltered stream has no natural holes above its first position but those of deleted messages, so a position that does not come
+is a message that cannot be read (design D12). Bounded memory; the live reader is store.log_consumer.
+"""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from store.bus import Bus, BusSubscription, Message
+from store.errors import JetStreamError, RequestTimeout
+
+BATCH_MESSAGES: Final = 1000
+_ANSWER_SECONDS: Final = 10.0
+_INACTIVE_SECONDS: Final = 30
+_NANOSECONDS: Final = 1_000_000_000
+_names = itertools.count(1)
+
+
+class Stored(NamedTuple):
+    """One message of the log; `data` is empty where only headers were asked for."""
+
+    position: int
+    timestamp_ms: int
+    subject: str
+    data: bytes
+
+
+class Bounds(NamedTuple):
+    """What a stream says of itself; `reported_lost` is true when the server noticed at its start that messages are missing."""
+
+    stream_id: str
+    first: int
+    last: int
+    deleted: int
+    reported_lost: bool
+
+
+async def bounds(bus: Bus, stream: str) -> Bounds | None:
+    """Ask for a stream's bounds; None when there is no such stream. Raises StoreError."""
+    try:
+        info = await bus.js_request(f"STREAM.INFO.{stream}")
+    except JetStreamError as error:
+        if error.err_code == 10059:  # no such stream
+            return None
+        raise
+    state = info["state"]
+    lost = state.get("lost") or {}
+    return Bounds(
+        str((info["config"].get("metadata") or {}).get("wedsync_stream_id", "")),
+        int(state["first_seq"]),
+        int(state["last_seq"]),
+        int(state.get("num_deleted") or 0),
+        bool(lost.get("msgs") or lost.get("bytes")),
+    )
+
+
+async def read(bus: Bus, stream: str, after: int, upto: int, *, headers_only: bool = False) -> AsyncIterator[Stored]:
+    """Yield every readable message in (after, upto], ascending; raises StoreError."""
+    if upto <= after:
+        return
+    answers: asyncio.Queue[Message] = asyncio.Queue()
+    inbox = bus.new_inbox()
+    listening = await bus.subscribe(inbox, answers.put)
+    name = f"range-{secrets.token_hex(6)}-{next(_names)}"
+    try:
+        await _create(bus, stream, name, after + 1, headers_only=headers_only)
+        while batch := await _batch(bus, stream, name, inbox, answers):
+            for message in batch:
+                if message.position > upto:
+                    return
+                yield message
+            if batch[-1].position == upto:
+                return
+    finally:
+        await _give_back(bus, stream, name, listening)
+
+
+async def holes(bus: Bus, stream: str, after: int, upto: int) -> AsyncIterator[tuple[int, int]]:
+    """Yield the (first, last) of every run of positions in (after, upto] that cannot be read; raises StoreError."""
+    expected = after + 1
+    async for message in read(bus, stream, after, upto, headers_only=True):
+        if message.position > expected:
+            yield expected, message.position - 1
+        expected = message.position + 1
+    if expected <= upto:
+        yield expected, upto
+
+
+async def last_before(bus: Bus, stream: str, found: Bounds, instant: datetime) -> int:
+    """Return the highest position below the first message that is as young as the instant; raises StoreError."""
+    low, high = found.first, found.last + 1
+    while low < high:
+        middle = (low + high) // 2
+        message = await _message_from(bus, stream, middle)
+        if message is None or datetime.fromisoformat(message["time"][:19] + "+00:00") >= instant:
+            high = middle
+        else:
+            low = max(middle, int(message["seq"])) + 1
+    return min(low, found.last + 1) - 1
+
+
+async def _message_from(bus: Bus, stream: str, position: int) -> dict[str, Any] | None:
+    """Return the first readable message at or above a position, None when there is none."""
+    try:
+        message: dict[str, Any] = (await bus.js_request(f"STREAM.MSG.GET.{stream}", {"seq": position, "next_by_subj": ">"}))[
+            "message"
+        ]
+    except JetStreamError as error:
+        if error.err_code == 10037:  # no message found
+            return None
+        raise
+    return message
+
+
+async def _create(bus: Bus, stream: str, name: str, start: int, *, headers_only: bool) -> None:
+    config = {
+        "name": name,
+        "description": "WedSync: reads a stretch of the log once",
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": start,
+        "ack_policy": "none",
+        "replay_policy": "instant",
+        "headers_only": headers_only,
+        "mem_storage": True,
+        "inactive_threshold": _INACTIVE_SECONDS * _NANOSECONDS,
+    }
+    await bus.js_request(f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config, "action": "create"})
+
+
+async def _batch(bus: Bus, stream: str, name: str, inbox: str, answers: asyncio.Queue[Message]) -> list[Stored]:
+    """Ask for the next messages; fewer than asked for, or none, at the end of the stream."""
+    request = f'{{"batch":{BATCH_MESSAGES},"no_wait":true}}'
+    await bus.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", request.encode(), reply=inbox)
+    batch: list[Stored] = []
+    try:
+        while len(batch) < BATCH_MESSAGES:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                message = await answers.get()
+            if not message.reply.startswith("$JS.ACK."):
+                break
+            batch.append(_stored(message))
+    except TimeoutError:
+        raise RequestTimeout(f"{stream} did not go on within {_ANSWER_SECONDS:g} s; run the command again.") from None
+    return batch
+
+
+def _stored(message: Message) -> Stored:
+    # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<consumer sequence>.<nanoseconds>.<pending>; more in front in version 2.
+    tokens = message.reply.split(".")
+    first = 2 if len(tokens) == 9 else 4
+    return Stored(int(tokens[first + 3]), int(tokens[first + 5]) // 1_000_000, message.subject, message.data)
+
+
+async def _give_back(bus: Bus, stream: str, name: str, listening: BusSubscription) -> None:
+    await listening.unsubscribe()
+    try:
+        await bus.js_request(f"CONSUMER.DELETE.{stream}.{name}")
+    except JetStreamError:
+        return  # it is gone already
