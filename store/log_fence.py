@@ -31,8 +31,13 @@ SELECT newest.block FROM unnest($1::int[]) AS p(partition) CROSS JOIN LATERAL (
 _decode_entry = msgspec.json.Decoder(LogEntry).decode
 
 
-async def fault_of(bus: Bus, database: Database, stream: int, checkpoints: Mapping[int, int]) -> str | None:
-    """Say why this stream must not be folded, None when it may; `checkpoints` are its partitions'. Raises StoreError."""
+async def fault_of(
+    bus: Bus, database: Database, stream: int, checkpoints: Mapping[int, int], *, whole: bool = True
+) -> str | None:
+    """Say why this stream must not be folded, None when it may; `checkpoints` are its partitions'. Raises StoreError.
+
+    `whole` reads the messages too, which only hosts may.
+    """
     name = log_stream(stream)
     found = await log_range.bounds(bus, name)
     if found is None:
@@ -42,6 +47,8 @@ async def fault_of(bus: Bus, database: Database, stream: int, checkpoints: Mappi
         return f"{name} ends at {found.last}, but ops up to {highest} are stored: the log has lost ops. {REMEDY}"
     if found.first > lowest + 1:
         return f"{name} begins at {found.first}, but ops are stored up to {lowest} only: the log has lost ops. {REMEDY}"
+    if not whole:
+        return None
     if await _is_another(bus, database, name, list(checkpoints)):
         return f"{name} holds other ops than those that are stored: it has gone back and used positions again. {REMEDY}"
     async for first, last in lost(bus, database, stream, checkpoints, found.last):

@@ -52,7 +52,7 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
                 settings.log_streams,
             )
     made = {config["name"] for config in _other_streams(settings) if await _make(bus, config)}
-    identity = await identify(bus, database, settings)
+    identity = await identify(bus, database, settings, whole=True)
     for config in log_configs(settings, identity.stream_id):
         await _make(bus, config)
     if TIMERS_STREAM in made:
@@ -61,8 +61,8 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
     return identity
 
 
-async def identify(bus: Bus, database: Database, settings: Settings) -> LogIdentity:
-    """Check that the log is whole and the one that the database knows, making nothing; raises LogMismatch, StoreError."""
+async def identify(bus: Bus, database: Database, settings: Settings, *, whole: bool = False) -> LogIdentity:
+    """Check that the log is the one that the database knows, and `whole` above what is stored; raises LogMismatch, StoreError."""
     identity = await known_identity(database)
     for name, stored, wanted in (
         ("partitions", identity.partitions, settings.partitions),
@@ -78,7 +78,8 @@ async def identify(bus: Bus, database: Database, settings: Settings) -> LogIdent
         info = await _info(bus, log_stream(index))
         if info is not None:
             _check_metadata(log_stream(index), info, identity)
-        fault = await fault_of(bus, database, index, await stored_positions(database, identity, index))
+        positions = await stored_positions(database, identity, index)
+        fault = await fault_of(bus, database, index, positions, whole=whole)
         if fault is not None:
             raise LogMismatch(fault)
     if await _info(bus, INTAKE_STREAM) is None:

@@ -1,7 +1,7 @@
 """Comparing one log stream with the stored changes over the range that both hold (design D12).
 
-Both sides are read once, in order. A message waits until its decision comes; one that has none must be a repeat or decide
-nothing now. What is stored or trimmed meanwhile is left out, so a scrub may run beside a live system. `_MOST_WAITING` bounds memory.
+Both sides are read once, in order, in bounded memory. A message waits until its decision comes; one that has none must be a
+repeat or decide nothing now. What is stored or trimmed meanwhile is left out, so a scrub may run beside a live system.
 """
 
 from collections.abc import AsyncIterator, Mapping
