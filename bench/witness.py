@@ -15,8 +15,8 @@ from bench.installation import Site
 from config.supervision.roles import role_settings
 from gateway.client import Client, Outcome, Pending
 from gateway.client.replica import SyncReport
-from store.changes import read_after
 from store.postgres import Database
+from store.stored_changes import read_after
 
 _PAGE = 2_000
 

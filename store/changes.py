@@ -1,25 +1,20 @@
-"""Stored decisions: compressed blocks per wedding and flush, behind one guarded checkpoint per partition (design D7).
+"""Storing decisions: compressed blocks per wedding and flush, behind one guarded checkpoint per partition (design D7).
 
-The host's flush writes, its actors and histories read. Decisions are the contract's; nothing here decides anything.
+Called by the host's flush. Decisions are the contract's; nothing here decides anything. Reading them is in store.stored_changes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from actors.contract.decisions import Decision
-from actors.contract.errors import ContractError
-from actors.contract.ids import parse_op_id
 from store import timers
-from store.blocks import client_key, client_ranges, pack, unpack
+from store.blocks import op_ranges, pack
 from store.day_partitions import DAYS_AHEAD, create_ahead
 from store.errors import GenerationChanged
 from store.outbox import OutboxRow
 from store.postgres import Database
 from store.rules import MarkerRow
-
-#: The client under which ops that came over NATS are decided; they have no numbers.
-_INTAKE_CLIENT = "intake"
 
 
 class Row(NamedTuple):
@@ -37,17 +32,23 @@ WITH locked AS (
   SELECT partition, position FROM checkpoints WHERE partition = ANY($2::int[]) AND generation = $1
   ORDER BY partition FOR UPDATE
 ), moved AS (
-  UPDATE checkpoints c SET position = wanted.new, moved_at = now()
+  UPDATE checkpoints c SET position = wanted.new, moved_at = now(), day = GREATEST(c.day, (now() AT TIME ZONE 'UTC')::date)
   FROM unnest($2::int[], $3::bigint[], $4::bigint[]) AS wanted(partition, old, new) JOIN locked USING (partition)
   WHERE c.partition = wanted.partition AND c.generation = $1 AND c.position = wanted.old
-  RETURNING c.partition
+  RETURNING c.partition, c.day
+), blocks AS (
+  SELECT * FROM moved JOIN
+    unnest($5::int[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
+           $13::text[], $14::bytea[])
+    AS b(partition, kind, id, first_rev, last_rev, last_position, first_ms, last_ms, clients, block) USING (partition)
 ), stored AS (
-  INSERT INTO changes (partition, kind, id, first_rev, last_rev, last_position, first_ms, last_ms, clients, block)
-  SELECT b.partition, b.kind, b.id, b.first_rev, b.last_rev, b.last_position, b.first_ms, b.last_ms, b.clients::jsonb, b.block
-  FROM unnest($5::int[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-              $13::text[], $14::bytea[])
-    AS b(partition, kind, id, first_rev, last_rev, last_position, first_ms, last_ms, clients, block)
-  WHERE b.partition IN (SELECT partition FROM moved)
+  INSERT INTO changes (partition, kind, id, first_rev, last_rev, last_position, first_ms, last_ms, clients, block, day)
+  SELECT partition, kind, id, first_rev, last_rev, last_position, first_ms, last_ms, clients::jsonb, block, day FROM blocks
+), marks AS (
+  INSERT INTO change_marks (kind, id, day, first_rev, first_ms)
+  SELECT b.kind, b.id, b.day, b.first_rev, b.first_ms FROM blocks b
+  WHERE b.last_rev / 1000 > (b.first_rev - 1) / 1000
+    OR NOT EXISTS (SELECT FROM change_marks m WHERE m.kind = b.kind AND m.id = b.id AND m.day = b.day)
 ), sent AS (
   INSERT INTO outbox (partition, id, subject, payload)
   SELECT o.partition, o.id, o.subject, o.payload
@@ -110,7 +111,7 @@ async def flush(
 
 def _block(row: Row) -> tuple[Any, ...]:
     first, last = row.decisions[0], row.decisions[-1]
-    index = client_ranges(row.decisions).decode()
+    index = op_ranges(row.decisions).decode()
     return (
         row.partition, row.kind, row.id, first.rev, last.rev, last.position, first.now_ms, last.now_ms, index, pack(row.decisions)
     )  # fmt: skip  # one line names the columns in their order
@@ -140,90 +141,3 @@ async def checkpoints(database: Database, generation: int, partitions: int) -> d
     if len(rows) < partitions:
         raise GenerationChanged
     return {row["partition"]: row["position"] for row in rows}
-
-
-# All four go through a wedding's blocks in pages; $4 is the first_rev of the last block seen.
-_AFTER = """
-SELECT first_rev, block FROM changes
-WHERE kind = $1 AND id = $2 AND last_rev > $3 AND first_rev > $4
-  AND first_rev >= COALESCE((SELECT max(first_rev) FROM changes WHERE kind = $1 AND id = $2 AND first_rev <= $3 + 1), 0)
-ORDER BY first_rev LIMIT 64"""
-_SINCE = """
-SELECT first_rev, block FROM changes
-WHERE kind = $1 AND id = $2 AND last_ms >= $3 AND first_rev > $4
-ORDER BY first_rev LIMIT 64"""
-_BEFORE = """
-SELECT first_rev, block FROM changes
-WHERE kind = $1 AND id = $2 AND first_rev <= $3 AND first_rev < $4
-ORDER BY first_rev DESC LIMIT 64"""
-_OF_CLIENT = """
-SELECT first_rev, block FROM changes
-WHERE kind = $1 AND id = $2 AND first_rev < $4
-  AND (clients -> $3 ->> 0)::bigint <= $5 AND (clients -> $3 ->> 1)::bigint >= $5
-ORDER BY first_rev DESC LIMIT 64"""
-_PAGE_BLOCKS = 64
-_BELOW_ALL = -1
-_ABOVE_ALL = 2**62
-
-
-async def read_after(database: Database, kind: str, identifier: str, rev: int, *, limit_decisions: int) -> list[Decision]:
-    """The first decisions above `rev`, ascending."""
-
-    def pick(block: list[Decision]) -> Iterable[Decision]:
-        return (each for each in block if each.rev > rev)
-
-    return await _collect(database, _AFTER, (kind, identifier, rev, _BELOW_ALL), pick, limit_decisions)
-
-
-async def read_since(database: Database, kind: str, identifier: str, since_ms: int, *, limit_decisions: int) -> list[Decision]:
-    """The first decisions whose `now_ms` is at or after `since_ms`, ascending."""
-
-    def pick(block: list[Decision]) -> Iterable[Decision]:
-        return (each for each in block if each.now_ms >= since_ms)
-
-    return await _collect(database, _SINCE, (kind, identifier, since_ms, _BELOW_ALL), pick, limit_decisions)
-
-
-async def read_before(database: Database, kind: str, identifier: str, rev: int, *, limit_decisions: int) -> list[Decision]:
-    """The last decisions at or below `rev`, ascending."""
-
-    def pick(block: list[Decision]) -> Iterable[Decision]:
-        return (each for each in reversed(block) if each.rev <= rev)
-
-    newest_first = await _collect(database, _BEFORE, (kind, identifier, rev, _ABOVE_ALL), pick, limit_decisions)
-    return newest_first[::-1]
-
-
-async def find(database: Database, kind: str, identifier: str, principal: str, op: str) -> Decision | None:
-    """The decision about one op, however old."""
-    try:
-        client, number = parse_op_id(op)
-    except ContractError:
-        client, number = _INTAKE_CLIENT, 0
-
-    def pick(block: list[Decision]) -> Iterable[Decision]:
-        return (each for each in block if each.op == op and each.principal == principal)
-
-    arguments = (kind, identifier, client_key(principal, client), _ABOVE_ALL, number)
-    found = await _collect(database, _OF_CLIENT, arguments, pick, 1)
-    return found[0] if found else None
-
-
-async def _collect(
-    database: Database,
-    statement: str,
-    arguments: tuple[Any, ...],
-    pick: Callable[[list[Decision]], Iterable[Decision]],
-    limit: int,
-) -> list[Decision]:
-    found: list[Decision] = []
-    kind, identifier, argument, cursor, *more = arguments
-    while len(found) < limit:
-        async with database.connection() as connection:
-            page = await connection.fetch(statement, kind, identifier, argument, cursor, *more)
-        for row in page:
-            found.extend(pick(unpack(row["block"])))
-        if len(page) < _PAGE_BLOCKS:
-            break
-        cursor = page[-1]["first_rev"]
-    return found[:limit]

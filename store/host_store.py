@@ -6,7 +6,7 @@ Every method is one function of this package under the generation of the log tha
 from collections.abc import Mapping, Sequence
 
 from actors.contract.decisions import Decision
-from store import changes, outbox, rules, snapshots, timers
+from store import changes, outbox, rules, snapshots, stored_changes, timers
 from store.changes import Row
 from store.event_projector import EventProjector
 from store.outbox import OutboxRow
@@ -43,16 +43,16 @@ class HostStore:
         return await rules.markers(self._database, partitions)
 
     async def read_after(self, kind: str, identifier: str, rev: int, *, limit_decisions: int) -> list[Decision]:
-        return await changes.read_after(self._database, kind, identifier, rev, limit_decisions=limit_decisions)
+        return await stored_changes.read_after(self._database, kind, identifier, rev, limit_decisions=limit_decisions)
 
     async def read_before(self, kind: str, identifier: str, rev: int, *, limit_decisions: int) -> list[Decision]:
-        return await changes.read_before(self._database, kind, identifier, rev, limit_decisions=limit_decisions)
+        return await stored_changes.read_before(self._database, kind, identifier, rev, limit_decisions=limit_decisions)
 
     async def read_since(self, kind: str, identifier: str, since_ms: int, *, limit_decisions: int) -> list[Decision]:
-        return await changes.read_since(self._database, kind, identifier, since_ms, limit_decisions=limit_decisions)
+        return await stored_changes.read_since(self._database, kind, identifier, since_ms, limit_decisions=limit_decisions)
 
     async def find(self, kind: str, identifier: str, principal: str, op: str) -> Decision | None:
-        return await changes.find(self._database, kind, identifier, principal, op)
+        return await stored_changes.find(self._database, kind, identifier, principal, op)
 
     async def newest_snapshot(self, kind: str, identifier: str) -> SnapshotRow | None:
         return await snapshots.newest(self._database, kind, identifier)

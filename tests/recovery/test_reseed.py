@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from store import changes, reseed_ledger, streams
+from store import reseed_ledger, stored_changes, streams
 from store.bus import Bus
 from store.errors import LogIsForeign, LogIsWhole, LogMismatch
 from store.postgres import Database
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 async def titles(author: LogAuthor, database: Database, wedding: str) -> int:
     """How many tasks the wedding has, once a host answers."""
     await author.digests(wedding)
-    found = await changes.read_after(database, "w", wedding, 0, limit_decisions=1000)
+    found = await stored_changes.read_after(database, "w", wedding, 0, limit_decisions=1000)
     return sum(decision.type == "task_completion" and decision.refusal is None for decision in found)
 
 

@@ -17,7 +17,7 @@ from actors.runtime.dead_letters import DeadLetter
 from actors.runtime.errors import LogLost
 from actors.runtime.host import Host
 from config.supervision.data_folder import DataFolder
-from store import changes
+from store import changes, stored_changes
 from store.bus import Bus
 from store.errors import LogMismatch
 from store.postgres import Database
@@ -273,7 +273,7 @@ async def test_d3_several_log_streams_are_read_side_by_side(
     async with running_host(settings_of(log_streams=3)):
         assert {wedding: await author.digests(wedding) for wedding in weddings} == digests
         for wedding in weddings:
-            found = await changes.read_after(database, WEDDING, wedding, 0, limit_decisions=10)
+            found = await stored_changes.read_after(database, WEDDING, wedding, 0, limit_decisions=10)
             assert [decision.rev for decision in found] == [1]
 
 

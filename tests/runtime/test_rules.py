@@ -14,7 +14,7 @@ from config.cli.membership import Standing
 from config.cli.rules_in_force import HostsBehind, InForce, VersionUnknown, WouldGoBack
 from config.cli.verification.proofs import prove_stored_and_log
 from config.settings import Settings
-from store import changes, rules, streams
+from store import rules, stored_changes, streams
 from store.bus import Bus
 from store.postgres import Database
 from tests.runtime.conftest import MakeSettings
@@ -117,7 +117,7 @@ async def test_d1_the_silent_fold_decides_with_the_rules_of_each_position(
         await host.duty.flusher.flush()
         assert host.counters.silent_folds > 0
         await require_stored_equals_log(host_bus, database)
-        (left,) = await changes.read_after(database, "w", "w1", 1, limit_decisions=2)
+        (left,) = await stored_changes.read_after(database, "w", "w1", 1, limit_decisions=2)
         assert left.refusal is None
         assert [version for _, version in (await rules.markers(database, [MARKED]))[MARKED]] == [1, 2]
 

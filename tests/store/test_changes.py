@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.contract.decisions import Decision, refusal
-from store import changes, outbox
+from store import changes, outbox, stored_changes
 from store.changes import Row
 from store.errors import GenerationChanged
 from store.outbox import OutboxRow
@@ -34,7 +34,7 @@ async def write(store: Database, *blocks: list[Decision], partition: int = 1, we
 
 
 async def read_all(store: Database, wedding: str = "w1") -> list[Decision]:
-    return await changes.read_after(store, "w", wedding, 0, limit_decisions=100_000)
+    return await stored_changes.read_after(store, "w", wedding, 0, limit_decisions=100_000)
 
 
 async def test_d7_what_was_flushed_comes_back_exactly(store: Database) -> None:
@@ -100,48 +100,48 @@ async def test_reading_after_a_rev_begins_inside_a_block(store: Database) -> Non
     """Activation gets every decision above its snapshot's rev, in order, wherever blocks begin and end."""
     await write(store, decisions(1, 10), decisions(11, 11), decisions(12, 30))
     for rev in (0, 5, 10, 11, 29, 30):
-        found = await changes.read_after(store, "w", "w1", rev, limit_decisions=1000)
+        found = await stored_changes.read_after(store, "w", "w1", rev, limit_decisions=1000)
         assert found == decisions(rev + 1, 30)
-    assert await changes.read_after(store, "w", "w1", 7, limit_decisions=5) == decisions(8, 12)
-    assert await changes.read_after(store, "w", "w2", 0, limit_decisions=5) == []
+    assert await stored_changes.read_after(store, "w", "w1", 7, limit_decisions=5) == decisions(8, 12)
+    assert await stored_changes.read_after(store, "w", "w2", 0, limit_decisions=5) == []
 
 
 async def test_reading_goes_through_many_blocks(store: Database) -> None:
     """More blocks than one page holds are read without a hole, in both directions."""
     await write(store, *([decision(rev)] for rev in range(1, 201)))
     assert await read_all(store) == decisions(1, 200)
-    assert await changes.read_before(store, "w", "w1", 190, limit_decisions=150) == decisions(41, 190)
+    assert await stored_changes.read_before(store, "w", "w1", 190, limit_decisions=150) == decisions(41, 190)
 
 
 async def test_reading_before_a_rev_gives_the_last_ones(store: Database) -> None:
     """The last decisions at or below a rev come in ascending order."""
     await write(store, decisions(1, 10), decisions(11, 20))
-    assert await changes.read_before(store, "w", "w1", 13, limit_decisions=6) == decisions(8, 13)
-    assert await changes.read_before(store, "w", "w1", 100, limit_decisions=3) == decisions(18, 20)
+    assert await stored_changes.read_before(store, "w", "w1", 13, limit_decisions=6) == decisions(8, 13)
+    assert await stored_changes.read_before(store, "w", "w1", 100, limit_decisions=3) == decisions(18, 20)
 
 
 async def test_reading_since_an_instant_includes_it(store: Database) -> None:
     """A history from an instant on begins with the decision of that very millisecond."""
     await write(store, decisions(1, 10), decisions(11, 20))
-    assert await changes.read_since(store, "w", "w1", START_MS + 8000, limit_decisions=100) == decisions(8, 20)
-    assert await changes.read_since(store, "w", "w1", START_MS + 8001, limit_decisions=2) == decisions(9, 10)
+    assert await stored_changes.read_since(store, "w", "w1", START_MS + 8000, limit_decisions=100) == decisions(8, 20)
+    assert await stored_changes.read_since(store, "w", "w1", START_MS + 8001, limit_decisions=2) == decisions(9, 10)
 
 
 async def test_d5_an_old_op_is_found_again(store: Database) -> None:
     """One op's decision is found by principal and op id, however many blocks came since (design D5)."""
     await write(store, *([decision(rev)] for rev in range(1, 150)))
-    found = await changes.find(store, "w", "w1", "ann", f"{CLIENT}:3")
+    found = await stored_changes.find(store, "w", "w1", "ann", f"{CLIENT}:3")
     assert found == decision(3)
-    assert await changes.find(store, "w", "w1", "ann", f"{CLIENT}:150") is None
-    assert await changes.find(store, "w", "w1", "bob", f"{CLIENT}:3") is None
+    assert await stored_changes.find(store, "w", "w1", "ann", f"{CLIENT}:150") is None
+    assert await stored_changes.find(store, "w", "w1", "bob", f"{CLIENT}:3") is None
 
 
 async def test_d10_an_intake_op_is_found_by_its_own_id(store: Database) -> None:
     """Ops without numbers are found by their id among those of the same principal (design D10)."""
     intake = [decision(rev, op=f"planner-tool.{rev}", client="intake", number=0, principal="tool") for rev in range(1, 100)]
     await write(store, *([each] for each in intake))
-    assert await changes.find(store, "w", "w1", "tool", "planner-tool.7") == intake[6]
-    assert await changes.find(store, "w", "w1", "tool", "planner-tool.700") is None
+    assert await stored_changes.find(store, "w", "w1", "tool", "planner-tool.7") == intake[6]
+    assert await stored_changes.find(store, "w", "w1", "tool", "planner-tool.700") is None
 
 
 async def test_d10_one_authors_id_never_finds_anothers_op(store: Database) -> None:
@@ -149,8 +149,8 @@ async def test_d10_one_authors_id_never_finds_anothers_op(store: Database) -> No
     mine = decision(1, op="same-id", client="intake", number=0, principal="tool")
     other = decision(2, op="same-id", client="intake", number=0, principal="other")
     await write(store, [mine, other])
-    assert await changes.find(store, "w", "w1", "tool", "same-id") == mine
-    assert await changes.find(store, "w", "w1", "other", "same-id") == other
+    assert await stored_changes.find(store, "w", "w1", "tool", "same-id") == mine
+    assert await stored_changes.find(store, "w", "w1", "other", "same-id") == other
 
 
 async def test_blocks_lie_in_the_partition_of_their_day(store: Database) -> None:

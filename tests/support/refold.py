@@ -14,7 +14,7 @@ from actors.domain.evolve import evolve
 from actors.domain.state import WeddingState, new_state
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Marker, Undecodable, decode_message
-from store import changes, rules
+from store import rules, stored_changes
 from store.bus import Bus
 from store.log_consumer import LogConsumer
 from store.postgres import Database
@@ -76,7 +76,9 @@ async def require_stored_equals_log(bus: Bus, database: Database) -> Refold:
 
     async def stored() -> dict[str, list[Decision]]:
         ids = sorted(fold.decisions)
-        found = await asyncio.gather(*(changes.read_after(database, WEDDING, each, 0, limit_decisions=ALL) for each in ids))
+        found = await asyncio.gather(
+            *(stored_changes.read_after(database, WEDDING, each, 0, limit_decisions=ALL) for each in ids)
+        )
         return dict(zip(ids, found, strict=True))
 
     async def is_complete() -> bool:

@@ -20,7 +20,7 @@ from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
 from config.cli.errors import CommandError
 from config.settings import Settings
-from store import changes, rules, snapshots
+from store import rules, snapshots, stored_changes
 from store.bus import Bus
 from store.log_consumer import LogConsumer
 from store.postgres import Database
@@ -71,7 +71,7 @@ async def stored_decisions(database: Database, wedding: str, rev: int, *, after:
 
 async def _decisions_after(database: Database, wedding: str, rev: int, limit: int) -> list[Decision]:
     try:
-        return await changes.read_after(database, WEDDING, wedding, rev, limit_decisions=limit)
+        return await stored_changes.read_after(database, WEDDING, wedding, rev, limit_decisions=limit)
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise StoredDataDamaged(what=f"the stored changes after rev {rev}", reason=error) from error
 

@@ -17,7 +17,7 @@ from actors.domain.state import new_state
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Marker, Undecodable, decode_message
 from config.cli.verification.reading import snapshot_of, stored_decisions
-from store import changes, log_range, rules, scrubs
+from store import log_range, rules, scrubs, stored_changes
 from store.bus import Bus
 from store.log_fence import runs, span
 from store.postgres import Database
@@ -127,7 +127,7 @@ class StreamScrub:
         while len(self._waiting) > keep:
             message = self._waiting.pop(next(iter(self._waiting)))
             op = message.entry.op.id
-            known = await changes.find(self._database, WEDDING, message.wedding, message.principal, op)
+            known = await stored_changes.find(self._database, WEDDING, message.wedding, message.principal, op)
             if known is None and not await self._decides_nothing(message):
                 yield Difference(self.stream, message.position, message.wedding, op, "in the log, but not stored")
         if keep:
