@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from store.bus import Bus, BusSubscription, Message
-from store.errors import LogMismatch, StoreError
+from store.errors import JetStreamError, LogMismatch, NoLeader, StoreError
 
 #: (position, log time in Unix milliseconds, subject, data)
 OnMessage = Callable[[int, int, str, bytes], Awaitable[None]]
@@ -24,6 +24,10 @@ PULL_EXPIRES_SECONDS = 30
 INACTIVE_SECONDS = 30
 RETRY_SECONDS = 0.2
 ASK_EVERY_SECONDS = 1.0
+#: Nobody answers for a stream whose leader has just died: to ask again soon finds the next one soon.
+ANSWER_WITHIN_SECONDS = 1.5
+#: How often in a row a log with copies must look too short: one that has just become leader may still be taking in its last ops.
+SHORT_ASKINGS = 10
 _NANOSECONDS = 1_000_000_000
 
 log = structlog.get_logger()
@@ -62,6 +66,7 @@ class LogConsumer:
         self._silence_seconds = silence_seconds
         self._inbox = bus.new_inbox()
         self._stream_created = ""
+        self._found_short = 0
         self._incarnation = 0
         #: The name of the consumer that is believed, "" while there is none.
         self._consumer = ""
@@ -202,8 +207,8 @@ class LogConsumer:
         # First the stream, then the consumer: what the consumer has no more of was in the stream before.
         last_position = await self.last_position()
         try:
-            info = await self._bus.js_request(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
-        except StoreError as error:
+            info = await self._ask(f"CONSUMER.INFO.{self._stream}.{self._consumer}")
+        except JetStreamError as error:
             self._reset(error.message)
             return
         received, delivered = self._consumer_sequence, int(info["delivered"]["consumer_seq"])
@@ -246,7 +251,7 @@ class LogConsumer:
             "num_replicas": info["config"]["num_replicas"],
             "inactive_threshold": INACTIVE_SECONDS * _NANOSECONDS,
         }
-        created = await self._bus.js_request(
+        created = await self._ask(
             f"CONSUMER.CREATE.{self._stream}.{name}", {"stream_name": self._stream, "config": config, "action": "create"}
         )
         self._doubt = ""
@@ -260,11 +265,14 @@ class LogConsumer:
         await self._pull()
 
     def _check(self, info: dict[str, Any]) -> None:
-        state, created = info["state"], str(info["created"])
+        state, created, is_copied = info["state"], str(info["created"]), info["config"]["num_replicas"] > 1
         if self._stream_created not in {"", created}:
             raise LogMismatch(f"{self._stream} was replaced by another stream of that name; restore it or re-seed the log.")
         self._stream_created = created
-        if state["last_seq"] < self.position:
+        self._found_short = self._found_short + 1 if state["last_seq"] < self.position else 0
+        if is_copied and 0 < self._found_short < SHORT_ASKINGS:
+            raise NoLeader(f"The new leader of {self._stream} has not reached {self.position} yet; ask again.")
+        if self._found_short:
             raise LogMismatch(
                 f"{self._stream} ends at {state['last_seq']}, but {self.position} has been read from it: it has lost ops. "
                 "Restore it from a backup or re-seed the log."
@@ -276,9 +284,14 @@ class LogConsumer:
             )
 
     async def _stream_info(self) -> dict[str, Any]:
-        return await self._bus.js_request(f"STREAM.INFO.{self._stream}")
+        return await self._ask(f"STREAM.INFO.{self._stream}")
+
+    async def _ask(self, api_subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return await self._bus.js_request(api_subject, body, timeout_seconds=ANSWER_WITHIN_SECONDS)
 
     async def _delete(self) -> None:
+        """Without waiting for the answer, which may not come: a consumer that nobody asks goes by itself."""
         if self._consumer:
+            subject = f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}"
             with suppress(StoreError):
-                await self._bus.js_request(f"CONSUMER.DELETE.{self._stream}.{self._consumer}")
+                await self._bus.publish(subject, b"", reply=self._bus.new_inbox())

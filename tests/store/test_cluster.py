@@ -1,0 +1,137 @@
+"""A log kept by three servers: the death of the leader of everything loses nothing and stops nobody (design D3, D5)."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from actors.contract.subjects import INTAKE_STREAM
+from config.settings import Settings
+from config.supervision.data_folder import DataFolder
+from store import intake, streams
+from store.bus import Bus
+from store.errors import AppendUnknown, BusDown, StoreError
+from store.intake import IntakeConsumer, IntakeMessage
+from store.log_writer import LogWriter
+from store.postgres import Database
+from tests.store.conftest import OpenBus
+from tests.store.reading import Read, Reader, op
+from tests.support.cluster import NatsCluster
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
+#: The servers take 4 to 9 s to choose a leader.
+ELECTED_SECONDS = 60.0
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path, open_bus: OpenBus, database: Database, settings: Settings) -> AsyncIterator[NatsCluster]:
+    """Three servers with every stream on all of them."""
+    running = NatsCluster(DataFolder(tmp_path / ".wedsync"))
+    running.start()
+    bus = await open_bus(running)
+    copied = settings.model_copy(update={"log_replicas": 3})
+
+    async def provisioned() -> bool:
+        try:
+            await streams.provision(bus, database, copied)
+        except StoreError:
+            return False
+        return True
+
+    await eventually(provisioned, "the streams are made", within_seconds=ELECTED_SECONDS)
+    yield running
+    running.stop()
+
+
+class Load:
+    """Appends one op after the other; what has no acknowledgement is sent again."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self.positions: dict[int, int] = {}
+        self._writer = writer
+
+    async def run(self) -> None:
+        number = 0
+        while True:
+            number += 1
+            self.positions[number] = await self._append(number)
+
+    async def _append(self, number: int) -> int:
+        while True:
+            try:
+                return await self._writer.append([op(1, b"%d" % number)], timeout_seconds=1)
+            except (AppendUnknown, BusDown):
+                await asyncio.sleep(0)
+
+
+async def taken_by_one(bus: Bus) -> list[bytes]:
+    """Begin to drain the intake; the list grows."""
+    taken: list[bytes] = []
+
+    async def take(message: IntakeMessage) -> None:
+        taken.append(message.data)
+        await message.ack()
+
+    await IntakeConsumer(bus, take).start()
+    return taken
+
+
+async def put(bus: Bus, payload: bytes) -> bool:
+    """Publish to the intake as an integrator would; False where nobody takes it at the moment."""
+    try:
+        answer = await bus.request("wedding.w1.op.operator", payload, timeout_seconds=1)
+    except StoreError:
+        return False
+    return b"error" not in answer
+
+
+async def lead_everything(bus: Bus, reader_consumer: str) -> str:
+    """Let the server that leads the reader's consumer lead log and intake too; returns its name."""
+
+    async def leader_of_one(subject: str) -> str:
+        with suppress(StoreError):  # nobody answers between two leaders
+            return str((await bus.js_request(subject, timeout_seconds=1))["cluster"].get("leader"))
+        return ""
+
+    async def leads(name: str, subject: str) -> bool:
+        return await leader_of_one(subject) == name
+
+    name = await leader_of_one(f"CONSUMER.INFO.LOG_0.{reader_consumer}")
+    for kind, subject in (("STREAM", "LOG_0"), ("CONSUMER", f"{INTAKE_STREAM}.{intake.DURABLE}")):
+        if await leader_of_one(f"{kind}.INFO.{subject}") != name:
+            await bus.js_request(f"{kind}.LEADER.STEPDOWN.{subject}", {"placement": {"preferred": name}})
+            info = f"{kind}.INFO.{subject}"
+            await eventually(partial(leads, name, info), f"{name} leads {subject}", within_seconds=ELECTED_SECONDS)
+    return name
+
+
+async def test_d3_the_death_of_a_leader_loses_nothing_and_reading_goes_on(
+    cluster: NatsCluster, open_bus: OpenBus, read: Read
+) -> None:
+    """The server that leads log, reader and intake is killed under load: every acknowledged op is read once, at its position."""
+    bus, operator = await open_bus(cluster), await open_bus(cluster, "operator")
+    reader = Reader(await open_bus(cluster))
+    consumer = await reader.start(read, ["log.*.1.>"])
+    load = Load(await LogWriter.open(bus, secrets.token_hex(16)))
+    loading = asyncio.create_task(load.run())
+    taken = await taken_by_one(await open_bus(cluster, "gateway"))
+    assert await put(operator, b"before")
+    await eventually(lambda: taken == [b"before"] and len(load.positions) > 100)
+    cluster.servers[await lead_everything(bus, consumer._consumer)].kill()
+    before = len(load.positions)
+    await eventually(lambda: len(load.positions) > before + 100, "ops are stored again", within_seconds=ELECTED_SECONDS)
+    loading.cancel()
+    last = max(load.positions.values())
+    await eventually(lambda: consumer.position >= last, "the reader is there", within_seconds=ELECTED_SECONDS)
+    at = {position: int(data) for position, (_, data) in zip(read.positions, read.messages, strict=True)}
+    assert read.positions == list(range(1, len(read.positions) + 1))
+    assert {number: at[position] for number, position in load.positions.items()} == {number: number for number in load.positions}
+    assert read.broken == []
+    await eventually(lambda: put(operator, b"after"), "the intake takes ops again", within_seconds=ELECTED_SECONDS)
+    await eventually(lambda: b"after" in taken, "a gateway takes them", within_seconds=ELECTED_SECONDS)
+    await consumer.stop()
