@@ -57,7 +57,7 @@ docs: $(READY) ## write the pages that are made from the code
 bench: $(READY) ## measure a running load; options in ARGS
 	@$(BIN)/python -P -m bench $(ARGS)
 
-soak: $(READY) ## kill and freeze processes under load for three minutes and check every promise; options in ARGS
+soak: $(READY) ## hurt a loaded WedSync for three minutes and check every promise (docs/soak.md); options in ARGS
 	@$(BIN)/python -P -m bench.soak $(ARGS)
 
 lock: ## choose the newest allowed versions again (needs uv)

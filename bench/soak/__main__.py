@@ -9,25 +9,40 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.soak.run import Options, run_soak
+from bench.soak.self_test import run_self_test
 
 
 def main() -> int:
     """Read the options and run."""
     arguments = _arguments()
     folder = Path(tempfile.mkdtemp(prefix="wedsync-soak-"))
-    keep = arguments.pop("keep")
-    broken = asyncio.run(run_soak(folder, Options(**arguments))).offences.total()
+    campaign, keep = arguments.pop("campaign"), arguments.pop("keep")
+    broken = asyncio.run(CAMPAIGNS[campaign](folder, Options(**arguments)))
     if not broken and not keep:
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if broken else 0
 
 
+async def _faults(folder: Path, options: Options) -> int:
+    return (await run_soak(folder, options)).offences.total()
+
+
+async def _self_test(folder: Path, options: Options) -> int:
+    return await run_self_test(folder, options.seed)
+
+
+#: Each returns how much is broken.
+CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]] = {"faults": _faults, "self-test": _self_test}
+
+
 def _arguments() -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="bench.soak", description="Hurt WedSync under load and check what it promises.")
+    parser.add_argument("campaign", nargs="?", choices=sorted(CAMPAIGNS), default="faults", help="what to run (default: faults)")
     parser.add_argument("--seconds", type=float, default=180.0, help="length of load and faults (default 180)")
     parser.add_argument("--kills", type=int, help="how many single processes are killed (default: one for each 9 seconds)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="seed of edits and faults (default: the clock)")

@@ -46,7 +46,7 @@ def _up(alteration: Alteration) -> int:
 
     def altered_child(role: str, identity: str, environment: Mapping[str, str], ports: Mapping[str, int]) -> Any:
         own = Alteration(skews={identity: alteration.skews.get(identity, 0.0)}, broken=alteration.broken)
-        spec = make(role, identity, _redirected(environment, alteration.ports.get(identity, {})), ports)
+        spec = make(role, identity, redirected(environment, alteration.ports.get(identity, {})), ports)
         return replace(spec, command=(sys.executable, "-P", "-m", *own.command(), role, identity))
 
     roles._role_child = altered_child  # noqa: SLF001  # as above
@@ -55,7 +55,7 @@ def _up(alteration: Alteration) -> int:
     return 0
 
 
-def _redirected(environment: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
+def redirected(environment: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
     """The environment with the addresses of the links instead of those of the servers."""
     redirected = dict(environment)
     for server, variable in (("nats", "NATS_URL"), ("postgres", "DATABASE_URL")):

@@ -37,7 +37,7 @@ class Crowd(NamedTuple):
     integrator: Integrator
     watchers: Sequence[Watcher]
 
-    async def work(self, seed: int, rate: float, until: float, patience_seconds: float) -> None:
+    async def work(self, seed: int, rate: float, until: float, *, patience_seconds: float, publishers: int) -> None:
         """Ask for changes by every entrance until the time comes; who is slow is waited for."""
         weddings: dict[str, list[Member]] = {}
         for member in self.members:
@@ -48,7 +48,10 @@ class Crowd(NamedTuple):
                 shuffle_roles(members, f"s{seed}-roles-{number}", until, ROLE_PAUSE_SECONDS)
                 for number, members in enumerate(weddings.values())
             ),
-            self.integrator.run(f"s{seed}-nats", until, POST_PAUSE_SECONDS),
+            *(
+                self.integrator.run(f"s{seed}-nats-{number}", until, POST_PAUSE_SECONDS / publishers)
+                for number in range(publishers)
+            ),
         ]
         working = asyncio.gather(*others)
         await offer(self.members, seed, rate, until)

@@ -11,7 +11,6 @@ from bench.soak.history import Entry, Kind
 from bench.soak.nemeses import KILL
 from bench.soak.strike import Struck
 
-SHOWN_OFFENCES = 60
 KINDS = ("lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered")
 _TOLD_KINDS: tuple[Kind, ...] = ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
 #: How nats-server says that it did not find a stream as it left it.
@@ -60,12 +59,12 @@ def errors_in(log_path: Path) -> str:
     return "log: " + (", ".join(f"{count} x {name}" for name, count in found.most_common(20)) or "no errors")
 
 
-def verdict(offences: Sequence[str], seed: int, history: Path) -> str:
-    """Every offence and the last line."""
+def verdict(offences: Sequence[str], seed: int, history: Path, shown: int) -> str:
+    """The offences, at most so many, and the last line."""
     kinds = Counter(offence.partition(":")[0] for offence in offences)
-    lines = [*offences[:SHOWN_OFFENCES]]
-    if len(offences) > SHOWN_OFFENCES:
-        lines.append(f"and {len(offences) - SHOWN_OFFENCES} more")
+    lines = [*offences[:shown]]
+    if len(offences) > shown:
+        lines.append(f"and {len(offences) - shown} more")
     found = {name: kinds[name] for name in KINDS}
     word = f"BROKEN (history in {history}; again: --seed {seed})" if offences else "ok"
     lines.append(f"soak seed {seed}: " + ", ".join(f"{count} {name}" for name, count in found.items()) + f": {word}")

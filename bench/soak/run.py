@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -49,10 +49,12 @@ class Options(NamedTuple):
     hosts: int = 3
     gateways: int = 2
     rate: float = 60.0
+    publishers: int = 1
     healed_seconds: float = 60.0
     rest: bool = True
     broken: str = ""
     blows: Sequence[Blow] | None = None
+    shown: int = 60
 
 
 class Outcome(NamedTuple):
@@ -68,11 +70,15 @@ def skews(seed: int, processes: Sequence[str]) -> dict[str, float]:
     return {process: round(draw.uniform(*draw.choice(SKEWS_SECONDS)), 1) for process in processes}
 
 
-async def run_soak(folder: Path, options: Options) -> Outcome:
-    """Run it and print; the folder gets history, log and data."""
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+async def run_soak(folder: Path, options: Options, tell: Callable[[str], None] = _say) -> Outcome:
+    """Run it and tell how it went; the folder gets history, log and data."""
     processes = [f"host-{n + 1}" for n in range(options.hosts)] + [f"gateway-{n + 1}" for n in range(options.gateways)]
     ahead = skews(options.seed, processes)
-    print(heading(options.seed, options.seconds, options.rate, ahead), flush=True)
+    tell(heading(options.seed, options.seconds, options.rate, ahead))
     installation = Installation(folder, gateways=options.gateways, hosts=options.hosts, environment={"WEDSYNC_LOG_LEVEL": "info"})
     history = History(folder / "history.jsonl")
     async with Ways(installation.data, processes) as ways:
@@ -84,13 +90,13 @@ async def run_soak(folder: Path, options: Options) -> Outcome:
             actors, copies, stored, differences = await _live(installation, history, nemesis, options)
             asking.cancel()
     history.close()
-    print(counts(history.entries, nemesis.struck, len(_blows(options)), len(stored)))
+    tell(counts(history.entries, nemesis.struck, len(_blows(options)), len(stored)))
     hosts = [process for process in processes if process.startswith("host")]
-    print(told(recoveries(history.entries, nemesis.struck, hosts, Settings.model_fields["partitions"].default)))
-    print(reached(figures.totals(), installation.log_path))
-    print(errors_in(installation.log_path))
+    tell(told(recoveries(history.entries, nemesis.struck, hosts, Settings.model_fields["partitions"].default)))
+    tell(reached(figures.totals(), installation.log_path))
+    tell(errors_in(installation.log_path))
     offences = everything(history.entries, stored, actors, copies) + differences
-    print(verdict(offences, options.seed, history.path), flush=True)
+    tell(verdict(offences, options.seed, history.path, options.shown))
     asked = sum(entry.kind == "invoke" for entry in history.entries)
     return Outcome(Counter(offence.partition(":")[0] for offence in offences), asked)
 
@@ -112,7 +118,15 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
         weddings = sorted({plan.wedding for plan in plans})
         async with gathered(history, site, plans, session) as crowd:
             until = time.monotonic() + options.seconds
-            working = asyncio.create_task(crowd.work(options.seed, options.rate, until, options.healed_seconds))
+            working = asyncio.create_task(
+                crowd.work(
+                    options.seed,
+                    options.rate,
+                    until,
+                    patience_seconds=options.healed_seconds,
+                    publishers=options.publishers,
+                )
+            )
             await nemesis.rage(_blows(options))
             await working
             await crowd.answered(options.healed_seconds)

@@ -5,10 +5,11 @@ Reads Postgres, the log and the actors as the operator's commands do; changes no
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from actors.contract.decisions import Decision
-from actors.contract.subjects import INTAKE_STREAM
+from actors.contract.ids import partition_of
+from actors.contract.subjects import INTAKE_STREAM, log_stream
 from bench.installation import Site
 from bench.soak.history import MARK, Heads, Stored
 from bench.witness import stored_decisions
@@ -49,12 +50,13 @@ def stored_of(wedding: str, decision: Decision) -> Stored:
 
 
 async def heads_of(site: Site, weddings: Sequence[str], within_seconds: float) -> tuple[list[Heads], list[str]]:
-    """Ask every actor where it stands; gives heads, and an offence for each that does not answer in time."""
+    """Ask every actor where it stands once it has folded the log as it is now; gives heads, and offences for silence."""
     heads, offences = [], []
+    ends = asyncio.get_running_loop().time() + within_seconds
+    positions = await _log_positions(site, ends)
     async with desk(role_settings(site.data, "operator")) as asking:
-        ends = asyncio.get_running_loop().time() + within_seconds
         for wedding in weddings:
-            live = await _standing(asking, wedding, ends)
+            live = await _standing(asking, wedding, _position(positions, wedding), ends)
             if live is None:
                 offences.append(f"proof: {wedding} has no actor that answers within {within_seconds:g} s")
             else:
@@ -62,14 +64,28 @@ async def heads_of(site: Site, weddings: Sequence[str], within_seconds: float) -
     return heads, offences
 
 
-async def _standing(asking: Desk, wedding: str, ends: float) -> Standing | None:
+def _position(positions: Sequence[int], wedding: str) -> int:
+    return positions[partition_of(wedding) % len(positions)]
+
+
+async def _standing(asking: Desk, wedding: str, position: int, ends: float) -> Standing | None:
     while True:
         try:
-            return await asking.standing(wedding)
+            return await asking.standing(wedding, position=position)
         except (NoAnswer, StoreError):
             if asyncio.get_running_loop().time() > ends:
                 return None
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+
+async def _log_positions(site: Site, ends: float) -> list[int]:
+    """The last position of each log stream; empty streams and unreachable ones stand at 0."""
+    settings = role_settings(site.data, "host")
+    positions = []
+    for index in range(settings.log_streams):
+        state = await _state_of(site, log_stream(index), ends)
+        positions.append(state.get("last_seq", 0))
+    return positions
 
 
 def moved(before: Iterable[Heads], after: Iterable[Heads], what: str) -> list[str]:
@@ -109,19 +125,31 @@ async def proofs_of(site: Site, actors: Sequence[Heads]) -> list[str]:
 
 async def until_intake_is_empty(site: Site, within_seconds: float) -> None:
     """Return when a gateway has taken everything that integrators published; what stays is found as lost or unanswered."""
+    ends = asyncio.get_running_loop().time() + within_seconds
+    while (await _state_of(site, INTAKE_STREAM, ends)).get("messages"):
+        if asyncio.get_running_loop().time() > ends:
+            return
+        await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+
+async def _state_of(site: Site, stream: str, ends: float) -> dict[str, Any]:
+    """The figures of a stream; empty when nobody tells them in time."""
     settings = role_settings(site.data, "host")
-    bus = await Bus.connect(
-        settings.nats_url.get_secret_value(),
-        user=settings.nats_user,
-        password=settings.nats_password.get_secret_value(),
-        name="wedsync-soak",
-        inbox_prefix=inbox_prefix("host"),
-    )
-    try:
-        async with asyncio.timeout(within_seconds):
-            while (await bus.js_request(f"STREAM.INFO.{INTAKE_STREAM}"))["state"]["messages"]:  # noqa: ASYNC110  # a server's figure
-                await asyncio.sleep(_ASK_AGAIN_SECONDS)
-    except (StoreError, TimeoutError):
-        return
-    finally:
-        await bus.close()
+    while True:
+        try:
+            bus = await Bus.connect(
+                settings.nats_url.get_secret_value(),
+                user=settings.nats_user,
+                password=settings.nats_password.get_secret_value(),
+                name="wedsync-soak",
+                inbox_prefix=inbox_prefix("host"),
+            )
+            try:
+                state: dict[str, Any] = (await bus.js_request(f"STREAM.INFO.{stream}"))["state"]
+                return state
+            finally:
+                await bus.close()
+        except StoreError:
+            if asyncio.get_running_loop().time() > ends:
+                return {}
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)

@@ -66,9 +66,9 @@ class Desk:
                 marked |= {person for person, fields in items.get("permissions", {}).items() if fields.get("integrator")}
         return frozenset(marked)
 
-    async def standing(self, wedding: str) -> Standing | None:
-        """Where the wedding's actor stands now; None when there is no such wedding."""
-        replies = await self._ask(wedding, "digest", Question())
+    async def standing(self, wedding: str, *, position: int = 0) -> Standing | None:
+        """Where the wedding's actor stands, at or after this log position; None when there is no such wedding."""
+        replies = await self._ask(wedding, "digest", Question(position))
         if replies is None:
             return None
         return Standing(replies[0].rev, msgspec.json.decode(replies[0].body, type=dict[str, tuple[int, str]]))
