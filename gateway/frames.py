@@ -11,20 +11,11 @@ import msgspec
 
 from actors.contract.envelopes import EnvelopePart
 from actors.contract.server_frames import Applied, ErrorFrame, Pong, Rejected, Synced, Withdrawn
+from gateway.formats import text_frame
 
 _encode = msgspec.json.Encoder().encode
 _EVENTS_HEAD: Final = b'{"type":"collaboration_event","events":['
 _EVENTS_TAIL: Final = b"]}"
-
-
-def text_frame(payload: bytes) -> bytes:
-    """Put the header of one unmasked, final text frame (RFC 6455) before the payload."""
-    size = len(payload)
-    if size < 126:
-        return bytes((0x81, size)) + payload
-    if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 
 def close_frame(code: int) -> bytes:

@@ -30,6 +30,7 @@ from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, INVALID_TEXT, RESTART, T
 from gateway.counts import Counts
 from gateway.credentials import Credentials
 from gateway.errors import UNREADABLE, GatewayError, OwnerUnreachable, Refused
+from gateway.formats import PACKED_PROTOCOL, json_of
 from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, struct_frame
 from gateway.hub import Hub
 from gateway.ids import new_client
@@ -73,6 +74,21 @@ class Session:
         self._credentials = Credentials(socket, authentication)
         self._repairs = TokenBucket(_REPAIRS_PER_SECOND, _REPAIR_BURST, time.monotonic())
 
+    async def take_packed(self, data: bytes) -> None:
+        """Handle one binary frame."""
+        if self._socket.closed:
+            return
+        try:
+            if not self._socket.is_packed:
+                raise GatewayError(
+                    "bad_frame", "Frames are JSON text, not binary.", f"Ask for the subprotocol {PACKED_PROTOCOL}."
+                )
+            text = json_of(data)
+        except GatewayError as error:
+            self._refuse(error)
+            return
+        await self.take(text)
+
     async def take(self, data: bytes) -> None:
         """Handle one text frame; never raises for what a client sent."""
         if self._socket.closed:
@@ -90,9 +106,6 @@ class Session:
             await self._take_live(frame)
         elif self.phase is Phase.AWAITING_HELLO:
             await self._take_hello(frame)
-
-    def take_binary(self) -> None:
-        self._refuse(GatewayError("bad_frame", "Frames are JSON text, not binary."))
 
     def hello_timed_out(self) -> None:
         if self.phase is Phase.AWAITING_HELLO:

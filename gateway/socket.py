@@ -11,7 +11,8 @@ from typing import Final
 from actors.contract.channels import Rights, may_read
 from gateway.close_codes import SLOW_READER
 from gateway.errors import GatewayError
-from gateway.frames import close_frame, error_frame, saved_frame, text_frame
+from gateway.formats import packed_frame, text_frame
+from gateway.frames import close_frame, error_frame, saved_frame
 from gateway.ids import new_connection_id
 from gateway.tokens import TokenClaims
 
@@ -27,6 +28,15 @@ class WriteTurn:
     def __init__(self) -> None:
         self._written: list[Socket] = []
         self._patient: list[Socket] = []
+        #: Frames of this turn in MessagePack, so that each is packed once for all sockets that take it.
+        self._packed: dict[bytes, bytes] = {}
+
+    def packed(self, frame: bytes) -> bytes:
+        """The frame in MessagePack."""
+        found = self._packed.get(frame)
+        if found is None:
+            found = self._packed[frame] = packed_frame(frame)
+        return found
 
     def add(self, socket: "Socket") -> None:
         if not self._written:
@@ -42,6 +52,7 @@ class WriteTurn:
         written, self._written = self._written, []
         for socket in written:
             socket.flush()
+        self._packed.clear()
 
     def _flush_patient(self) -> None:
         patient, self._patient = self._patient, []
@@ -62,6 +73,7 @@ class Socket:
         "client_version",
         "close_code",
         "id",
+        "is_packed",
         "opened_at",
         "principal",
         "repeats",
@@ -72,7 +84,8 @@ class Socket:
         "withheld",
     )
 
-    def __init__(self, transport: asyncio.Transport, turn: WriteTurn, buffer_limit: int) -> None:
+    def __init__(self, transport: asyncio.Transport, turn: WriteTurn, buffer_limit: int, *, is_packed: bool = False) -> None:
+        self.is_packed = is_packed
         self._transport = transport
         self._turn = turn
         self._buffer_limit = buffer_limit
@@ -130,6 +143,8 @@ class Socket:
         if not frames:
             return
         self._outbox = []
+        if self.is_packed:
+            frames = [self._turn.packed(frame) for frame in frames]
         transport = self._transport
         if transport.is_closing():
             return

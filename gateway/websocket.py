@@ -8,6 +8,7 @@ from aiohttp import WSMsgType, web
 from gateway.app import GATEWAY, Gateway
 from gateway.close_codes import ABNORMAL, INTERNAL_ERROR, OK, PROTOCOL_ERROR
 from gateway.errors import GatewayError
+from gateway.formats import JSON_PROTOCOL, PACKED_PROTOCOL
 from gateway.frame_guard import MaskedWebSocket
 from gateway.heartbeat import Heartbeat
 from gateway.session import Session
@@ -30,6 +31,7 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     if not gateway.ready or gateway.hub.open_sockets >= limits.sockets_per_gateway:
         raise GatewayError("unavailable", "This gateway takes no connections now.", "Try again; another gateway may take it.")
     connection = MaskedWebSocket(
+        protocols=(JSON_PROTOCOL, PACKED_PROTOCOL),
         max_msg_size=limits.frame_bytes,
         compress=False,
         autoping=False,
@@ -45,7 +47,9 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
 
 async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport: asyncio.Transport) -> None:
     """The conversation after the upgrade."""
-    socket = Socket(transport, gateway.write_turn, gateway.settings.limits.socket_buffer_bytes)
+    limits = gateway.settings.limits
+    is_packed = connection.ws_protocol == PACKED_PROTOCOL
+    socket = Socket(transport, gateway.write_turn, limits.socket_buffer_bytes, is_packed=is_packed)
     session = Session(
         socket,
         gateway.hub,
@@ -87,7 +91,7 @@ async def _converse(connection: web.WebSocketResponse, session: Session, heartbe
         if message.type is WSMsgType.TEXT:
             await session.take(message.data)
         elif message.type is WSMsgType.BINARY:
-            session.take_binary()
+            await session.take_packed(message.data)
         elif message.type is WSMsgType.PING:
             await connection.pong(message.data)
 

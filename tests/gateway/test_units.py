@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actors.contract.decisions import refusal
 from actors.contract.envelopes import Envelope, EnvelopePart
 from actors.contract.server_frames import ChannelSync, LiveEvents, Rejected, Saved, ServerFrame
-from gateway import frames
+from gateway import formats, frames
 from gateway.errors import TokenError
 from gateway.lifecycle import TRANSITIONS, IllegalTransition, Phase, stepped
 from gateway.order import MOST_HELD, EnvelopeOrder
@@ -43,7 +43,7 @@ def envelope(rev: int, *channels: str, size: int = 10, **members: Any) -> Envelo
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 100_000])
 def test_a_frame_has_the_header_of_its_size(size: int) -> None:
     """Each of the three forms of a length is used where it must be."""
-    assert payload_of(frames.text_frame(b"x" * size)) == b"x" * size
+    assert payload_of(formats.text_frame(b"x" * size)) == b"x" * size
 
 
 def test_frames_built_by_hand_are_what_their_shapes_say() -> None:
