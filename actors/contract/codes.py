@@ -39,6 +39,9 @@ CODES: Final[dict[str, CodeText]] = {
     "not_allowed": CodeText("Your role may not do that.", "Ask the couple or the planner."),
     "not_found": CodeText("There is no such item that you may read.", "Check the id; the item may have been removed or hidden."),
     "exists": CodeText("An item with this id exists already.", "Update it, or insert under a new id."),
+    "too_many": CodeText(
+        "The wedding holds as many of these as it may.", "Remove some that are no longer needed, then try again."
+    ),
     "wedding_unknown": CodeText("There is no such wedding.", "Check the id, or create it with POST /api/collaboration/weddings."),
     "version_unsupported": CodeText("This protocol version is not spoken here.", "Update the client; version 1 is spoken."),
     "resend_from": CodeText("Ops before this one have not arrived.", "Send again from the number in `next`, in order."),

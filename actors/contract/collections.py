@@ -141,7 +141,18 @@ COLLECTIONS: Final[dict[str, Collection]] = {
     ),
     "documents": _collection("document_edit", "title", dict(_DOCUMENT)),
     "photos": _collection("photo_upload", "title", dict(_DOCUMENT)),
-    "tasks": _collection("task_completion", "title", {"title": LABEL, "done": kinds.flag}),
+    "tasks": _collection(
+        "task_completion",
+        "title",
+        {
+            "title": LABEL,
+            "done": kinds.flag,
+            "due": kinds.instant,
+            "remindAt": kinds.instant,
+            "ifMissed": kinds.one_of("late", "skip"),
+            "assignee": kinds.token,
+        },
+    ),
     "messages": _collection("message_sent", "text", {"text": LONG_TEXT} | _AUDIENCE),
     "inbox": _collection(
         "message_sent",

@@ -17,8 +17,9 @@ ACTIONS: Final = frozenset({"insert", "update", "delete", "move"})
 MAX_DEPENDENCIES: Final = 50
 MAX_BASE: Final = 500
 MAX_OP_BYTES: Final = 64 * 1024
-#: Where an op came in; `nats` ops carry no client number, `actor` ones are messages of another actor.
-Source = Literal["websocket", "http", "nats", "actor"]
+#: Where an op came in; `nats` ops carry no client number, `actor` ones are messages of another actor, `timer` ones
+#: firings of the wedding's own timers.
+Source = Literal["websocket", "http", "nats", "actor", "timer"]
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):

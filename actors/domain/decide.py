@@ -46,7 +46,7 @@ def decide(state: ActorState, entry: LogEntry, meta: Meta) -> Decision | Answer:
     if isinstance(turn, Answer):
         return turn
     try:
-        rights, plan = judge(state, entry, meta.principal, meta.rules)
+        rights, plan = judge(state, entry, meta.principal, meta.rules, now_ms)
     except BadOp as error:
         return _decision(state, entry, meta, turn, refusal(error.code, error.message, error.remedy))
     except Refused as error:

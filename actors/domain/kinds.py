@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from actors.contract.channels import Rights
+from actors.contract.ids import TIMER_PRINCIPAL
 from actors.contract.ops import LogEntry, Op
 from actors.contract.subjects import VENDOR, WEDDING
-from actors.domain import correspondence, members, vendors
+from actors.domain import correspondence, members, timers, vendors
+from actors.domain.authority import SERVICE_ROLE
 from actors.domain.correspondence import Readers
-from actors.domain.items import Plan
+from actors.domain.items import Plan, Request
+from actors.domain.rules import verb_of
 from actors.domain.state import ActorState
 from actors.domain.vendor import bookings
 
@@ -30,9 +33,18 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-def judge(state: ActorState, entry: LogEntry, principal: str, version: int) -> tuple[Rights, Plan]:
+def judge(state: ActorState, entry: LogEntry, principal: str, version: int, now_ms: int) -> tuple[Rights, Plan]:
     """Return the author's rights and what the op does; raises BadOp or Refused."""
     kind = KINDS[state.kind]
+    if principal == TIMER_PRINCIPAL:
+        return (), _fire(state, entry.op, version, now_ms)
     if entry.source == "actor":
         return (), correspondence.read(kind.readers, state, entry, principal)
     return kind.judge(state, entry.op, principal, version)
+
+
+def _fire(state: ActorState, op: Op, version: int, now_ms: int) -> Plan:
+    """Return what the firing of an armed timer does; its op is one that a rule made when it armed the timer."""
+    if timers.is_missed(state, op, now_ms):
+        return Plan(())
+    return verb_of(version, op.target.collection, op.action)(Request(state, op, TIMER_PRINCIPAL, SERVICE_ROLE, ()))

@@ -8,7 +8,7 @@ each partition (design D1, docs/operations.md). A section that has something of 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from actors.domain import items, messages, people, vendors, wedding
+from actors.domain import items, messages, people, tasks, vendors, wedding
 from actors.domain.items import Plan, Request
 
 Verb = Callable[[Request], Plan]
@@ -21,10 +21,11 @@ _FIRST: Final[Rules] = {
     "wedding": _ITEM_VERBS | {"insert": wedding.insert},
     "inbox": _ITEM_VERBS | {"insert": messages.insert_into_inbox},
 }
-#: A wedding keeps somebody who may manage it (rule M1), and books the hours of its suppliers (rule V1).
+#: A wedding keeps somebody who may manage it (rule M1), books the hours of its suppliers (rule V1) and reminds of its tasks.
 _SECOND: Final[Rules] = {
     **_FIRST,
     "people": _ITEM_VERBS | {"update": people.update, "delete": people.delete},
+    "tasks": _ITEM_VERBS | {"insert": tasks.insert, "update": tasks.update, "delete": tasks.delete, tasks.REMIND: tasks.remind},
     "vendors": _ITEM_VERBS | {"insert": vendors.insert, "update": vendors.update, "delete": vendors.delete},
 }
 

@@ -10,13 +10,15 @@ from typing import Final, NamedTuple
 from actors.contract.correspondence import correspondent_of, message_number
 from actors.contract.decisions import Answer, Decision, Refusal, refusal
 from actors.contract.errors import ContractError
-from actors.contract.ids import INTAKE_OP, client_day, parse_op_id
+from actors.contract.ids import INTAKE_OP, TIMER_PRINCIPAL, client_day, parse_op_id, parse_timer_op_id
 from actors.contract.ops import LogEntry
 from actors.domain.state import CLIENT_OUTCOMES, INTAKE_CLIENT, INTAKE_OUTCOMES, ActorState, ClientState, IntakeState
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 #: The client name under which the messages of another actor are counted.
 ACTOR_CLIENT: Final = "actor"
+#: The client name under which the firings of a wedding's timers are counted.
+TIMER_CLIENT: Final = "timer"
 #: A client that was idle for so long is forgotten, and one whose id is older is not taken in.
 CLIENT_LIFETIME_MS: Final = 30 * DAY_MS
 
@@ -31,6 +33,8 @@ class Turn(NamedTuple):
 
 def take_turn(state: ActorState, entry: LogEntry, principal: str, position: int, now_ms: int) -> Turn | Answer:
     """Say whether the op is met in its turn, or what to answer instead."""
+    if principal == TIMER_PRINCIPAL:
+        return _take_firing(state, entry.op.id, principal, position)
     if entry.source == "actor":
         return _take_message_turn(state, entry.op.id, principal, position)
     if entry.source == "nats":
@@ -88,6 +92,18 @@ def _take_message_turn(state: ActorState, op: str, principal: str, position: int
     return Turn(ACTOR_CLIENT, 0, number)
 
 
+def _take_firing(state: ActorState, op: str, principal: str, position: int) -> Turn | Answer:
+    """Take the firing of an armed timer; any other is ignored: it was cancelled, armed anew, or has fired (design D6)."""
+    try:
+        timer, number = parse_timer_op_id(op)
+    except ContractError as error:
+        return Answer(op, principal, position, refusal(error.code, error.message))
+    armed = state.timers.armed.get(timer)
+    if armed is None or armed.number != number:
+        return Answer(op, principal, position, None)
+    return Turn(TIMER_CLIENT, 0, state.timers.firings + 1)
+
+
 def _resend_from(number: int) -> Refusal:
     return refusal("resend_from", "", f"Send again from number {number}, in order.")
 
@@ -101,9 +117,9 @@ def record_turn(state: ActorState, decision: Decision) -> None:
     """Follow a decision in the counters: the number is consumed whatever the op's fate."""
     if decision.source == "actor":
         state.received[decision.principal] = message_number(decision.op, decision.principal) or 0
-    elif decision.number == 0:
+    elif decision.number == 0 and decision.principal != TIMER_PRINCIPAL:
         _record_intake(state, decision)
-    else:
+    elif decision.number > 0:
         client = state.clients.pop(decision.client, None)
         if client is None:
             client = ClientState(decision.principal, 0, 0, [])

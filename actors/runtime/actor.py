@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.contract.decisions import Answer, Decision
+from actors.contract.ids import TIMER_PRINCIPAL
 from actors.contract.subjects import WEDDING, fan_subject
 from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
@@ -135,6 +136,8 @@ class Actor:
 
     def _answer(self, answer: Answer, source: str) -> list[Publication]:
         self.partition.counters.answered_ops += 1
+        if answer.principal == TIMER_PRINCIPAL:  # nobody waits for it
+            return []
         if answer.look_up:
             self.partition.look_up(self, answer)
             return []

@@ -12,6 +12,10 @@ from typing import Any
 
 import msgspec
 
+from actors.contract.decisions import StartTimer
+from actors.contract.events import instant_of
+from actors.contract.ids import TIMER_PRINCIPAL
+from actors.contract.ops import LogEntry
 from actors.domain import snapshot_form, views
 from actors.domain.state import ActorState
 from config.cli.importer.plan import ops_toward, plan_of
@@ -40,6 +44,7 @@ def lively_wedding() -> Fold:
     _be_an_integrator(fold)
     _be_refused(fold)
     _use_several_clients(fold)
+    _be_reminded(fold)
     return fold
 
 
@@ -85,6 +90,19 @@ def _be_an_integrator(fold: Fold) -> None:
     fold.send("beatriz", op_of("booking.18", "tasks", "delete", "nothing"), "nats")
 
 
+def _be_reminded(fold: Fold) -> None:
+    """Timers armed, armed anew, cancelled and fired, one of them twice; one is skipped, one stays armed."""
+    for number, task in enumerate(("band", "cake", "cars", "kiss")):
+        when = {"remindAt": instant_of(fold.now_ms + _DAY_MS + number * 1000)}
+        fold.act("ines", "tasks", "insert", task, {"title": task.title(), "assignee": "kofi", **when})
+    fold.act("ines", "tasks", "update", "cake", {"remindAt": instant_of(fold.now_ms + 2 * _DAY_MS), "ifMissed": "skip"})
+    fold.act("ines", "tasks", "update", "cars", {"done": True})
+    armings = [effect for decision in fold.decisions for effect in decision.effects if isinstance(effect, StartTimer)]
+    fold.now_ms += 3 * _DAY_MS
+    for arming in (armings[0], armings[0], armings[-1]):
+        fold.take(TIMER_PRINCIPAL, msgspec.json.decode(arming.body, type=LogEntry))
+
+
 def _be_refused(fold: Fold) -> None:
     fold.act("stranger", "tasks", "delete", "rings")
     fold.act("kofi", "budget", "insert", "b1", {"item": "Nothing of mine"})
@@ -108,7 +126,7 @@ def write(folder: Path) -> None:
     half = Fold(whole.state.id)
     for entry, meta in whole.log[: len(whole.log) // 2]:
         half.now_ms = meta.timestamp_ms
-        half.send(meta.principal, entry.op, entry.source)
+        half.take(meta.principal, entry)
     folder.mkdir()
     (folder / "snapshot.bin").write_bytes(snapshots.pack(snapshot_form.encode(half.state)))
     for first in range(0, len(whole.decisions), _DECISIONS_PER_BLOCK):
