@@ -6,6 +6,7 @@ with 4408, so that a slow reader costs bounded memory and nobody waits for it. T
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 from actors.contract.channels import Rights, may_read
@@ -74,6 +75,7 @@ class Socket:
         "close_code",
         "id",
         "is_packed",
+        "on_close",
         "opened_at",
         "principal",
         "repeats",
@@ -92,6 +94,8 @@ class Socket:
         self._outbox: list[bytes] = []
         self._saved_op = ""
         self.close_code: int | None = None
+        #: Called soon after the close was sent; the answer to it may take as long as a slow connection likes.
+        self.on_close: Callable[[], None] | None = None
         self.id = new_connection_id()
         self.opened_at = time.time()
         self.wedding = self.principal = self.client = self.client_version = self.role = ""
@@ -174,4 +178,7 @@ class Socket:
         self.write(close_frame(code))
         self.close_code = code
         self.flush()
-        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+        loop = asyncio.get_running_loop()
+        loop.call_later(CLOSE_SECONDS, self._transport.abort)
+        if self.on_close is not None:
+            loop.call_soon(self.on_close)

@@ -59,6 +59,13 @@ async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport:
         gateway.settings,
         gateway.counts,
     )
+
+    def closed() -> None:
+        """What the connection meant to others ends with our close, not with the client's answer to it."""
+        session.end()
+        gateway.counts.sockets_closed_by_code[socket.close_code or 0] += 1
+
+    socket.on_close = closed
     heartbeat = Heartbeat(socket, gateway.settings.websocket_ping_seconds)
     hello_timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
     gateway.hub.open_sockets += 1
@@ -75,8 +82,8 @@ async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport:
         hello_timer.cancel()
         session.end()
         if not socket.closed:
+            gateway.counts.sockets_closed_by_code[connection.close_code or 0] += 1
             await _answer_close(connection)
-        gateway.counts.sockets_closed_by_code[socket.close_code or connection.close_code or 0] += 1
 
 
 def _may_come_from(origin: str | None, allowed: str) -> bool:
