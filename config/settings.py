@@ -84,7 +84,9 @@ class Settings(BaseSettings):
     flush_buffer_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
     #: Ops that may wait for weddings that are waking; beyond it the log readers pause.
     waking_queue_bytes: Annotated[int, Field(ge=64 * KIB)] = 64 * MIB
+    #: A changed wedding gets a snapshot after so many ops or so long, whichever is first.
     snapshot_every_ops: PositiveInt = 500
+    snapshot_after_seconds: PositiveFloat = 300.0
     idle_actor_sleep_seconds: PositiveFloat = 600.0
     idle_checkpoint_seconds: PositiveFloat = 10.0
     read_behind_wait_seconds: PositiveFloat = 1.0

@@ -54,8 +54,8 @@ class HostStore:
     async def find(self, kind: str, identifier: str, principal: str, op: str) -> Decision | None:
         return await stored_changes.find(self._database, kind, identifier, principal, op)
 
-    async def newest_snapshot(self, kind: str, identifier: str) -> SnapshotRow | None:
-        return await snapshots.newest(self._database, kind, identifier)
+    async def newest_snapshot(self, kind: str, identifier: str, upto_rev: int | None = None) -> SnapshotRow | None:
+        return await snapshots.newest(self._database, kind, identifier, upto_rev)
 
     async def write_snapshots(self, rows: Sequence[SnapshotRow]) -> int:
         return await snapshots.write(self._database, self._identity.generation, rows)

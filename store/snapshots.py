@@ -1,6 +1,7 @@
-"""Snapshots: a cache of an actor's state, never beyond the checkpoint; the newest and one per week are kept (design D7).
+"""Snapshots: a cache of an actor's state, never beyond the checkpoint (design D7).
 
-The host writes them at sleep and every few hundred ops and reads the newest at activation.
+Kept are the two newest, so that one which cannot be read has another close behind it, and one per week and format. The host
+writes them as actors.runtime.snapshot_policy says and reads them at activation.
 """
 
 from collections.abc import Sequence
@@ -32,13 +33,19 @@ SELECT s.kind, s.id, s.partition, s.rev, s.position, s.format, s.state
 FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::int[], $8::bytea[])
   AS s(kind, id, partition, rev, position, format, state)
 JOIN checkpoints c ON c.partition = s.partition AND c.generation = $1 AND c.position >= s.position
-ON CONFLICT (kind, id, rev) DO NOTHING
+ON CONFLICT (kind, id, rev) DO UPDATE SET position = excluded.position, format = excluded.format, state = excluded.state
+  WHERE snapshots.format <= excluded.format
 RETURNING id"""
+# Each write adds one per wedding, so a bound above 1 catches up with whatever was left.
 _THIN_OUT = """
-DELETE FROM snapshots old USING unnest($1::text[], $2::text[]) AS w(kind, id)
-WHERE old.kind = w.kind AND old.id = w.id AND EXISTS (
-  SELECT FROM snapshots newer WHERE newer.kind = old.kind AND newer.id = old.id AND newer.rev > old.rev
-    AND date_trunc('week', newer.taken_at) = date_trunc('week', old.taken_at))"""
+DELETE FROM snapshots s USING (
+  SELECT old.kind, old.id, old.rev FROM unnest($1::text[], $2::text[]) AS w(kind, id) JOIN snapshots old USING (kind, id)
+  WHERE EXISTS (
+      SELECT FROM snapshots newer WHERE newer.kind = old.kind AND newer.id = old.id AND newer.rev > old.rev
+        AND newer.format = old.format AND date_trunc('week', newer.taken_at) = date_trunc('week', old.taken_at))
+    AND (SELECT count(*) FROM snapshots newer WHERE newer.kind = old.kind AND newer.id = old.id AND newer.rev > old.rev) >= 2
+  LIMIT 500
+) AS extra WHERE s.kind = extra.kind AND s.id = extra.id AND s.rev = extra.rev"""
 _NEWEST = """
 SELECT kind, id, partition, rev, position, format, state FROM snapshots
 WHERE kind = $1 AND id = $2 AND rev <= $3 ORDER BY rev DESC LIMIT 1"""
@@ -55,7 +62,10 @@ def unpack(packed: bytes) -> bytes:
 
 
 async def write(database: Database, generation: int, rows: Sequence[SnapshotRow]) -> int:
-    """Write those at or below their partition's checkpoint; returns how many were new, silently skipping the others."""
+    """Write those at or below their partition's checkpoint; returns how many were written, silently skipping the others.
+
+    One of the same rev is written again, since it may be damaged, unless it is of a newer format.
+    """
     if not rows:
         return 0
     kinds, ids, *numbers, states = zip(*rows, strict=True)
@@ -67,10 +77,14 @@ async def write(database: Database, generation: int, rows: Sequence[SnapshotRow]
 
 
 async def newest(database: Database, kind: str, identifier: str, at_or_below_rev: int | None = None) -> SnapshotRow | None:
-    """The newest snapshot, or the newest at or below a rev."""
+    """The newest snapshot, or the newest at or below a rev; one that is damaged comes with an empty state."""
     highest = 2**62 if at_or_below_rev is None else at_or_below_rev
     async with database.connection() as connection:
         row = await connection.fetchrow(_NEWEST, kind, identifier, highest)
     if row is None:
         return None
-    return SnapshotRow(**{**row, "state": unpack(row["state"])})
+    try:
+        state = unpack(row["state"])
+    except zstandard.ZstdError:
+        state = b""
+    return SnapshotRow(**{**row, "state": state})

@@ -1,10 +1,12 @@
 """How a state is written down and read back, exactly: deciding goes on as if it had never been away.
 
-One msgpack array [FORMAT, state], the state's structs as arrays. Fields are only ever added at their end with a default; any
-other change raises FORMAT, and then `decode` refuses older snapshots, which makes the reader fold the stored changes instead.
+One msgpack array [FORMAT, state], the state's structs as arrays. Fields are only ever added at their end with a default. Any
+other change raises FORMAT and adds to `_UPGRADES` how the format before becomes the next one, on plain lists and dictionaries, so
+that a snapshot of any age opens. One of a newer format is refused: the reader takes an older snapshot and the stored changes.
 """
 
-from typing import Final, overload
+from collections.abc import Callable
+from typing import Any, Final, overload
 
 import msgspec
 
@@ -22,6 +24,8 @@ class _Snapshot(msgspec.Struct, array_like=True, frozen=True):
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _read_format: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
+#: Format -> what makes the builtins of a state of that format those of the next one.
+_UPGRADES: Final[dict[int, Callable[[Any], Any]]] = {}
 _readers: Final = {form.kind: msgspec.msgpack.Decoder(form) for form in (WeddingState, VendorState)}
 
 
@@ -40,6 +44,14 @@ def decode(data: bytes, kind: str = WEDDING) -> ActorState:
         found, body = _read_format.decode(data)
         if found == FORMAT:
             return _readers[kind].decode(body)
+        if found in _UPGRADES:
+            return msgspec.convert(_upgraded(found, msgspec.msgpack.decode(body)), _readers[kind].type)
     except msgspec.MsgspecError as error:
         raise SnapshotUnreadable(f"the snapshot is damaged: {error}") from error
     raise SnapshotUnreadable(f"the snapshot has format {found}, this version reads {FORMAT}")
+
+
+def _upgraded(found: int, state: Any) -> Any:
+    for version in range(found, FORMAT):
+        state = _UPGRADES[version](state)
+    return state

@@ -42,16 +42,17 @@ async def load(store: Store, wedding: str) -> tuple[WeddingState, int]:
 
 
 async def _from_snapshot(store: Store, wedding: str) -> WeddingState:
+    """Return the newest state that can be read: one that is damaged or of a newer version is passed over for the one before."""
     row = await store.newest_snapshot(WEDDING, wedding)
-    if row is None:
-        return new_state(wedding)
-    try:
-        return decode(row.state)
-    except SnapshotUnreadable as error:
-        log.warning(
-            "snapshot_passed_over", wedding=wedding, rev=row.rev, format=row.format, known_format=FORMAT, error=str(error)
-        )
-        return new_state(wedding)
+    while row is not None:
+        try:
+            return decode(row.state)
+        except SnapshotUnreadable as error:
+            log.warning(
+                "snapshot_passed_over", wedding=wedding, rev=row.rev, format=row.format, known_format=FORMAT, error=str(error)
+            )
+        row = await store.newest_snapshot(WEDDING, wedding, row.rev - 1)
+    return new_state(wedding)
 
 
 class Waker:
@@ -95,6 +96,8 @@ class Waker:
         partition = actor.partition
         actor.state = state
         actor.used_at = self._resources.now()
+        if state.rev > actor.snapshot_rev:
+            partition.unsnapshotted[actor] = actor.used_at
         if actor.queue and actor.queue[0].position <= state.position:
             # Somebody else decided and stored it; gateways may have missed the envelope and learn of it by the beacon.
             partition.mark_changed(actor)

@@ -1,26 +1,21 @@
 """What one flush writes: how far each partition's checkpoint moves, and every decision up to there (design D7). No IO.
 
-Captured between two ops, so that a snapshot taken here holds exactly the decisions of this and earlier flushes.
+Captured between two ops. Called by the flusher.
 """
 
 from collections.abc import Iterable
 from itertools import takewhile
 from typing import NamedTuple
 
-from actors.domain import snapshot_form
-from actors.runtime.actor import Actor
 from actors.runtime.effects import outbox_rows
 from actors.runtime.partition import Partition
 from config.settings import Settings
 from store.changes import Row
 from store.outbox import OutboxRow
 from store.rules import MarkerRow
-from store.snapshots import SnapshotRow
 
 #: A flush after an outage is cut into pieces of so many decisions.
 MAX_DECISIONS = 20_000
-#: Writing a state down holds the fold for a millisecond or more, and weddings that began together come due together.
-MAX_SNAPSHOTS = 4
 
 
 class Batch(NamedTuple):
@@ -31,12 +26,11 @@ class Batch(NamedTuple):
     rows: list[Row]
     outbox: list[OutboxRow]
     markers: list[MarkerRow]
-    snapshots: list[tuple[Actor, SnapshotRow]]
 
 
 def capture(partitions: Iterable[Partition], settings: Settings, now: float, *, whole: bool = False) -> Batch:
     """Take what is to be stored now; idle partitions join when it is their time, or with `whole` at once."""
-    batch = Batch([], {}, [], [], [], [])
+    batch = Batch([], {}, [], [], [])
     room = MAX_DECISIONS
     for partition in partitions:
         idle_seconds = 0.0 if whole else settings.idle_checkpoint_seconds
@@ -49,7 +43,7 @@ def capture(partitions: Iterable[Partition], settings: Settings, now: float, *, 
             batch.partitions.append(partition)
             batch.moves[partition.number] = (partition.checkpoint, upto)
             batch.markers.extend(partition.markers_between(partition.checkpoint, upto))
-            room -= _add_decisions(batch, partition, upto, settings)
+            room -= _add_decisions(batch, partition, upto)
     return batch
 
 
@@ -61,7 +55,7 @@ def _cut(partition: Partition, settled: int, room: int) -> int:
     return min(settled, positions[room - 1])
 
 
-def _add_decisions(batch: Batch, partition: Partition, upto: int, settings: Settings) -> int:
+def _add_decisions(batch: Batch, partition: Partition, upto: int) -> int:
     """Add the rows of one partition and return how many decisions they hold."""
     count = 0
     for actor in partition.dirty:
@@ -72,21 +66,4 @@ def _add_decisions(batch: Batch, partition: Partition, upto: int, settings: Sett
         batch.rows.append(Row(partition.number, actor.kind, actor.wedding, decisions))
         if any(decision.effects for decision in decisions):
             batch.outbox.extend(outbox_rows(partition.region, partition.count, partition.number, actor.wedding, decisions))
-        is_due = actor.awake_state.rev - actor.snapshot_rev >= settings.snapshot_every_ops
-        if is_due and len(decisions) == len(actor.unflushed) and len(batch.snapshots) < MAX_SNAPSHOTS:
-            batch.snapshots.append((actor, snapshot_of(actor)))
     return count
-
-
-def snapshot_of(actor: Actor) -> SnapshotRow:
-    """Write an actor's state down as it is now."""
-    state = actor.awake_state
-    return SnapshotRow(
-        actor.kind,
-        actor.wedding,
-        actor.partition.number,
-        state.rev,
-        state.position,
-        snapshot_form.FORMAT,
-        snapshot_form.encode(state),
-    )

@@ -6,19 +6,21 @@ goes on and the buffer fills; what did not fit is written by a silent fold befor
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from actors.runtime.flush_batch import Batch, capture, snapshot_of
+from actors.runtime.flush_batch import Batch, capture
 from actors.runtime.outbox import OutboxSender
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
 from actors.runtime.silent_fold import SilentFold
+from actors.runtime.snapshot_policy import due_snapshots, unsaved_states
 from actors.runtime.timers import TimerSender
 from store.errors import GenerationChanged, StoreError
+from store.snapshots import SnapshotRow
 
 BACKOFF_SECONDS: Final = (0.25, 0.5, 1.0, 2.0)
 log = structlog.get_logger()
@@ -67,11 +69,13 @@ class Flusher:
         async with self._one_at_a_time:
             await self._fill_gaps()
             batch = capture(self._partitions.values(), self._resources.settings, self._resources.now(), whole=whole)
+            snapshots = due_snapshots(self._partitions.values(), batch.moves, self._resources.settings, self._resources.now())
             if not batch.moves:
+                await self._write_snapshots(snapshots)
                 return False
             refused = await self._resources.store.flush(batch.moves, batch.rows, batch.outbox, batch.markers)
             self._take_note(batch, refused)
-            await self._write_snapshots(batch)
+            await self._write_snapshots(snapshots)
             if batch.outbox:
                 self._outbox.nudge()
             if any(decision.effects for row in batch.rows for decision in row.decisions):
@@ -87,26 +91,22 @@ class Flusher:
             old, new = batch.moves[partition.number]
             partition.settle(old, new, refused)
 
-    async def _write_snapshots(self, batch: Batch) -> None:
-        due = [(actor, row) for actor, row in batch.snapshots if row.position <= actor.partition.checkpoint]
-        if due:
-            rows = [row for _, row in due]
-            self._resources.counters.snapshots += await self._resources.store.write_snapshots(rows)
-            for actor, row in due:
-                actor.snapshot_rev = row.rev
+    async def _write_snapshots(self, rows: Sequence[SnapshotRow]) -> None:
+        """Write those that are stored by now; the store looks at its checkpoints again."""
+        partitions = self._partitions
+        stored = [row for row in rows if row.partition in partitions and row.position <= partitions[row.partition].checkpoint]
+        if stored:
+            self._resources.counters.snapshots += await self._resources.store.write_snapshots(stored)
+            for row in stored:
+                if row.partition in partitions:
+                    partitions[row.partition].note_snapshot(row.id, row.rev)
 
     async def drain(self) -> None:
         """Store everything and snapshot every actor that changed since its last; for an orderly end. Raises StoreError."""
         while await self.flush(whole=True):
             pass
-        changed = [
-            actor
-            for partition in self._partitions.values()
-            for actor in partition.actors.values()
-            if actor.state is not None and actor.state.rev > actor.snapshot_rev and not actor.unflushed and not partition.has_gap
-        ]
-        for actor in changed:
-            self._resources.counters.snapshots += await self._resources.store.write_snapshots([snapshot_of(actor)])
+        for rows in unsaved_states(list(self._partitions.values())):
+            await self._write_snapshots(rows)
 
     def _throw_away(self) -> None:
         """The buffer is full: keep nothing of it, the weddings go on live."""

@@ -71,6 +71,8 @@ class Partition:
         self.dirty: dict[Actor, None] = {}
         #: When each wedding changed last, the longest ago first; for the heads beacon.
         self.changed: dict[Actor, float] = {}
+        #: Actors that changed since their last snapshot, and when that began.
+        self.unsnapshotted: dict[Actor, float] = {}
         self._waker = waker
         self._look_ups = look_ups
 
@@ -168,6 +170,7 @@ class Partition:
         """Forget an actor that has reached ASLEEP."""
         actor.step(Lifecycle.ASLEEP)
         self.actors.pop(actor.wedding, None)
+        self.unsnapshotted.pop(actor, None)
 
     def forget_unknown(self, actor: Actor) -> None:
         """Forget a wedding that was only asked about and never existed."""
@@ -182,6 +185,7 @@ class Partition:
         if decision.refusal is not None:
             counters.refused_ops += 1
         self.mark_changed(actor)
+        self.unsnapshotted.setdefault(actor, actor.used_at)
         if decision.position > self.gap_end and decision.position > self.checkpoint:
             if not actor.unflushed:
                 self.dirty[actor] = None
@@ -193,6 +197,15 @@ class Partition:
         if actor.used_at - self.changed.get(actor, 0.0) > CHANGED_EVERY_SECONDS:
             self.changed.pop(actor, None)
             self.changed[actor] = actor.used_at
+
+    def note_snapshot(self, wedding: str, rev: int) -> None:
+        """Take note that a wedding's state at `rev` was written down; what has changed since waits from now on."""
+        actor = self.actors.get(wedding)
+        if actor is not None:
+            actor.snapshot_rev = rev
+            self.unsnapshotted.pop(actor, None)
+            if actor.awake_state.rev > rev:
+                self.unsnapshotted[actor] = self.now()
 
     def markers_between(self, old: int, new: int) -> list[MarkerRow]:
         """Return what a flush from `old` to `new` stores of the rules."""
@@ -236,6 +249,7 @@ class Partition:
         self.waiting.clear()
         self.dirty.clear()
         self.changed.clear()
+        self.unsnapshotted.clear()
 
     def look_up(self, actor: Actor, answer: Answer) -> None:
         """Answer a repeat whose outcome only the stored changes know."""

@@ -62,7 +62,9 @@ class Store(Protocol):
         """Return the decision about one op, however old."""
         ...
 
-    async def newest_snapshot(self, kind: str, identifier: str) -> SnapshotRow | None: ...
+    async def newest_snapshot(self, kind: str, identifier: str, upto_rev: int | None = None) -> SnapshotRow | None:
+        """Return the newest snapshot, or the newest at or below a rev; the state of a damaged one is empty."""
+        ...
 
     async def write_snapshots(self, rows: Sequence[SnapshotRow]) -> int:
         """Keep those at or below their partition's checkpoint; returns how many were new."""

@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from actors.runtime.actor import Actor, Lifecycle
-from actors.runtime.flush_batch import snapshot_of
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
+from actors.runtime.snapshot_policy import snapshot_of
 from store.errors import GenerationChanged, StoreError
 
 LOOK_SECONDS: Final = 1.0
@@ -52,11 +52,10 @@ class Sleeper:
             return
         actor.step(Lifecycle.FALLING_ASLEEP)
         try:
-            state = actor.awake_state
-            if state.rev > actor.snapshot_rev and not actor.is_unknown:
-                await self._resources.store.write_snapshots([snapshot_of(actor)])
-                actor.snapshot_rev = state.rev
-                self._resources.counters.snapshots += 1
+            if actor.awake_state.rev > actor.snapshot_rev and not actor.is_unknown:
+                row = snapshot_of(actor)
+                self._resources.counters.snapshots += await self._resources.store.write_snapshots([row])
+                actor.partition.note_snapshot(actor.wedding, row.rev)
         except StoreError:
             if actor.lifecycle is Lifecycle.FALLING_ASLEEP:
                 actor.step(Lifecycle.AWAKE)

@@ -1,5 +1,7 @@
 """Snapshots: an exact round trip, and a clear refusal of what cannot be read."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -18,6 +20,24 @@ def test_d7_a_snapshot_of_another_format_is_refused() -> None:
     """A newer or older format is named, so that the reader can fold the stored changes instead."""
     with pytest.raises(SnapshotUnreadable, match="format 2"):
         snapshot_form.decode(msgspec.msgpack.encode([2, []]))
+
+
+def test_d7_a_snapshot_of_an_older_format_is_brought_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later version reads today's snapshots through its upgrades, one format after the other."""
+    state = wedding_with_members().state
+    today = snapshot_form.encode(state)
+
+    def named_anew(old: list[Any]) -> list[Any]:
+        return ["renamed", *old[1:]]
+
+    def one_rev_on(old: list[Any]) -> list[Any]:
+        return [old[0], old[1] + 1, *old[2:]]
+
+    monkeypatch.setattr(snapshot_form, "FORMAT", 3)
+    monkeypatch.setattr(snapshot_form, "_UPGRADES", {1: named_anew, 2: one_rev_on})
+    found = snapshot_form.decode(today)
+    assert (found.id, found.rev) == ("renamed", state.rev + 1)
+    assert (found.items, found.clients) == (state.items, state.clients)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", msgspec.msgpack.encode([1, "no state"]), msgspec.msgpack.encode({"format": 1})])

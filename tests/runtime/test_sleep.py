@@ -7,13 +7,17 @@ import zstandard
 
 from actors.contract.subjects import WEDDING
 from actors.domain.snapshot_form import decode
+from actors.runtime.activation import load
 from actors.runtime.actor import STEPS, Actor, Lifecycle
 from actors.runtime.errors import IllegalStep
 from actors.runtime.host import Host
+from actors.runtime.snapshot_policy import MAX_PER_FLUSH
 from store import snapshots
 from store.bus import Bus
+from store.host_store import HostStore
 from store.postgres import Database
 from store.snapshots import SnapshotRow
+from store.streams import LogIdentity
 from tests.runtime.conftest import MakeSettings
 from tests.support.hosts import Envelopes, LogAuthor, running_host
 from tests.support.refold import require_stored_equals_log
@@ -83,13 +87,50 @@ async def test_d7_a_wedding_with_many_ops_gets_snapshots_while_awake(
         assert snapshot.position <= checkpoint
 
 
-async def test_d7_a_damaged_snapshot_is_passed_over(settings_of: MakeSettings, author: LogAuthor, database: Database) -> None:
-    """A snapshot is a cache: a wedding whose snapshot cannot be read is rebuilt from its stored changes."""
-    async with running_host(settings_of()):
-        await author.create_wedding("w1")
-        before = await author.digests("w1", await author.insert_task("w1", "t1"))
+async def test_d7_a_wedding_with_few_ops_gets_a_snapshot_after_a_while(
+    settings_of: MakeSettings, author: LogAuthor, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time alone is enough, also when nothing more happens; and a flush writes few, however many weddings are due."""
+    write, sizes = snapshots.write, []
+
+    async def counted(database: Database, generation: int, rows: list[SnapshotRow]) -> int:
+        sizes.append(len(rows))
+        return await write(database, generation, rows)
+
+    monkeypatch.setattr(snapshots, "write", counted)
+    weddings = [f"w{number}" for number in range(10)]
+    async with running_host(settings_of(snapshot_after_seconds=1.0)) as host:
+        for wedding in weddings:
+            await author.create_wedding(wedding, f"ana-{wedding}")
+        await eventually(lambda: host.counters.snapshots == len(weddings), "every wedding has a snapshot")
+        assert max(sizes) <= MAX_PER_FLUSH
+        assert len(actors_of(host)) == len(weddings)
+        await author.insert_task("w3", "t1", author="ana-w3")
+        await eventually(lambda: host.counters.snapshots == len(weddings) + 1, "what changed since gets another one")
+    snapshot = await snapshots.newest(database, WEDDING, "w3")
+    assert snapshot is not None
+    assert snapshot.rev == 2
+
+
+@pytest.mark.parametrize(
+    "state",
+    [b"damaged", zstandard.compress(b"damaged"), zstandard.compress(b"\x92\x63\x90")],
+    ids=["cut bytes", "no state", "newer format"],
+)
+async def test_d7_a_snapshot_that_cannot_be_read_is_passed_over_for_the_one_before(
+    settings_of: MakeSettings, author: LogAuthor, database: Database, state: bytes
+) -> None:
+    """Damaged or of a newer version: the wedding is built from the next older snapshot and the changes since."""
+    before: dict[str, object] = {}
+    for task in ("t1", "t2"):
+        async with running_host(settings_of()):
+            if not before:
+                await author.create_wedding("w1")
+            before = await author.digests("w1", await author.insert_task("w1", task))
     async with database.connection() as connection:
-        await connection.execute("UPDATE snapshots SET state = $1", zstandard.compress(b"damaged"))
+        await connection.execute("UPDATE snapshots SET state = $1 WHERE rev = 3", state)
+    woken, snapshot_rev = await load(HostStore(database, LogIdentity("", 1, 64, 1)), "w1")
+    assert (woken.rev, snapshot_rev) == (3, 2)
     async with running_host(settings_of()):
         assert await author.digests("w1") == before
 

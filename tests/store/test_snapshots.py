@@ -42,6 +42,27 @@ async def test_d7_a_snapshot_beyond_the_checkpoint_is_not_written(store: Databas
     assert await revs(store) == [100]
 
 
+async def test_d7_what_was_damaged_is_written_again(store: Database) -> None:
+    """A damaged snapshot comes with an empty state and is replaced by the next of its rev; one of a newer format stays."""
+    await snapshots.write(store, GENERATION, [snapshot(40)])
+    async with store.connection() as connection:
+        await connection.execute("UPDATE snapshots SET state = 'damaged'")
+    assert await snapshots.newest(store, "w", "w1") == snapshot(40)._replace(state=b"")
+    newer = snapshot(40)._replace(format=2, state=b"of the next version")
+    for row in (snapshot(40), newer, snapshot(40)):
+        await snapshots.write(store, GENERATION, [row])
+    assert await snapshots.newest(store, "w", "w1") == newer
+
+
+async def test_d7_each_format_keeps_its_newest(store: Database) -> None:
+    """While two versions run, neither thins out what only the other can go on from, and the second newest is kept as well."""
+    for rev in (10, 20, 30):
+        await snapshots.write(store, GENERATION, [snapshot(rev)])
+    for rev in (40, 50, 60):
+        await snapshots.write(store, GENERATION, [snapshot(rev)._replace(format=2)])
+    assert await revs(store) == [30, 50, 60]
+
+
 async def test_d7_one_per_week_is_kept_besides_the_newest(store: Database) -> None:
     """Of each week the last one stays, so that history has a place to start from."""
     for rev, taken_at in ((10, "2027-01-04"), (20, "2027-01-06"), (30, "2027-01-12"), (40, "2027-01-13")):
