@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -37,26 +36,28 @@ class Crowd(NamedTuple):
     integrator: Integrator
     watchers: Sequence[Watcher]
 
-    async def work(self, seed: int, rate: float, until: float, *, patience_seconds: float, publishers: int) -> None:
+    async def work(
+        self, seed: int, rate: float, is_over: Callable[[], bool], *, patience_seconds: float, publishers: int
+    ) -> None:
         """Ask for changes by every entrance until the time comes; who is slow is waited for."""
         weddings: dict[str, list[Member]] = {}
         for member in self.members:
             weddings.setdefault(member.client.wedding, []).append(member)
         others = [
-            *(poster.run(f"s{seed}-http-{number}", until, POST_PAUSE_SECONDS) for number, poster in enumerate(self.posters)),
+            *(poster.run(f"s{seed}-http-{number}", is_over, POST_PAUSE_SECONDS) for number, poster in enumerate(self.posters)),
             *(
-                shuffle_roles(members, f"s{seed}-roles-{number}", until, ROLE_PAUSE_SECONDS)
+                shuffle_roles(members, f"s{seed}-roles-{number}", is_over, ROLE_PAUSE_SECONDS)
                 for number, members in enumerate(weddings.values())
             ),
             *(
-                self.integrator.run(f"s{seed}-nats-{number}", until, POST_PAUSE_SECONDS / publishers)
+                self.integrator.run(f"s{seed}-nats-{number}", is_over, POST_PAUSE_SECONDS / publishers)
                 for number in range(publishers)
             ),
         ]
         working = asyncio.gather(*others)
-        await offer(self.members, seed, rate, until)
+        await offer(self.members, seed, rate, is_over)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(working, max(0.0, until - time.monotonic()) + patience_seconds)
+            await asyncio.wait_for(working, patience_seconds)
 
     async def answered(self, within_seconds: float) -> None:
         """Wait for every answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -38,11 +38,11 @@ class Poster:
         self._headers = {"Authorization": f"Bearer {plan.token}"}
         self.name = f"{plan.user} over HTTP"
 
-    async def run(self, seed: str, until: float, pause_seconds: float) -> None:
+    async def run(self, seed: str, is_over: Callable[[], bool], pause_seconds: float) -> None:
         """Post one op after the other."""
         client = (await self._until_answered("join", {}))["client"]
         draw, number = random.Random(seed), 1
-        while time.monotonic() < until:
+        while not is_over():
             mark = f"{seed}-{number}"
             number += await self._post(f"{client}:{number}", draw, mark)
             await asyncio.sleep(pause_seconds)
@@ -87,7 +87,7 @@ class Integrator:
         self._history, self._wedding, self._url = history, wedding, url
         self.name = urlsplit(url).username or ""
 
-    async def run(self, seed: str, until: float, pause_seconds: float) -> None:
+    async def run(self, seed: str, is_over: Callable[[], bool], pause_seconds: float) -> None:
         """Publish one op after the other."""
         connection = await nats.connect(
             self._url,
@@ -98,7 +98,7 @@ class Integrator:
         )
         try:
             number = 0
-            while time.monotonic() < until:
+            while not is_over():
                 number += 1
                 await self._publish(connection, f"{seed}-{number}")
                 await asyncio.sleep(pause_seconds)

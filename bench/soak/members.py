@@ -131,20 +131,20 @@ class Member:
         return Heads(self.client.wedding, self.name, {**dict.fromkeys(wanted, (0, "missing")), **held})
 
 
-async def offer(members: Sequence[Member], seed: int, rate: float, until: float) -> int:
+async def offer(members: Sequence[Member], seed: int, rate: float, is_over: Callable[[], bool]) -> int:
     """Let random members edit at a rate; returns how many ops were asked."""
     draw, began, number = random.Random(seed), time.monotonic(), 0
-    while time.monotonic() < until:
+    while not is_over():
         await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
         number += 1
         draw.choice(members).edit(draw, f"s{seed}-{number}")
     return number
 
 
-async def shuffle_roles(members: Sequence[Member], seed: str, until: float, pause_seconds: float) -> None:
+async def shuffle_roles(members: Sequence[Member], seed: str, is_over: Callable[[], bool], pause_seconds: float) -> None:
     """Let the first member of one wedding give its last one other roles, and in the end the right to read everything again."""
     draw, giver, taker, number = random.Random(seed), members[0], members[-1], 0
-    while time.monotonic() < until:
+    while not is_over():
         number += 1
         giver.give_role(taker.name, draw.choice(ROLES_GIVEN), f"{seed}-{number}")
         await asyncio.sleep(draw.uniform(0.0, 2 * pause_seconds))

@@ -122,7 +122,7 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
                 crowd.work(
                     options.seed,
                     options.rate,
-                    until,
+                    lambda: time.monotonic() >= until,
                     patience_seconds=options.healed_seconds,
                     publishers=options.publishers,
                 )
@@ -136,7 +136,7 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
             if options.rest:
                 actors, more = await _at_rest(nemesis, installation, actors, weddings, options)
                 differences += more
-            copies = await _copies(crowd, actors)
+            copies = await copies_of(crowd, actors)
             stored = await decisions_of(site, weddings)
             differences += [offence for member in crowd.members for offence in member.mismatches()]
     return actors, copies, stored, differences
@@ -159,7 +159,8 @@ async def _at_rest(
     return actors, differences
 
 
-async def _copies(crowd: Crowd, actors: Sequence[Heads]) -> list[Heads]:
+async def copies_of(crowd: Crowd, actors: Sequence[Heads]) -> list[Heads]:
+    """Wait until everybody stands where the actors do, and tell where everybody stands."""
     channels = {heads.wedding: heads.channels for heads in actors}
     known = [member for member in crowd.members if member.client.wedding in channels]
     return await asyncio.gather(*(member.level(channels[member.client.wedding], LEVEL_SECONDS) for member in known))
