@@ -73,8 +73,7 @@ class Partition:
         self.changed: dict[Actor, float] = {}
         #: Actors that changed since their last snapshot, and when that began.
         self.unsnapshotted: dict[Actor, float] = {}
-        self._waker = waker
-        self._look_ups = look_ups
+        self._waker, self._look_ups = waker, look_ups
 
     @property
     def position(self) -> int:
