@@ -135,9 +135,10 @@ class Actor:
         return publications
 
     def _answer(self, answer: Answer, source: str) -> list[Publication]:
-        self.partition.counters.answered_ops += 1
         if answer.principal == TIMER_PRINCIPAL:  # nobody waits for it
+            self.partition.counters.firings_ignored += 1
             return []
+        self.partition.counters.answered_ops += 1
         if answer.look_up:
             self.partition.look_up(self, answer)
             return []

@@ -31,6 +31,7 @@ class Counters:
     snapshots: int = 0
     look_ups: int = 0
     timers_sent: int = 0
+    firings_ignored: int = 0
     dead_letters_dropped: int = 0
     restarts_as_new: int = 0
 

@@ -87,6 +87,10 @@ async def test_every_look_of_the_operations_guide_works(nats_command: NatsComman
     """Each `nats` line of docs/operations.md that looks at something runs as it stands; what goes on for ever is left out."""
     await nats_command.run("pub", f"wedding.{wedding.name}.op.operator", "not an op")
     await eventually(lambda: _holds(nats_command, "DEAD"), "the bad op lies in DEAD")
+    task = {"collection": "tasks", "id": "some-day"}
+    op = {"type": "task_completion", "action": "insert", "target": task, "data": {"title": "Rest", "due": "2199-01-01T00:00:00Z"}}
+    await nats_command.run("pub", f"wedding.{wedding.name}.op.operator", json.dumps(op))
+    await eventually(lambda: _holds(nats_command, "TIMERS"), "its timer lies in TIMERS")
     guide = (ROOT / "docs" / "operations.md").read_text()
     lines = [match.split("  ")[0] for match in re.findall(r"^    nats --context wedsync (.*)$", guide, re.MULTILINE)]
     looks = [line for line in lines if line.split()[0] not in {"sub", "request"}]

@@ -1,14 +1,21 @@
 """Reminders over real servers, killed at every step of their way: each comes exactly once (rules INV1, B4; design D6)."""
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
 import pytest
 
 from actors.contract.subjects import TIMERS_STREAM
+from config.supervision.data_folder import DataFolder
 from store import timer_stream, timers
 from store.bus import Bus
 from store.postgres import Database
 from tests.runtime.conftest import MakeSettings
-from tests.support.hosts import Envelopes, LogAuthor, running_host
+from tests.support.hosts import Envelopes, LogAuthor, host_settings, running_bus, running_host
 from tests.support.reminders import Reminder, stopped_at
+from tests.support.servers import NatsServer, start_embedded_nats
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -135,6 +142,55 @@ async def test_d6_a_full_log_gets_its_reminder_when_it_has_room(
         await eventually(reminder.is_due, "it is due")
         assert await reminder.firings() == 0
         await host_bus.js_request("STREAM.UPDATE.LOG_0", config)
+        await reminder.require_once()
+
+
+@pytest.fixture
+def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
+    """A NATS server of this test alone, to be killed and started again."""
+    server = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
+    yield server
+    server.server.stop()
+
+
+@asynccontextmanager
+async def reminder_behind(nats: NatsServer, database_url: str, database: Database) -> AsyncIterator[tuple[Reminder, Bus]]:
+    """A host and a reminder behind a server that the test may kill, and a host's connection to it."""
+    async with (
+        running_host(host_settings(nats, database_url)),
+        running_bus(nats, "gateway") as gateway,
+        running_bus(nats, "host") as bus,
+    ):
+        yield Reminder(await LogAuthor.open(gateway), bus, database), bus
+
+
+async def kill_and_start(nats: NatsServer, bus: Bus) -> None:
+    """SIGKILL, a start, and everybody is connected again."""
+    nats.server.kill()
+    await eventually(lambda: not bus.connected, "the end is noticed")
+    await asyncio.to_thread(nats.server.start)
+    await eventually(lambda: bus.connected, "it is back")
+
+
+async def test_d6_nats_killed_while_a_timer_is_scheduled(own_nats: NatsServer, database_url: str, database: Database) -> None:
+    """The schedule is on disk: it falls due while nobody serves, or after, and fires once."""
+    async with reminder_behind(own_nats, database_url, database) as (reminder, bus):
+        await reminder.arm(after_seconds=2)
+        await eventually(reminder.is_sent, "it is sent")
+        await kill_and_start(own_nats, bus)
+        await reminder.require_once()
+
+
+async def test_d6_nats_killed_between_due_and_taken_in(own_nats: NatsServer, database_url: str, database: Database) -> None:
+    """A firing that waits for the log outlives the server, and the log takes it in once."""
+    async with reminder_behind(own_nats, database_url, database) as (reminder, bus):
+        await reminder.arm(after_seconds=1)
+        await eventually(reminder.is_sent, "it is sent")
+        config = (await bus.js_request("STREAM.INFO.LOG_0"))["config"]
+        await bus.js_request("STREAM.UPDATE.LOG_0", {**config, "max_bytes": 1})
+        await eventually(reminder.is_due, "it is due")
+        await kill_and_start(own_nats, bus)
+        # The host brings the limits of its streams back to its settings when it is connected again, which frees the log.
         await reminder.require_once()
 
 
