@@ -123,8 +123,8 @@ class Intake:
 
     async def _bring(self, author: Author, message: IntakeMessage) -> None:
         """Into the log, or into presence; raises GatewayError."""
-        if not is_token(message.wedding):
-            raise GatewayError("bad_id", "The subject names no wedding.", "Publish to wedding.<wedding>.op.<your id>.")
+        if not (is_token(message.wedding) and is_token(message.principal)):
+            raise GatewayError("bad_id", "The subject names no wedding or nobody.", "Publish to wedding.<wedding>.op.<your id>.")
         op = read_op(message.data, self._settings.limits)
         if isinstance(op, PresenceChange):
             await self._announce(message, op)

@@ -74,8 +74,8 @@ _GATEWAY = Permissions(
         "$JS.API.CONSUMER.RESET.INTAKE.*",
         "$JS.ACK.INTAKE.>",
     ),
-    # Markers say how everybody's ops are decided.
-    deny_publish=("log.*.*.m.>",),
+    # Markers say how everybody's ops are decided; firings come from nats-server itself.
+    deny_publish=("log.*.*.m.>", "log.*.*.*.*._timer"),
     subscribe=(
         "_INBOX_gateway.>",
         "fan.>",

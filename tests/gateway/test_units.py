@@ -185,6 +185,14 @@ def test_a_token_says_who_and_for_which_wedding() -> None:
     assert (claims.principal, claims.wedding, claims.use) == ("ana", "w1", "client")
 
 
+@pytest.mark.parametrize("principal", ["_timer", "_w-w2", "_rules", "", "Ana", "ana.*"])
+def test_d10_no_token_names_a_principal_of_the_system(principal: str) -> None:
+    """Who cannot be a person cannot come in under that name, even with our own signature."""
+    token = make_token(SECRET, principal, "w1", use="client", lifetime_seconds=60, now=1000)
+    with pytest.raises(TokenError):
+        read_token(SECRET, token, now=1010)
+
+
 @pytest.mark.parametrize("change", ["late", "other secret", "other use", "cut", "unsigned"])
 def test_a_token_that_is_not_right_is_refused(change: str) -> None:
     """Expired, signed by somebody else, for another use, damaged or unsigned: always the same error."""
