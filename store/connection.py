@@ -23,6 +23,9 @@ from store.errors import BadMessage, BusDown
 CONNECT_WITHIN_SECONDS = 10.0
 RECONNECT_WAIT_SECONDS = 0.2
 BARRIER_TIMEOUT_SECONDS = 5
+#: A server that does not answer two pings is gone, whatever TCP says: noticed within three intervals.
+PING_INTERVAL_SECONDS = 2.0
+PINGS_UNANSWERED = 2
 #: Beyond this many bytes a publisher waits for the socket.
 _PENDING_BYTES = 8 * 1024 * 1024
 _MALFORMED = (nats.errors.MaxPayloadError, nats.errors.BadSubjectError, nats.errors.BadHeaderError)
@@ -85,13 +88,15 @@ class BusSubscription:
 
 
 class Connection:
-    """See the module. `on_disconnect` and `on_reconnect` are called without arguments and must not block or raise."""
+    """See the module. `on_disconnect` and `on_reconnect` are called without arguments and must not block."""
 
     def __init__(self, url: str, *, user: str, password: str, name: str, inbox_prefix: str) -> None:
         self.connected = False
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_reconnect: list[Callable[[], None]] = []
         self._servers = url.split(",")
+        #: Whose turn it is: processes spread over the servers, and go to the next one whenever theirs fails.
+        self._turn = secrets.randbelow(len(self._servers))
         self._options: dict[str, Any] = {"user": user, "password": password, "name": name, "inbox_prefix": inbox_prefix}
         self._inbox_prefix = f"{inbox_prefix}.{secrets.token_hex(8)}"
         self._numbers = itertools.count(1)
@@ -176,12 +181,13 @@ class Connection:
         client = LogClient()
         try:
             await client.connect(
-                self._servers,
+                self._servers[self._turn % len(self._servers)],
                 **self._options,
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
                 reconnect_time_wait=RECONNECT_WAIT_SECONDS,  # type: ignore[arg-type]  # typed int, used in a sleep
-                ping_interval=5,
+                ping_interval=PING_INTERVAL_SECONDS,  # type: ignore[arg-type]  # typed int, used in a sleep
+                max_outstanding_pings=PINGS_UNANSWERED,
                 pending_size=_PENDING_BYTES,
                 flush_timeout=5,
                 error_cb=self._on_error,
@@ -190,14 +196,15 @@ class Connection:
                 for subscription in missing:
                     await subscription.attach(client)
                 await _round_trip(client)
-        except _LOST as error:
-            log.debug("bus_connect_failed", error=str(error))
-            await _retire(client)
-            await asyncio.sleep(RECONNECT_WAIT_SECONDS)
-            return False
         except asyncio.CancelledError:
             await _retire(client)
             raise
+        except Exception as error:  # whatever a server says or nats-py makes of it, the next attempt follows
+            log.debug("bus_connect_failed", error=repr(error))
+            await _retire(client)
+            self._turn += 1
+            await asyncio.sleep(RECONNECT_WAIT_SECONDS)
+            return False
         self._client = client
         self.connected = not self._closing
         # The end of the read loop is the one sign that all ends of a connection share; nats-py's own callbacks miss some.
@@ -211,25 +218,34 @@ class Connection:
             return
         log.warning("bus_disconnected")
         self.connected = False
-        for callback in list(self.on_disconnect):
-            callback()
         self._rebuild_task = asyncio.create_task(self._rebuild())
+        _call_each(self.on_disconnect)
 
     async def _rebuild(self) -> None:
         await _retire(self._client)
+        self._turn += 1
         # nats-py swallows a cancellation now and then, so `close` is looked for at every turn.
         while not self._closing and not await self._build():
             pass
         if self._closing:
             return
         log.info("bus_reconnected")
-        for callback in list(self.on_reconnect):
-            callback()
+        _call_each(self.on_reconnect)
 
     async def _on_error(self, error: Exception) -> None:
         # Such as a subject that this user may not use. While connecting, failure is expected and tried again.
         if self.connected:
-            log.warning("bus_error", error=str(error))
+            with suppress(Exception):  # what is raised here would end nats-py's read loop
+                log.warning("bus_error", error=str(error))
+
+
+def _call_each(callbacks: Sequence[Callable[[], None]]) -> None:
+    """Whatever one of them raises, the others are called and the connection lives on."""
+    for callback in list(callbacks):
+        try:
+            callback()
+        except Exception:
+            log.exception("bus_callback_failed")
 
 
 async def _round_trip(client: LogClient) -> None:
