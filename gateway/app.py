@@ -75,7 +75,7 @@ class Gateway:
 
     @classmethod
     async def open(cls, settings: Settings) -> Self:
-        """Connect to NATS and Postgres; raises StoreError."""
+        """Connect to NATS; raises StoreError. Postgres is connected to by whoever first asks it."""
         boot = secrets.token_hex(16)
         name = f"gateway {settings.gateway_id}"
         password = settings.nats_password.get_secret_value()
@@ -87,7 +87,7 @@ class Gateway:
             inbox_prefix="_INBOX_gateway",
         )
         writer = await LogWriter.open(bus, boot)
-        database = await Database.open(settings.database_url.get_secret_value(), min_size=1, max_size=2)
+        database = await Database.open(settings.database_url.get_secret_value(), min_size=0, max_size=2)
         return cls(settings, bus, database, writer, boot)
 
     async def commits_drained(self) -> None:

@@ -24,6 +24,7 @@ from gateway.app import GATEWAY, Gateway
 from gateway.door import Door
 from gateway.edge import Edge
 from gateway.errors import PortBusy
+from store.away import when_there
 from store.errors import StoreError
 
 #: The kernel's queue of connections that wait to be accepted: a storm of joins arrives at once.
@@ -39,6 +40,8 @@ def run(settings: Settings) -> int:
     configure_logging(settings, role="gateway", id=settings.gateway_id)
     try:
         return uvloop.run(_main(settings))
+    except asyncio.CancelledError:  # told to end before it served, as when it waits for NATS
+        return 0
     except (PortBusy, StoreError) as failure:
         sys.stderr.write(f"gateway {settings.gateway_id}: {failure}\n")
         return 1
@@ -47,9 +50,13 @@ def run(settings: Settings) -> int:
 async def _main(settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    starting = asyncio.current_task()
+    assert starting is not None  # noqa: S101  # this runs in it
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(name, starting.cancel)
     async with serving(settings) as (gateway, port):
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
         # What was made so far stays; collections of the young objects need not look at it.
         gc.collect()
         gc.freeze()
@@ -70,7 +77,7 @@ def _leave_at_once() -> None:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
     """A gateway that answers on the returned port for the length of the block; raises StoreError or PortBusy at the start."""
-    gateway = await Gateway.open(settings)
+    gateway = await when_there(lambda: Gateway.open(settings))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(gateway.close)
         edge = Edge(gateway)
@@ -78,7 +85,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
         await gateway.hub.start()
         stack.push_async_callback(gateway.hub.stop)
         for service in edge.services:
-            await service.start()
+            await when_there(service.start)
             stack.push_async_callback(service.stop)
         app = web.Application(client_max_size=settings.limits.frame_bytes)
         app[GATEWAY] = gateway

@@ -20,7 +20,7 @@ from nats.aio.subscription import Subscription
 from store.client import LogClient, Message
 from store.errors import BadMessage, BusDown
 
-CONNECT_WITHIN_SECONDS = 10.0
+CONNECT_WITHIN_SECONDS = 5.0
 RECONNECT_WAIT_SECONDS = 0.2
 BARRIER_TIMEOUT_SECONDS = 5
 #: A server that does not answer two pings is gone, whatever TCP says: noticed within three intervals.
@@ -107,7 +107,7 @@ class Connection:
 
     @classmethod
     async def connect(cls, url: str, *, user: str, password: str, name: str, inbox_prefix: str) -> Self:
-        """Connect within 10 s; raises BusDown. `url` may name several servers, separated by commas."""
+        """Connect within 5 s; raises BusDown. `url` may name several servers, separated by commas."""
         connection = cls(url, user=user, password=password, name=name, inbox_prefix=inbox_prefix)
         deadline = time.monotonic() + CONNECT_WITHIN_SECONDS
         while not await connection._build():

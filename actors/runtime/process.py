@@ -18,6 +18,7 @@ from actors.runtime.errors import HostError
 from actors.runtime.host import Host
 from config.logging import configure_logging
 from config.settings import Settings
+from store.away import when_there
 from store.errors import StoreError
 
 #: New objects before a young collection, and younger collections before an older one.
@@ -43,7 +44,7 @@ async def _run(settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    starting = asyncio.create_task(Host.start(settings))
+    starting = asyncio.create_task(when_there(lambda: Host.start(settings)))
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait([starting, told], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():

@@ -7,22 +7,39 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import WSServerHandshakeError
 
+from config.supervision.data_folder import DataFolder
 from config.supervision.ports import free_port
 from gateway.process import serving
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import JWT_SECRET, RunningGateway, Talker, gateway_settings, running_gateway
-from tests.support.servers import NatsServer
+from tests.support.servers import NatsServer, start_embedded_nats
 from tests.support.waiting import eventually
 
 
 @asynccontextmanager
 async def gateway_process(nats_server: NatsServer, database_url: str, number: int, port: int) -> AsyncIterator[Process]:
     """A real gateway process that has said READY; killed at the end if it still runs."""
+    process = await start_process(nats_server, database_url, number, port)
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        ready = await process.stdout.readline()
+        assert ready == f"READY gateway gateway-{number} {port}\n".encode(), (await process.stderr.read()).decode()
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def start_process(nats_server: NatsServer, database_url: str, number: int, port: int) -> Process:
+    """A gateway process that begins."""
     environment = {
         "NATS_URL": nats_server.url,
         "WEDSYNC_NATS_USER": "gateway",
@@ -34,17 +51,7 @@ async def gateway_process(nats_server: NatsServer, database_url: str, number: in
         "WEDSYNC_SHARE_PORT": "true",
     }
     command = (sys.executable, "-P", "-m", "config.cli.role", "gateway")
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env={**os.environ, **environment})
-    try:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        ready = await process.stdout.readline()
-        assert ready == f"READY gateway gateway-{number} {port}\n".encode(), (await process.stderr.read()).decode()
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env={**os.environ, **environment})
 
 
 @pytest.mark.processes
@@ -152,3 +159,18 @@ async def test_a_page_of_another_origin_is_refused_before_the_upgrade(
             assert refused.value.status == 403, origin
         await strict.connect(origin="https://app.wedding.example")
         await strict.connect()
+
+
+@pytest.mark.processes
+async def test_d8_a_gateway_that_waits_for_nats_ends_when_it_is_told_to(tmp_path: Path, database_url: str) -> None:
+    """SIGTERM while it waits for a server that is away ends it in good order; it has said what it waits for."""
+    nats_server = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
+    nats_server.server.kill()
+    process = await start_process(nats_server, database_url, 1, free_port())
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while b"waits_for_its_servers" not in await process.stderr.readline():
+            pass
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0

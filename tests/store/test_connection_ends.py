@@ -86,9 +86,7 @@ async def test_a_connection_that_is_silent_is_given_up(
     await bus.close()
 
 
-@pytest.mark.parametrize(
-    "greeting", [b"-ERR 'maximum connections exceeded'\r\n", b"INFO {no json\r\n", b"INFO []\r\n"]
-)
+@pytest.mark.parametrize("greeting", [b"-ERR 'maximum connections exceeded'\r\n", b"INFO {no json\r\n", b"INFO []\r\n"])
 async def test_a_server_that_refuses_for_long_is_asked_for_ever(
     server: ScriptedNats, bus: Bus, heard: Heard, greeting: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

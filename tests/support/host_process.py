@@ -1,4 +1,4 @@
-"""A host as the process that it is in deployments, to be killed, paused and started again by a test."""
+"""A host, or a gateway, as the process that it is in deployments, to be killed, paused and started again by a test."""
 
 import asyncio
 import os
@@ -14,11 +14,13 @@ from config.settings import PREFIX, Settings
 
 
 class HostProcess:
-    """One host; its standard error goes to `log_path`."""
+    """One host, or what `role` says; its standard error goes to `log_path`."""
 
-    def __init__(self, settings: Settings, log_path: Path) -> None:
+    def __init__(self, settings: Settings, log_path: Path, *, role: str = "host", ready_within_seconds: float = 20) -> None:
         self._settings = settings
         self._log_path = log_path
+        self._role = role
+        self._ready_within_seconds = ready_within_seconds
         self._process: Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -31,21 +33,31 @@ class HostProcess:
 
     async def start(self) -> None:
         """Start it and return when it serves."""
+        await self._spawn()
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async with asyncio.timeout(self._ready_within_seconds):
+            line = await self._process.stdout.readline()
+        assert line.startswith(f"READY {self._role} ".encode()), self._log_path.read_text()
+
+    async def ends(self) -> int:
+        """Start it and wait until it ends by itself; returns the exit code."""
+        await self._spawn()
+        assert self._process is not None
+        return await self._process.wait()
+
+    async def _spawn(self) -> None:
         with self._log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",
                 "-m",
                 "config.cli.role",
-                "host",
+                self._role,
                 stdout=PIPE,
                 stderr=log,
                 env=os.environ | self._environment(),
             )
-        assert self._process.stdout is not None
-        async with asyncio.timeout(20):
-            line = await self._process.stdout.readline()
-        assert line == f"READY host {self._settings.host_id}\n".encode(), self._log_path.read_text()
 
     async def kill(self) -> None:
         """SIGKILL: what a crash does."""
