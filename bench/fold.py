@@ -17,7 +17,7 @@ from actors.contract.ops import LogEntry, Op, Target
 from actors.domain.decide import Meta, decide
 from actors.domain.evolve import evolve
 from actors.domain.rules import NEWEST
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 
 WEDDING = "fold-bench"
 CLIENT = "20270619-bench"
@@ -45,7 +45,7 @@ def entry_of(number: int, action: str, target: Target, data: dict[str, object], 
     return LogEntry(op, "websocket", "bench/1")
 
 
-def fill(state: WeddingState) -> int:
+def fill(state: ActorState) -> int:
     """Create the wedding and its items; returns the last number used."""
     wedding = {"title": "Bench", "date": "2027-06-19", "timeZone": "Europe/Zurich", "homeCurrency": "CHF", "role": "couple"}
     entries = [entry_of(1, "insert", Target("wedding", WEDDING), dict(wedding), {})]

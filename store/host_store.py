@@ -60,8 +60,8 @@ class HostStore:
     async def write_snapshots(self, rows: Sequence[SnapshotRow]) -> int:
         return await snapshots.write(self._database, self._identity.generation, rows)
 
-    async def pending_outbox(self, partitions: Sequence[int]) -> list[OutboxRow]:
-        return await outbox.pending(self._database, partitions)
+    async def pending_outbox(self, partitions: Sequence[int], held_back: Sequence[str], limit: int) -> list[OutboxRow]:
+        return await outbox.pending(self._database, partitions, held_back=held_back, limit=limit)
 
     async def strike_outbox(self, ids: Sequence[str]) -> None:
         await outbox.strike(self._database, ids)

@@ -18,12 +18,17 @@ class OutboxRow(NamedTuple):
     payload: bytes
 
 
-async def pending(database: Database, partitions: Sequence[int]) -> list[OutboxRow]:
-    """What has not been struck off, in the order in which it was written."""
+async def pending(
+    database: Database, partitions: Sequence[int], *, held_back: Sequence[str] = (), limit: int = 500
+) -> list[OutboxRow]:
+    """The first that are not struck off, in the order in which they were written; those to `held_back` subjects are left out."""
     async with database.connection() as connection:
         rows = await connection.fetch(
-            "SELECT partition, id, subject, payload FROM outbox WHERE partition = ANY($1::int[]) ORDER BY ordinal",
+            "SELECT partition, id, subject, payload FROM outbox WHERE partition = ANY($1::int[]) AND subject <> ALL($2::text[]) "
+            "ORDER BY ordinal LIMIT $3",
             list(partitions),
+            list(held_back),
+            limit,
         )
     return [OutboxRow(*row) for row in rows]
 

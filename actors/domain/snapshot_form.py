@@ -6,13 +6,13 @@ that a snapshot of any age opens. One of a newer format is refused: the reader t
 """
 
 from collections.abc import Callable
-from typing import Any, Final, overload
+from typing import Any, Final
 
 import msgspec
 
 from actors.contract.subjects import WEDDING
 from actors.domain.errors import SnapshotUnreadable
-from actors.domain.state import ActorState, VendorState, WeddingState
+from actors.domain.state import STATES, ActorState
 
 FORMAT: Final = 1
 
@@ -26,7 +26,7 @@ _encoder: Final = msgspec.msgpack.Encoder()
 _read_format: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
 #: Format -> what makes the builtins of a state of that format those of the next one.
 _UPGRADES: Final[dict[int, Callable[[Any], Any]]] = {}
-_readers: Final = {form.kind: msgspec.msgpack.Decoder(form) for form in (WeddingState, VendorState)}
+_readers: Final = {form.kind: msgspec.msgpack.Decoder(form) for form in STATES.values()}
 
 
 def encode(state: ActorState) -> bytes:
@@ -34,10 +34,6 @@ def encode(state: ActorState) -> bytes:
     return _encoder.encode(_Snapshot(FORMAT, state))
 
 
-@overload
-def decode(data: bytes) -> WeddingState: ...
-@overload
-def decode(data: bytes, kind: str) -> ActorState: ...
 def decode(data: bytes, kind: str = WEDDING) -> ActorState:
     """Read the state of an actor of this kind back; raises SnapshotUnreadable."""
     try:

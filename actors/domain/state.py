@@ -94,6 +94,8 @@ class ActorState(msgspec.Struct, array_like=True):
     """
 
     kind: ClassVar[str]
+    #: The collection without which the actor does not exist, None for one that needs no creation.
+    founding: ClassVar[str | None]
 
     id: str
     rev: int = 0
@@ -113,22 +115,27 @@ class WeddingState(ActorState, array_like=True):
     """A wedding; it exists from the op on that inserts its one item of the collection `wedding`."""
 
     kind: ClassVar[str] = WEDDING
+    founding: ClassVar[str | None] = "wedding"
 
 
 class VendorState(ActorState, array_like=True):
-    """A supplier: the bookings of its hours over many weddings; it exists from the first op on that it decided."""
+    """A supplier: the bookings of its hours over many weddings."""
 
     kind: ClassVar[str] = VENDOR
+    founding: ClassVar[str | None] = None
 
 
-def new_state(wedding_id: str) -> WeddingState:
-    """Return the state of a wedding before the first op."""
-    return WeddingState(wedding_id)
+STATES: Final[dict[str, type[ActorState]]] = {form.kind: form for form in (WeddingState, VendorState)}
+
+
+def new_state(identifier: str, kind: str = WEDDING) -> ActorState:
+    """Return the state before the first op."""
+    return STATES[kind](identifier)
 
 
 def exists(state: ActorState) -> bool:
-    """Tell whether the wedding has been created."""
-    return "wedding" in state.items
+    """Tell whether the actor has been created."""
+    return state.founding is None or state.founding in state.items
 
 
 def find_item(state: ActorState, collection: str, identifier: str) -> Item | None:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from actors.contract.subjects import WEDDING
 from actors.domain.errors import SnapshotUnreadable
 from actors.domain.evolve import evolve
 from actors.domain.snapshot_form import FORMAT, decode
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 from actors.runtime.actor import Actor, Lifecycle
 from actors.runtime.ports import Store
 from actors.runtime.publish import Publication, send
@@ -29,30 +28,29 @@ RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 log = structlog.get_logger()
 
 
-async def load(store: Store, wedding: str) -> tuple[WeddingState, int]:
-    """Return a wedding as Postgres has it, and the rev of the snapshot it was built from; raises StoreError."""
-    state = await _from_snapshot(store, wedding)
+async def load(store: Store, kind: str, identifier: str) -> tuple[ActorState, int]:
+    """Return an actor as Postgres has it, and the rev of the snapshot it was built from; raises StoreError."""
+    state = await _from_snapshot(store, kind, identifier)
     snapshot_rev = state.rev
     while True:
-        decisions = await store.read_after(WEDDING, wedding, state.rev, limit_decisions=PAGE)
+        decisions = await store.read_after(kind, identifier, state.rev, limit_decisions=PAGE)
         for decision in decisions:
             evolve(state, decision)
         if len(decisions) < PAGE:
             return state, snapshot_rev
 
 
-async def _from_snapshot(store: Store, wedding: str) -> WeddingState:
+async def _from_snapshot(store: Store, kind: str, identifier: str) -> ActorState:
     """Return the newest state that can be read: one that is damaged or of a newer version is passed over for the one before."""
-    row = await store.newest_snapshot(WEDDING, wedding)
+    row = await store.newest_snapshot(kind, identifier)
     while row is not None:
         try:
-            return decode(row.state)
+            return decode(row.state, kind)
         except SnapshotUnreadable as error:
-            log.warning(
-                "snapshot_passed_over", wedding=wedding, rev=row.rev, format=row.format, known_format=FORMAT, error=str(error)
-            )
-        row = await store.newest_snapshot(WEDDING, wedding, row.rev - 1)
-    return new_state(wedding)
+            found = {"rev": row.rev, "format": row.format, "known_format": FORMAT}
+            log.warning("snapshot_passed_over", kind=kind, id=identifier, error=str(error), **found)
+        row = await store.newest_snapshot(kind, identifier, row.rev - 1)
+    return new_state(identifier, kind)
 
 
 class Waker:
@@ -64,14 +62,14 @@ class Waker:
 
     def wake(self, actor: Actor) -> None:
         """Begin; the actor is WAKING until its state and its queue are folded."""
-        self._background.start(self._wake(actor), f"wake {actor.wedding}")
+        self._background.start(self._wake(actor), f"wake {actor.id}")
 
     async def _wake(self, actor: Actor) -> None:
         attempt = 0
         while not actor.partition.is_dropped:
             try:
                 async with self._resources.reading:
-                    state, actor.snapshot_rev = await load(self._resources.store, actor.wedding)
+                    state, actor.snapshot_rev = await load(self._resources.store, actor.kind, actor.id)
             except Exception as error:
                 self._report(actor, error)
                 if not actor.queue and not actor.has_waiters():
@@ -87,11 +85,11 @@ class Waker:
         """Say why a wedding does not wake; one whose stored form is damaged waits for help and harms no other."""
         self._resources.counters.activation_failures += 1
         if isinstance(error, StoreError):
-            log.warning("activation_waits", wedding=actor.wedding, error=str(error), queued=len(actor.queue))
+            log.warning("activation_waits", kind=actor.kind, id=actor.id, error=str(error), queued=len(actor.queue))
         else:
-            log.error("activation_failed", wedding=actor.wedding, queued=len(actor.queue), exc_info=error)
+            log.error("activation_failed", kind=actor.kind, id=actor.id, queued=len(actor.queue), exc_info=error)
 
-    async def _catch_up(self, actor: Actor, state: WeddingState) -> None:
+    async def _catch_up(self, actor: Actor, state: ActorState) -> None:
         """Fold what came meanwhile; the queue is empty and the actor awake in one step."""
         partition = actor.partition
         actor.state = state

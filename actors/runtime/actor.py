@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.contract.decisions import Answer, Decision
 from actors.contract.ids import TIMER_PRINCIPAL
-from actors.contract.subjects import WEDDING, fan_subject
+from actors.contract.subjects import fan_subject
+from actors.domain.correspondence import missing_before
 from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
-from actors.domain.state import WeddingState, exists
+from actors.domain.state import ActorState, exists
 from actors.runtime.errors import IllegalStep
 from actors.runtime.log_messages import LogMessage
 from actors.runtime.publish import Audience, Publication
@@ -55,11 +56,12 @@ class Unflushed(NamedTuple):
 
 
 class Actor:
-    """One wedding in memory."""
+    """One wedding or supplier in memory."""
 
     __slots__ = (
         "audience",
         "fan",
+        "id",
         "kind",
         "lifecycle",
         "partition",
@@ -70,19 +72,18 @@ class Actor:
         "unflushed",
         "used_at",
         "waiters",
-        "wedding",
     )
 
-    def __init__(self, partition: "Partition", wedding: str) -> None:
+    def __init__(self, partition: "Partition", kind: str, identifier: str) -> None:
         self.partition = partition
-        self.kind = WEDDING
-        self.wedding = wedding
+        self.kind = kind
+        self.id = identifier
         self.lifecycle = Lifecycle.ASLEEP
-        self.state: WeddingState | None = None
+        self.state: ActorState | None = None
         self.audience: Audience | None = None
         self.snapshot_rev = 0
         self.used_at = partition.now()
-        self.fan = fan_subject(partition.region, WEDDING, wedding, partition.count)
+        self.fan = fan_subject(partition.region, kind, identifier, partition.count)
         #: Ops that came while it was not awake, in order.
         self.queue: deque[LogMessage] = deque()
         #: Decisions that are not stored yet, in order.
@@ -94,14 +95,14 @@ class Actor:
     def step(self, to: Lifecycle) -> None:
         """Go on in the lifecycle; raises IllegalStep and changes nothing when the table does not know the step."""
         if to not in STEPS[self.lifecycle]:
-            raise IllegalStep(f"{self.wedding}: from {self.lifecycle.value} to {to.value}")
+            raise IllegalStep(f"{self.id}: from {self.lifecycle.value} to {to.value}")
         self.lifecycle = to
 
     @property
-    def awake_state(self) -> WeddingState:
+    def awake_state(self) -> ActorState:
         """The state; raises IllegalStep when it is not in memory."""
         if self.state is None:
-            raise IllegalStep(f"{self.wedding} is {self.lifecycle.value} and has no state")
+            raise IllegalStep(f"{self.id} is {self.lifecycle.value} and has no state")
         return self.state
 
     @property
@@ -125,11 +126,13 @@ class Actor:
             partition.report_fault(message, fault)
         if isinstance(outcome, Answer):
             return self._answer(outcome, message.entry.source)
+        if message.entry.source == "actor" and (missing := missing_before(state, message.entry, message.principal)):
+            partition.report_missing(message, missing)
         evolve(state, outcome)
         audience = self.audience
         if audience is None or audience.acl != state.acl:
             audience = self.audience = Audience(state)
-        encoded, publications = partition.publisher.of_decision(self.fan, audience, outcome, self.wedding)
+        encoded, publications = partition.publisher.of_decision(self.fan, audience, outcome, self.id)
         self.tail.append((outcome.rev, encoded))
         partition.record(self, outcome, len(encoded))
         return publications

@@ -12,7 +12,7 @@ import msgspec
 from actors.contract.calls import CHUNK_BYTES, ChannelChunk, PermissionsBody, Reply, StateHead
 from actors.contract.changes import ChannelItems
 from actors.domain import views
-from actors.domain.state import WeddingState
+from actors.domain.state import ActorState
 
 _encode: Final = msgspec.json.Encoder().encode
 _NOTHING: Final = b"null"
@@ -31,7 +31,7 @@ def error_reply(speaker: Speaker, error: str) -> list[bytes]:
     return [_encode(Reply(speaker.host, speaker.generation, speaker.position, 0, 0, msgspec.Raw(_NOTHING), error=error))]
 
 
-def replies(speaker: Speaker, state: WeddingState, bodies: Iterable[bytes]) -> list[bytes]:
+def replies(speaker: Speaker, state: ActorState, bodies: Iterable[bytes]) -> list[bytes]:
     """Return the messages that carry these bodies, the last without `more`."""
     whole = list(bodies)
     return [
@@ -40,7 +40,7 @@ def replies(speaker: Speaker, state: WeddingState, bodies: Iterable[bytes]) -> l
     ]
 
 
-def state_bodies(state: WeddingState, *, content: bool) -> Iterator[bytes]:
+def state_bodies(state: ActorState, *, content: bool) -> Iterator[bytes]:
     """Yield the head and, with `content`, every channel's items in chunks."""
     heads = views.channel_heads(state)
     yield _encode(StateHead(views.members(state), views.counters(state), heads))
@@ -53,11 +53,11 @@ def state_bodies(state: WeddingState, *, content: bool) -> Iterator[bytes]:
             yield _encode(ChannelChunk(channel, sequence, digest, msgspec.Raw(piece), more=number < len(pieces)))
 
 
-def permissions_body(state: WeddingState) -> bytes:
+def permissions_body(state: ActorState) -> bytes:
     return _encode(PermissionsBody(views.members(state)))
 
 
-def digest_body(state: WeddingState) -> bytes:
+def digest_body(state: ActorState) -> bytes:
     return _encode(views.channel_heads(state))
 
 

@@ -35,7 +35,7 @@ async def envelopes_since(store: Store, actor: Actor, question: SinceQuestion, l
     while rev < actor.awake_state.rev:
         newer = _remembered(actor, rev)
         if newer is None:
-            stored = await store.read_after(actor.kind, actor.wedding, rev, limit_decisions=PAGE)
+            stored = await store.read_after(actor.kind, actor.id, rev, limit_decisions=PAGE)
             if not stored or stored[0].rev != rev + 1:
                 raise NotRemembered
             newer = _encoded(actor, stored)
@@ -83,7 +83,7 @@ async def _backwards(store: Store, actor: Actor) -> AsyncIterator[Trace]:
         rev = trace[0]
         yield trace
     while rev > 1:
-        stored = await store.read_before(actor.kind, actor.wedding, rev - 1, limit_decisions=PAGE)
+        stored = await store.read_before(actor.kind, actor.id, rev - 1, limit_decisions=PAGE)
         if not stored or stored[-1].rev != rev - 1:
             raise NotRemembered
         for decision in reversed(stored):
@@ -116,7 +116,7 @@ def _remembered(actor: Actor, rev: int) -> list[bytes] | None:
 def _encoded(actor: Actor, decisions: Iterable[Decision]) -> list[bytes]:
     """Encode past decisions under today's `acl`: whoever gets them looks at today's permissions first."""
     acl = actor.awake_state.acl
-    return [actor.partition.publisher.encoded(decision, actor.wedding, acl) for decision in decisions]
+    return [actor.partition.publisher.encoded(decision, actor.id, acl) for decision in decisions]
 
 
 async def events_since(store: Store, actor: Actor, question: HistoryQuestion, limits: Limits) -> list[bytes]:
@@ -126,11 +126,11 @@ async def events_since(store: Store, actor: Actor, question: HistoryQuestion, li
     unflushed = [waiting.decision for waiting in actor.unflushed]
     events: list[bytes] = []
     rev = 0
-    page = await store.read_since(actor.kind, actor.wedding, question.since_ms, limit_decisions=PAGE)
+    page = await store.read_since(actor.kind, actor.id, question.since_ms, limit_decisions=PAGE)
     while page and len(events) < limit:
         rev = page[-1].rev
         events += _events(actor, page, question)
-        page = await store.read_after(actor.kind, actor.wedding, rev, limit_decisions=PAGE)
+        page = await store.read_after(actor.kind, actor.id, rev, limit_decisions=PAGE)
     events += _events(actor, (decision for decision in unflushed if decision.rev > rev), question)
     return events[:limit]
 
@@ -140,4 +140,4 @@ def _events(actor: Actor, decisions: Iterable[Decision], question: HistoryQuesti
         if decision.now_ms >= question.since_ms:
             for part in sorted(decision.parts, key=lambda each: each.channel):
                 if may_read(question.rights, part.channel):
-                    yield encode_event(decision, part, actor.wedding)
+                    yield encode_event(decision, part, actor.id)

@@ -48,7 +48,7 @@ def beacon_of(partition: Partition, generation: int, oldest: float) -> list[Head
             break
         del partition.changed[actor]
     heads = [
-        Head(actor.kind, actor.wedding, actor.state.position, actor.state.rev, actor.state.acl)
+        Head(actor.kind, actor.id, actor.state.position, actor.state.rev, actor.state.acl)
         for actor in partition.changed
         if actor.state is not None
     ]

@@ -12,7 +12,8 @@ import structlog
 
 from actors.contract.calls import HistoryQuestion, Question, SinceQuestion, StateQuestion
 from actors.contract.ids import is_token
-from actors.contract.subjects import WEDDING, call_filter
+from actors.contract.subjects import call_filter
+from actors.domain.kinds import KINDS
 from actors.runtime import answers, backlog
 from actors.runtime.actor import Actor
 from actors.runtime.answers import Speaker
@@ -42,7 +43,8 @@ class Address(NamedTuple):
     """Whom a question is about."""
 
     partition: int
-    wedding: str
+    kind: str
+    id: str
     call: str
 
 
@@ -106,7 +108,7 @@ class Calls:
             if not await reached(partition, question.position, wait_seconds):
                 self._resources.counters.reads_behind += 1
                 return answers.error_reply(self._speaker(partition), "behind")
-            actor = await partition.awake(address.wedding, wait_seconds)
+            actor = await partition.awake(address.kind, address.id, wait_seconds)
             if actor.is_unknown:
                 partition.forget_unknown(actor)
                 return answers.error_reply(self._speaker(partition), "wedding_unknown")
@@ -145,6 +147,6 @@ class Calls:
 def _address(subject: str) -> Address | None:
     """Take the subject of a question apart; None when it is none that any owner answers."""
     words = subject.split(".")
-    if len(words) != 6 or not words[2].isdigit() or words[3] != WEDDING or not is_token(words[4]) or words[5] not in _decoders:
+    if len(words) != 6 or not words[2].isdigit() or words[3] not in KINDS or not is_token(words[4]) or words[5] not in _decoders:
         return None
-    return Address(int(words[2]), words[4], words[5])
+    return Address(int(words[2]), words[3], words[4], words[5])

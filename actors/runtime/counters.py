@@ -15,6 +15,9 @@ class Counters:
     answered_ops: int = 0
     internal_errors: int = 0
     undecodable_messages: int = 0
+    messages_missing: int = 0
+    messages_sent: int = 0
+    messages_held_back: int = 0
     published_messages: int = 0
     publish_failures: int = 0
     activations: int = 0

@@ -52,7 +52,7 @@ class Directives:
         """Return what `decide` is to know about an op of this partition."""
         position = message.position
         version = self._newest if position > self._since else self.version_at(position)
-        return Meta(message.wedding, message.principal, position, message.timestamp_ms, version, position in self.skips)
+        return Meta(message.id, message.principal, position, message.timestamp_ms, version, position in self.skips)
 
     def version_at(self, position: int) -> int:
         """Return the version in force at a position, which is above the first marker."""

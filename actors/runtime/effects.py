@@ -6,15 +6,19 @@ schedule of its own stream and joins with the first rule that arms one. Called a
 
 from collections.abc import Iterable, Iterator
 
-from actors.contract.decisions import Decision, SendMessage
-from actors.contract.subjects import WEDDING, log_subject
+from actors.contract.correspondence import principal_of
+from actors.contract.decisions import SendMessage
+from actors.contract.subjects import log_subject
+from store.changes import Row
 from store.outbox import OutboxRow
 
 
-def outbox_rows(region: str, partitions: int, partition: int, wedding: str, decisions: Iterable[Decision]) -> Iterator[OutboxRow]:
-    """Yield what these decisions of one wedding send to other actors; the sender stands in the principal."""
-    for decision in decisions:
-        for effect in decision.effects:
-            if isinstance(effect, SendMessage):
-                subject = log_subject(region, effect.kind, effect.id, f"_{WEDDING}-{wedding}", partitions)
-                yield OutboxRow(partition, f"{wedding}:{effect.kind}:{effect.id}:{effect.number}", subject, effect.body)
+def outbox_rows(region: str, partitions: int, rows: Iterable[Row]) -> Iterator[OutboxRow]:
+    """Yield what these decisions send to other actors; the sender stands in the principal."""
+    for row in rows:
+        principal = principal_of(row.kind, row.id)
+        for decision in row.decisions:
+            for effect in decision.effects:
+                if isinstance(effect, SendMessage):
+                    subject = log_subject(region, effect.kind, effect.id, principal, partitions)
+                    yield OutboxRow(row.partition, f"{subject}:{effect.number}", subject, effect.body)

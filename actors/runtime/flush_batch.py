@@ -63,7 +63,8 @@ def _add_decisions(batch: Batch, partition: Partition, upto: int) -> int:
         if not decisions:
             continue
         count += len(decisions)
-        batch.rows.append(Row(partition.number, actor.kind, actor.wedding, decisions))
+        row = Row(partition.number, actor.kind, actor.id, decisions)
+        batch.rows.append(row)
         if any(decision.effects for decision in decisions):
-            batch.outbox.extend(outbox_rows(partition.region, partition.count, partition.number, actor.wedding, decisions))
+            batch.outbox.extend(outbox_rows(partition.region, partition.count, [row]))
     return count

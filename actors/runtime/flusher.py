@@ -99,7 +99,7 @@ class Flusher:
             self._resources.counters.snapshots += await self._resources.store.write_snapshots(stored)
             for row in stored:
                 if row.partition in partitions:
-                    partitions[row.partition].note_snapshot(row.id, row.rev)
+                    partitions[row.partition].note_snapshot(row.kind, row.id, row.rev)
 
     async def drain(self) -> None:
         """Store everything and snapshot every actor that changed since its last; for an orderly end. Raises StoreError."""

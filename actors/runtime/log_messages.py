@@ -6,7 +6,8 @@ import msgspec
 
 from actors.contract.markers import Directive, decode_directive
 from actors.contract.ops import LogEntry
-from actors.contract.subjects import MARKER, WEDDING, parse_log_subject
+from actors.contract.subjects import MARKER, parse_log_subject
+from actors.domain.kinds import KINDS
 from actors.runtime.errors import HostError
 
 _decode: Final = msgspec.json.Decoder(LogEntry).decode
@@ -18,7 +19,8 @@ class LogMessage(NamedTuple):
     position: int
     timestamp_ms: int
     partition: int
-    wedding: str
+    kind: str
+    id: str
     principal: str
     entry: LogEntry
     size: int
@@ -47,6 +49,6 @@ def decode_message(position: int, timestamp_ms: int, subject: str, data: bytes) 
         entry = _decode(data)
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise Undecodable(str(error)) from error
-    if address.kind != WEDDING:
+    if address.kind not in KINDS:
         raise Undecodable(f"there is no actor of kind {address.kind!r}")
-    return LogMessage(position, timestamp_ms, address.partition, address.id, address.principal, entry, len(data))
+    return LogMessage(position, timestamp_ms, address.partition, address.kind, address.id, address.principal, entry, len(data))

@@ -32,7 +32,7 @@ class LookUps:
     def put(self, actor: Actor, answer: Answer) -> None:
         """Answer as soon as the outcome is found; never waits."""
         if self._waiting >= MAX_WAITING:
-            log.warning("look_up_left_out", wedding=actor.wedding, op=answer.op)
+            log.warning("look_up_left_out", kind=actor.kind, id=actor.id, op=answer.op)
             return
         self._waiting += 1
         self._background.start(self._answer(actor, answer), f"look up {answer.op}")
@@ -41,7 +41,7 @@ class LookUps:
         try:
             decision = await self._find(actor, answer)
             if decision is None:
-                log.error("outcome_not_found", wedding=actor.wedding, op=answer.op)
+                log.error("outcome_not_found", kind=actor.kind, id=actor.id, op=answer.op)
                 return
             known = msgspec.structs.replace(answer, refusal=decision.refusal, look_up=False)
             publications = self._resources.publisher.of_answer(actor.fan, actor.awake_state, known, decision.source)
@@ -58,9 +58,9 @@ class LookUps:
                     return waiting.decision
             try:
                 async with self._resources.reading:
-                    found = await self._resources.store.find(actor.kind, actor.wedding, answer.principal, answer.op)
+                    found = await self._resources.store.find(actor.kind, actor.id, answer.principal, answer.op)
             except StoreError as error:
-                log.warning("look_up_waits", wedding=actor.wedding, error=str(error))
+                log.warning("look_up_waits", kind=actor.kind, id=actor.id, error=str(error))
             else:
                 if found is not None or not actor.partition.has_gap:
                     return found

@@ -1,20 +1,28 @@
 """Sending what the fold wants other actors' logs to hold, after it was stored, until the log has it (design D6).
 
-A new owner first sends what is left. Rows leave in the order in which they were written; a row that was sent and not struck off
-is sent again, which its id makes harmless. Nudged by flusher and ownership.
+A subject names sender and receiver: the messages of one subject leave in order, each when the one before is on disk, so that a
+number is never left out. What the log refuses holds back its own subject alone. A message that was sent and not struck off is
+sent again, and the receiver ignores it. A new owner first sends what is left. Nudged by flusher and duty.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
-from store.errors import StoreError
+from store.errors import AppendRefused, BadMessage, StoreError
+from store.outbox import OutboxRow
 
+#: How many messages are taken up at once; each is below the size of an op.
+PAGE: Final = 200
 RETRY_SECONDS: Final = 1.0
+#: How often it is looked for what a former owner has stored and not sent.
+SWEEP_SECONDS: Final = 5.0
 log = structlog.get_logger()
 
 
@@ -32,16 +40,49 @@ class OutboxSender:
 
     async def run(self) -> None:
         while True:
-            await self._due.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), SWEEP_SECONDS)
             self._due.clear()
             try:
-                await self._send_all()
+                held_back = await self._send_all()
             except StoreError as error:
                 log.warning("outbox_waits", error=str(error))
-                self._due.set()
-                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                if not held_back:
+                    continue
+            self._due.set()
+            await asyncio.sleep(RETRY_SECONDS)
 
-    async def _send_all(self) -> None:
-        for row in await self._resources.store.pending_outbox(list(self._partitions)):
-            await self._resources.log.append([(row.subject, row.payload)])
-            await self._resources.store.strike_outbox([row.id])
+    async def _send_all(self) -> set[str]:
+        """Send everything that can go now; returns the subjects whose next message the log refuses. Raises StoreError."""
+        held_back: set[str] = set()
+        while rows := await self._resources.store.pending_outbox(list(self._partitions), sorted(held_back), PAGE):
+            lines: defaultdict[str, list[OutboxRow]] = defaultdict(list)
+            for row in rows:
+                lines[row.subject].append(row)
+            ends = await asyncio.gather(*(self._send_line(line) for line in lines.values()))
+            await self._strike(row for sent, _ in ends for row in sent)
+            for subject, (_, error) in zip(lines, ends, strict=True):
+                if error is None:
+                    continue
+                if not isinstance(error, AppendRefused | BadMessage):
+                    raise error
+                held_back.add(subject)
+                log.warning("messages_held_back", subject=subject, error=str(error))
+        self._resources.counters.messages_held_back += len(held_back)
+        return held_back
+
+    async def _send_line(self, line: list[OutboxRow]) -> tuple[list[OutboxRow], StoreError | None]:
+        """Send the messages of one subject in order, up to the first that cannot go; returns those that the log has."""
+        for number, row in enumerate(line):
+            try:
+                await self._resources.log.append([(row.subject, row.payload)])
+            except StoreError as error:
+                return line[:number], error
+        return line, None
+
+    async def _strike(self, rows: Iterable[OutboxRow]) -> None:
+        ids = [row.id for row in rows]
+        if ids:
+            await self._resources.store.strike_outbox(ids)
+            self._resources.counters.messages_sent += len(ids)

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from actors.contract.decisions import Answer, Decision
-from actors.contract.subjects import WEDDING, log_subject
+from actors.contract.subjects import log_subject
 from actors.runtime.activation import Waker
 from actors.runtime.actor import Actor, Lifecycle, Unflushed
 from actors.runtime.directives import Directives
@@ -64,7 +64,7 @@ class Partition:
         #: The first position that this build cannot decide, since it does not know the rules.
         self.halted_at: int | None = None
         self.is_dropped = False
-        self.actors: dict[str, Actor] = {}
+        self.actors: dict[tuple[str, str], Actor] = {}  # by kind and id
         #: Actors with ops that wait behind their activation.
         self.waiting: dict[Actor, None] = {}
         #: Actors with decisions that are not stored yet.
@@ -119,7 +119,7 @@ class Partition:
 
     def deliver(self, message: LogMessage) -> list[Publication]:
         """Fold the op at once when its wedding is awake, else queue it behind the activation; returns what to send."""
-        actor = self._actor(message.wedding)
+        actor = self._actor(message.kind, message.id)
         actor.used_at = self.now()
         if actor.lifecycle is Lifecycle.FALLING_ASLEEP:
             actor.step(Lifecycle.AWAKE)
@@ -138,9 +138,9 @@ class Partition:
         self.resources.mailbox.remove(message.size)
         return message
 
-    async def awake(self, wedding: str, within_seconds: float) -> Actor:
-        """Return the wedding's actor, awake; raises StillWaking or NotOwned."""
-        actor = self._actor(wedding)
+    async def awake(self, kind: str, identifier: str, within_seconds: float) -> Actor:
+        """Return an actor, awake; raises StillWaking or NotOwned."""
+        actor = self._actor(kind, identifier)
         actor.used_at = self.now()
         if actor.lifecycle is Lifecycle.FALLING_ASLEEP:
             actor.step(Lifecycle.AWAKE)
@@ -155,12 +155,12 @@ class Partition:
             raise NotOwned
         return actor
 
-    def _actor(self, wedding: str) -> Actor:
+    def _actor(self, kind: str, identifier: str) -> Actor:
         if self.is_dropped:
             raise NotOwned
-        actor = self.actors.get(wedding)
+        actor = self.actors.get((kind, identifier))
         if actor is None:
-            actor = self.actors[wedding] = Actor(self, wedding)
+            actor = self.actors[kind, identifier] = Actor(self, kind, identifier)
             actor.step(Lifecycle.WAKING)
             self._waker.wake(actor)
         return actor
@@ -168,7 +168,7 @@ class Partition:
     def let_go(self, actor: Actor) -> None:
         """Forget an actor that has reached ASLEEP."""
         actor.step(Lifecycle.ASLEEP)
-        self.actors.pop(actor.wedding, None)
+        self.actors.pop((actor.kind, actor.id), None)
         self.unsnapshotted.pop(actor, None)
 
     def forget_unknown(self, actor: Actor) -> None:
@@ -197,9 +197,9 @@ class Partition:
             self.changed.pop(actor, None)
             self.changed[actor] = actor.used_at
 
-    def note_snapshot(self, wedding: str, rev: int) -> None:
-        """Take note that a wedding's state at `rev` was written down; what has changed since waits from now on."""
-        actor = self.actors.get(wedding)
+    def note_snapshot(self, kind: str, identifier: str, rev: int) -> None:
+        """Take note that an actor's state at `rev` was written down; what has changed since waits from now on."""
+        actor = self.actors.get((kind, identifier))
         if actor is not None:
             actor.snapshot_rev = rev
             self.unsnapshotted.pop(actor, None)
@@ -257,7 +257,12 @@ class Partition:
     def report_fault(self, message: LogMessage, fault: Exception) -> None:
         """Report an op whose decision met an exception; it has become `internal_error`."""
         self.counters.internal_errors += 1
-        log.error("op_met_a_fault", wedding=message.wedding, position=message.position, op=message.entry.op.id, exc_info=fault)
-        subject = log_subject(self.region, WEDDING, message.wedding, message.principal, self.count)
+        log.error("op_met_a_fault", id=message.id, position=message.position, op=message.entry.op.id, exc_info=fault)
+        subject = log_subject(self.region, message.kind, message.id, message.principal, self.count)
         reason = f"{type(fault).__name__}: {fault}"
         self.resources.dead_letters.put("internal", subject, message.position, reason, msgspec.json.encode(message.entry))
+
+    def report_missing(self, message: LogMessage, missing: int) -> None:
+        """Report messages of another actor that never came: the outbox keeps their order, so a log has lost them."""
+        self.counters.messages_missing += missing
+        log.error("messages_missing", id=message.id, sender=message.principal, position=message.position, missing=missing)

@@ -70,8 +70,8 @@ class Store(Protocol):
         """Keep those at or below their partition's checkpoint; returns how many were new."""
         ...
 
-    async def pending_outbox(self, partitions: Sequence[int]) -> list[OutboxRow]:
-        """Return what the log has not acknowledged, in the order in which it was stored."""
+    async def pending_outbox(self, partitions: Sequence[int], held_back: Sequence[str], limit: int) -> list[OutboxRow]:
+        """Return the first messages that are not struck off, as stored; those to the `held_back` subjects are left out."""
         ...
 
     async def strike_outbox(self, ids: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from actors.contract.ids import SERVICE_PRINCIPALS
 from actors.contract.server_frames import Applied, Rejected
 from actors.contract.subjects import feed_subject, outcome_subject
 from actors.domain import views
-from actors.domain.state import WeddingState
+from actors.domain.state import ActorState
 from actors.runtime.counters import Counters
 from actors.runtime.ports import Bus
 from store.errors import BusDown, StoreError
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 class Audience:
     """The members of one wedding as the publisher needs them, kept until permissions change."""
 
-    def __init__(self, state: WeddingState) -> None:
+    def __init__(self, state: ActorState) -> None:
         self.acl = state.acl
         self.members: dict[str, Member] = views.members(state)
         self.integrators: dict[str, Rights] = views.integrators(state)
@@ -65,7 +65,7 @@ class Publisher:
                 publications.append(_outcome(wedding, decision.principal, decision.op, decision.refusal))
         return encoded, publications
 
-    def of_answer(self, fan: str, state: WeddingState, answer: Answer, source: str) -> list[Publication]:
+    def of_answer(self, fan: str, state: ActorState, answer: Answer, source: str) -> list[Publication]:
         """Return what to send for an op that was not taken or had been decided before."""
         publications = [(fan, _encode(answer_envelope(answer, self.generation, state.rev, state.acl)))]
         if source == "nats":

@@ -13,10 +13,10 @@ from typing import Final
 import structlog
 
 from actors.contract.decisions import Decision
-from actors.contract.subjects import WEDDING, log_filter, log_stream
+from actors.contract.subjects import log_filter, log_stream
 from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
-from actors.domain.state import WeddingState
+from actors.domain.state import ActorState
 from actors.runtime.activation import load
 from actors.runtime.effects import outbox_rows
 from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
@@ -37,8 +37,8 @@ class SilentFold:
         self._resources = resources
         self._partitions = {partition.number: partition for partition in partitions}
         self._targets = {partition.number: partition.gap_end for partition in partitions}
-        self._states: dict[str, WeddingState] = {}
-        self._decided: defaultdict[tuple[int, str], list[Decision]] = defaultdict(list)
+        self._states: dict[tuple[str, str], ActorState] = {}
+        self._decided: defaultdict[tuple[int, str, str], list[Decision]] = defaultdict(list)
         self._messages: asyncio.Queue[LogMessage] = asyncio.Queue(maxsize=resources.settings.flush_ops)
         self._broken: Exception | None = None
         self._consumer = resources.log.reader(
@@ -98,17 +98,18 @@ class SilentFold:
     async def _decide(self, message: LogMessage) -> None:
         if message.position > self._targets[message.partition]:
             return
-        state = self._states.get(message.wedding)
+        key = message.kind, message.id
+        state = self._states.get(key)
         if state is None:
-            state, _ = await load(self._resources.store, message.wedding)
-            self._states[message.wedding] = state
+            state, _ = await load(self._resources.store, *key)
+            self._states[key] = state
         if message.position <= state.position:
             return
         meta = self._partitions[message.partition].directives.meta_of(message)
         outcome, _ = decide_safely(state, message.entry, meta)
         if isinstance(outcome, Decision):
             evolve(state, outcome)
-            self._decided[message.partition, message.wedding].append(outcome)
+            self._decided[message.partition, *key].append(outcome)
 
     async def _store(self, position: int) -> None:
         """Write what is decided and move the checkpoints; what another host stored first is left out."""
@@ -116,16 +117,12 @@ class SilentFold:
         moves = self._moves(upto)
         while moves:
             rows = [
-                Row(number, WEDDING, wedding, written)
-                for (number, wedding), decisions in self._decided.items()
+                Row(number, kind, identifier, written)
+                for (number, kind, identifier), decisions in self._decided.items()
                 if number in moves and (written := [each for each in decisions if each.position > moves[number][0]])
             ]
             settings = self._resources.settings
-            effects = [
-                effect
-                for row in rows
-                for effect in outbox_rows(settings.region, settings.partitions, row.partition, row.id, row.decisions)
-            ]
+            effects = list(outbox_rows(settings.region, settings.partitions, rows))
             markers = [marker for number, move in moves.items() for marker in self._partitions[number].markers_between(*move)]
             refused = await self._resources.store.flush(moves, rows, effects, markers)
             for number, (old, new) in moves.items():

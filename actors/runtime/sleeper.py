@@ -55,7 +55,7 @@ class Sleeper:
             if actor.awake_state.rev > actor.snapshot_rev and not actor.is_unknown:
                 row = snapshot_of(actor)
                 self._resources.counters.snapshots += await self._resources.store.write_snapshots([row])
-                actor.partition.note_snapshot(actor.wedding, row.rev)
+                actor.partition.note_snapshot(row.kind, row.id, row.rev)
         except StoreError:
             if actor.lifecycle is Lifecycle.FALLING_ASLEEP:
                 actor.step(Lifecycle.AWAKE)

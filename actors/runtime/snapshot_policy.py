@@ -66,7 +66,7 @@ def snapshot_of(actor: Actor) -> SnapshotRow:
     state = actor.awake_state
     return SnapshotRow(
         actor.kind,
-        actor.wedding,
+        actor.id,
         actor.partition.number,
         state.rev,
         state.position,

@@ -16,7 +16,7 @@ from actors.contract.ops import LogEntry
 from actors.domain import members, snapshot_form, views
 from actors.domain.decide import decide, decide_safely
 from actors.domain.evolve import evolve
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 from tests.support.folding import MEMBERS, Fold, wedding_with_members
 from tests.support.random_ops import random_folds
 
@@ -162,7 +162,7 @@ def test_inv6_the_exception_of_a_poison_op_is_reported(monkeypatch: pytest.Monke
     fold.act("amara", "tasks", "insert", "rings", {"title": "Rings"})
     entry, meta = fold.log[-1]
     monkeypatch.setattr(members, "check_op", lambda *_: 1 // 0)
-    state: WeddingState = new_state(fold.state.id)
+    state: ActorState = new_state(fold.state.id)
     for decision in fold.decisions[:-1]:
         evolve(state, decision)
     outcome, error = decide_safely(state, entry, meta)

@@ -16,7 +16,7 @@ from actors.domain import snapshot_form, views
 from actors.domain.decide import Meta, decide_safely
 from actors.domain.evolve import evolve
 from actors.domain.rules import NEWEST
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 from store import blocks, snapshots
 from tests.domain.write_stored_forms import FIXTURES, write
 from tests.support.folding import op_of
@@ -28,10 +28,10 @@ class Stored(NamedTuple):
     """One wedding as it was found in PostgreSQL."""
 
     #: As it came out of the snapshot, and what the blocks after it made of that.
-    at_snapshot: WeddingState
-    from_snapshot: WeddingState
+    at_snapshot: ActorState
+    from_snapshot: ActorState
     #: Built from the blocks alone.
-    from_blocks: WeddingState
+    from_blocks: ActorState
     decisions: list[Decision]
     expected: dict[str, Any]
 
@@ -56,7 +56,7 @@ def stored(request: pytest.FixtureRequest) -> Stored:
     return open_folder(request.param)
 
 
-def require_as_expected(state: WeddingState, expected: dict[str, Any]) -> None:
+def require_as_expected(state: ActorState, expected: dict[str, Any]) -> None:
     assert state.rev == expected["rev"]
     assert {name: list(head) for name, head in views.channel_heads(state).items()} == expected["heads"]
     counters = {client: list(msgspec.to_builtins(counter)) for client, counter in views.counters(state).items()}

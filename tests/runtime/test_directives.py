@@ -16,7 +16,7 @@ ENTRY = LogEntry(Op("task_completion", "delete", Target("tasks", "t"), "20270619
 
 
 def message(position: int) -> LogMessage:
-    return LogMessage(position, 1_000, 3, "w1", "ana", ENTRY, 1)
+    return LogMessage(position, 1_000, 3, "w", "w1", "ana", ENTRY, 1)
 
 
 def activation(position: int, version: int) -> Marker:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.servers
 
 
 def actors_of(host: Host) -> dict[str, Actor]:
-    return {name: actor for partition in host.duty.ownership.partitions.values() for name, actor in partition.actors.items()}
+    return {actor.id: actor for partition in host.duty.ownership.partitions.values() for actor in partition.actors.values()}
 
 
 async def test_d3_an_idle_wedding_sleeps_and_wakes_unchanged(
@@ -129,7 +129,7 @@ async def test_d7_a_snapshot_that_cannot_be_read_is_passed_over_for_the_one_befo
             before = await author.digests("w1", await author.insert_task("w1", task))
     async with database.connection() as connection:
         await connection.execute("UPDATE snapshots SET state = $1 WHERE rev = 3", state)
-    woken, snapshot_rev = await load(HostStore(database, LogIdentity("", 1, 64, 1)), "w1")
+    woken, snapshot_rev = await load(HostStore(database, LogIdentity("", 1, 64, 1)), WEDDING, "w1")
     assert (woken.rev, snapshot_rev) == (3, 2)
     async with running_host(settings_of()):
         assert await author.digests("w1") == before

@@ -13,7 +13,7 @@ from actors.contract.ids import partition_of
 from actors.contract.subjects import call_subject, log_filter, log_stream
 from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 from actors.domain.views import channel_heads
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import Marker, decode_message
@@ -65,7 +65,7 @@ async def digests_of_fresh_fold(site: Site, wedding: str) -> dict[str, str]:
         if isinstance(message, Marker):
             directives.obey(message)
             return
-        if message.wedding != wedding:
+        if message.id != wedding:
             return
         outcome, _ = decide_safely(state, message.entry, directives.meta_of(message))
         if isinstance(outcome, Decision):
@@ -93,7 +93,7 @@ async def log_position(site: Site, stream: str) -> int:
     return int(answer["state"]["last_seq"])
 
 
-def _digests(state: WeddingState) -> dict[str, str]:
+def _digests(state: ActorState) -> dict[str, str]:
     return with_items({channel: digest for channel, (_, digest) in channel_heads(state).items()})
 
 

@@ -8,10 +8,10 @@ import asyncio
 from typing import NamedTuple
 
 from actors.contract.decisions import Decision
-from actors.contract.subjects import WEDDING, log_filter, log_stream
+from actors.contract.subjects import log_filter, log_stream
 from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Marker, Undecodable, decode_message
 from store import rules, stored_changes
@@ -22,14 +22,15 @@ from tests.support.waiting import eventually
 
 ALL = 1_000_000
 PARTITIONS = 64
+Key = tuple[str, str]
 
 
 class Refold(NamedTuple):
-    """Every wedding of the log, decided from nothing."""
+    """Every wedding and supplier of the log by (kind, id), decided from nothing."""
 
     position: int
-    states: dict[str, WeddingState]
-    decisions: dict[str, list[Decision]]
+    states: dict[Key, ActorState]
+    decisions: dict[Key, list[Decision]]
 
 
 async def read_log(bus: Bus, stream: int = 0) -> tuple[int, list[LogMessage | Marker]]:
@@ -62,11 +63,12 @@ async def fold_log(bus: Bus, database: Database) -> Refold:
     for message in messages:
         if isinstance(message, Marker):
             continue
-        state = fold.states.setdefault(message.wedding, new_state(message.wedding))
+        key = message.kind, message.id
+        state = fold.states.setdefault(key, new_state(message.id, message.kind))
         outcome, _ = decide_safely(state, message.entry, directives[message.partition].meta_of(message))
         if isinstance(outcome, Decision):
             evolve(state, outcome)
-            fold.decisions.setdefault(message.wedding, []).append(outcome)
+            fold.decisions.setdefault(key, []).append(outcome)
     return fold
 
 
@@ -74,19 +76,17 @@ async def require_stored_equals_log(bus: Bus, database: Database) -> Refold:
     """Wait until everything is stored, then compare it with a fresh fold of the log; returns that fold."""
     fold = await fold_log(bus, database)
 
-    async def stored() -> dict[str, list[Decision]]:
-        ids = sorted(fold.decisions)
-        found = await asyncio.gather(
-            *(stored_changes.read_after(database, WEDDING, each, 0, limit_decisions=ALL) for each in ids)
-        )
-        return dict(zip(ids, found, strict=True))
+    async def stored() -> dict[Key, list[Decision]]:
+        keys = sorted(fold.decisions)
+        found = await asyncio.gather(*(stored_changes.read_after(database, *key, 0, limit_decisions=ALL) for key in keys))
+        return dict(zip(keys, found, strict=True))
 
     async def is_complete() -> bool:
-        counts = {wedding: len(found) for wedding, found in (await stored()).items()}
-        return counts == {wedding: len(decided) for wedding, decided in fold.decisions.items()}
+        counts = {key: len(found) for key, found in (await stored()).items()}
+        return counts == {key: len(decided) for key, decided in fold.decisions.items()}
 
     await eventually(is_complete, "every op of the log is stored, once", within_seconds=20)
     found = await stored()
-    for wedding, decided in fold.decisions.items():
-        assert found[wedding] == decided, f"the stored decisions about {wedding} are not those of the log"
+    for key, decided in fold.decisions.items():
+        assert found[key] == decided, f"the stored decisions about {key} are not those of the log"
     return fold

@@ -91,7 +91,7 @@ class Reminder:
         await eventually(is_over, "nothing is armed any more", within_seconds=20)
         await self.author.insert_task(self.wedding, "last")
         fold = await require_stored_equals_log(self._bus, self._database)
-        inbox = fold.states[self.wedding].items["inbox"]
+        inbox = fold.states["w", self.wedding].items["inbox"]
         assert [item.fields["text"] for item in inbox.values()] == ["Reminder: Book the band"]
         assert len(await self.decided()) == 1
 

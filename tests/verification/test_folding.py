@@ -6,7 +6,7 @@ from actors.contract.changes import Change
 from actors.contract.decisions import Decision
 from actors.domain import snapshot_form, views
 from actors.domain.evolve import evolve
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 from config.cli.verification.folding import StoredFold
 from tests.support.folding import WEDDING, Fold, wedding_with_members
 
@@ -20,7 +20,7 @@ def told() -> Fold:
     return fold
 
 
-def state_at(fold: Fold, rev: int) -> WeddingState:
+def state_at(fold: Fold, rev: int) -> ActorState:
     """The state after the first `rev` decisions."""
     state = new_state(WEDDING)
     for decision in fold.decisions[:rev]:
@@ -28,7 +28,7 @@ def state_at(fold: Fold, rev: int) -> WeddingState:
     return state
 
 
-def proof(decisions: list[Decision], snapshot: WeddingState | None) -> StoredFold:
+def proof(decisions: list[Decision], snapshot: ActorState | None) -> StoredFold:
     stored = StoredFold(WEDDING, snapshot)
     for decision in decisions:
         stored.follow(decision)

@@ -15,7 +15,10 @@ from tests.support.random_ops import random_folds
 
 def messages(fold: Fold) -> list[LogMessage]:
     """The log as it is read."""
-    return [LogMessage(meta.position, meta.timestamp_ms, 0, meta.wedding, meta.principal, entry, 0) for entry, meta in fold.log]
+    kind = fold.state.kind
+    return [
+        LogMessage(meta.position, meta.timestamp_ms, 0, kind, meta.wedding, meta.principal, entry, 0) for entry, meta in fold.log
+    ]
 
 
 def proof(fold: Fold, log: list[LogMessage], first: int = 1, directives: Directives | None = None) -> Replay:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from actors.contract.decisions import Decision
 from actors.contract.digest import channel_digest
 from actors.domain.evolve import evolve
-from actors.domain.state import WeddingState, new_state
+from actors.domain.state import ActorState, new_state
 from actors.domain.views import channel_heads, items_by_channel
 
 Heads = Mapping[str, tuple[int, str]]
@@ -18,7 +18,7 @@ Heads = Mapping[str, tuple[int, str]]
 class StoredFold:
     """Two states of one wedding, side by side: from the first change on, and from a snapshot on (None where there is none)."""
 
-    def __init__(self, wedding: str, snapshot: WeddingState | None) -> None:
+    def __init__(self, wedding: str, snapshot: ActorState | None) -> None:
         self.state = new_state(wedding)
         self.snapshot_rev = snapshot.rev if snapshot is not None else 0
         self.differences: list[str] = []
@@ -47,7 +47,7 @@ class StoredFold:
         return found
 
 
-def heads_from_scratch(state: WeddingState) -> dict[str, tuple[int, str]]:
+def heads_from_scratch(state: ActorState) -> dict[str, tuple[int, str]]:
     """Return every channel's sequence, and its digest computed from the items and not from what the state keeps as it goes."""
     items = items_by_channel(state)
     return {name: (sequence, channel_digest(items[name])) for name, (sequence, _) in channel_heads(state).items()}

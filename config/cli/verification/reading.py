@@ -15,7 +15,7 @@ from actors.contract.ids import partition_of
 from actors.contract.subjects import WEDDING, log_filter, log_stream
 from actors.domain.errors import SnapshotUnreadable
 from actors.domain.snapshot_form import decode
-from actors.domain.state import WeddingState
+from actors.domain.state import ActorState
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
 from config.cli.errors import CommandError
@@ -42,11 +42,11 @@ class LogNotRead(CommandError):
     code = "log_not_read"
 
 
-async def snapshot_of(database: Database, wedding: str, rev: int) -> WeddingState | None:
+async def snapshot_of(database: Database, wedding: str, rev: int, kind: str = WEDDING) -> ActorState | None:
     """Return the newest snapshot at or below a rev, None when there is none; raises StoredDataDamaged."""
     try:
-        row = await snapshots.newest(database, WEDDING, wedding, rev)
-        return None if row is None else decode(row.state)
+        row = await snapshots.newest(database, kind, wedding, rev)
+        return None if row is None else decode(row.state, kind)
     except (SnapshotUnreadable, zstandard.ZstdError) as error:
         raise StoredDataDamaged(what="the newest snapshot", reason=error) from error
 
@@ -56,11 +56,13 @@ async def is_stored(database: Database, wedding: str, rev: int) -> bool:
     return rev == 0 or bool(await _decisions_after(database, wedding, rev - 1, 1))
 
 
-async def stored_decisions(database: Database, wedding: str, rev: int, *, after: int = 0) -> AsyncIterator[Decision]:
+async def stored_decisions(
+    database: Database, wedding: str, rev: int, *, after: int = 0, kind: str = WEDDING
+) -> AsyncIterator[Decision]:
     """Yield the stored decisions above `after` up to a rev; raises StoredDataDamaged."""
     reached = after
     while reached < rev:
-        page = await _decisions_after(database, wedding, reached, _PAGE)
+        page = await _decisions_after(database, wedding, reached, _PAGE, kind)
         if not page:
             return
         for decision in page:
@@ -69,9 +71,9 @@ async def stored_decisions(database: Database, wedding: str, rev: int, *, after:
         reached = page[-1].rev
 
 
-async def _decisions_after(database: Database, wedding: str, rev: int, limit: int) -> list[Decision]:
+async def _decisions_after(database: Database, wedding: str, rev: int, limit: int, kind: str = WEDDING) -> list[Decision]:
     try:
-        return await stored_changes.read_after(database, WEDDING, wedding, rev, limit_decisions=limit)
+        return await stored_changes.read_after(database, kind, wedding, rev, limit_decisions=limit)
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise StoredDataDamaged(what=f"the stored changes after rev {rev}", reason=error) from error
 

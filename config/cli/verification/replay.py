@@ -10,7 +10,7 @@ import msgspec
 
 from actors.contract.decisions import Answer, Decision
 from actors.domain.decide import decide_safely
-from actors.domain.state import WeddingState
+from actors.domain.state import ActorState
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage
 
@@ -31,7 +31,7 @@ class Replay:
         self.differences: list[str] = []
         self._waiting = deque(messages)
 
-    def before(self, state: WeddingState, decision: Decision) -> None:
+    def before(self, state: ActorState, decision: Decision) -> None:
         """Compare with the next stored decision; `state` is that before it."""
         self.answers_until(state, decision.position)
         if decision.position < self.first:
@@ -47,7 +47,7 @@ class Replay:
         else:
             self.differences.append(f"log: {_difference(outcome, decision)}")
 
-    def answers_until(self, state: WeddingState, position: int) -> None:
+    def answers_until(self, state: ActorState, position: int) -> None:
         """Check that the ops below a position for which no decision is stored decide nothing now either."""
         while self._waiting and self._waiting[0].position < position:
             message = self._waiting.popleft()
@@ -59,7 +59,7 @@ class Replay:
                     f"log: the op {op} at position {message.position} has no stored decision, but is decided now"
                 )
 
-    def _decide(self, state: WeddingState, message: LogMessage) -> Decision | Answer:
+    def _decide(self, state: ActorState, message: LogMessage) -> Decision | Answer:
         outcome, _ = decide_safely(state, message.entry, self._directives.meta_of(message))
         return outcome
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from actors.contract.decisions import Answer
 from actors.contract.errors import ContractError
 from actors.contract.ids import parse_op_id
-from actors.contract.subjects import WEDDING, log_stream
+from actors.contract.subjects import log_stream
 from actors.domain.decide import decide_safely
 from actors.domain.evolve import evolve
 from actors.domain.state import new_state
@@ -127,9 +127,9 @@ class StreamScrub:
         while len(self._waiting) > keep:
             message = self._waiting.pop(next(iter(self._waiting)))
             op = message.entry.op.id
-            known = await stored_changes.find(self._database, WEDDING, message.wedding, message.principal, op)
+            known = await stored_changes.find(self._database, message.kind, message.id, message.principal, op)
             if known is None and not await self._decides_nothing(message):
-                yield Difference(self.stream, message.position, message.wedding, op, "in the log, but not stored")
+                yield Difference(self.stream, message.position, message.id, op, "in the log, but not stored")
         if keep:
             return
         now = await log_range.bounds(self._bus, self.stream)
@@ -139,10 +139,10 @@ class StreamScrub:
 
     async def _decides_nothing(self, message: LogMessage) -> bool:
         """Decide it again on the state before it: a hole in its author's numbers, for one, is an answer and no decision."""
-        state = await snapshot_of(self._database, message.wedding, 2**62)
+        state = await snapshot_of(self._database, message.id, 2**62, message.kind)
         if state is None or state.position >= message.position:
-            state = new_state(message.wedding)
-        async for decision in stored_decisions(self._database, message.wedding, 2**62, after=state.rev):
+            state = new_state(message.id, message.kind)
+        async for decision in stored_decisions(self._database, message.id, 2**62, after=state.rev, kind=message.kind):
             if decision.position >= message.position:
                 break
             evolve(state, decision)
@@ -155,7 +155,8 @@ def _mismatch(message: LogMessage, stored: StoredDecision) -> str:
     """What the decision says otherwise than the op that the log holds at its position; "" when they agree."""
     op, decision = message.entry.op, stored.decision
     wanted = {
-        "wedding": (message.wedding, stored.id),
+        "kind": (message.kind, stored.kind),
+        "wedding": (message.id, stored.id),
         "principal": (message.principal, decision.principal),
         "op": (op.id, decision.op),
         "type": (op.type, decision.type),
