@@ -1,4 +1,5 @@
-"""`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `rude`: bad clients too.
+"""`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `rude`: bad clients too;
+`reminders`: 10,000 of them in one minute.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -19,6 +20,7 @@ from bench.faults import run_faults
 from bench.installation import Installation
 from bench.ladder import climb, loaded_weddings, run_step
 from bench.peers import PeersMissing, floor_rate
+from bench.reminders import run_reminders
 from bench.report import step_line, summary
 from bench.rude import run_rude
 
@@ -55,9 +57,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kill", action="append", help="faults: kill only this one (host, gateway, nats, postgres); repeatable")
     parser.add_argument("--json", type=Path, help="write the report to this file as well")
     options = parser.parse_args()
-    faults = options.load == "faults"
-    options.weddings = options.weddings or (20 if faults or options.quick else 200)
-    options.seconds = options.seconds or (3.0 if options.quick else 60.0 if faults else 8.0)
+    is_long = options.load in ("faults", "reminders")
+    options.weddings = options.weddings or (20 if is_long or options.quick else 200)
+    options.seconds = options.seconds or (3.0 if options.quick else 60.0 if is_long else 8.0)
     return options
 
 
@@ -117,6 +119,7 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "ladder": _run_load,
     "faults": run_faults,
     "rude": run_rude,
+    "reminders": run_reminders,
 }
 
 if __name__ == "__main__":
