@@ -1,33 +1,23 @@
-"""The table of addresses, and what goes around every route: problems outermost, then the count of requests."""
+"""The routes, made from the table of operations, and what goes around each: problems outermost, then the count of requests."""
 
 import time
 from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.http import probes, reading, sessions, writing
 from gateway.http.api import API, Api
+from gateway.http.operations import OPERATIONS
 from gateway.http.problems import Handler, problems
-
-_BASE = "/api/collaboration"
 
 
 def register(app: web.Application, api: Api) -> None:
     """Add the HTTP API to an application."""
     app[API] = api
     app.middlewares.extend((measured, problems))
-    app.router.add_post(f"{_BASE}/weddings", writing.found_wedding)
-    app.router.add_post(f"{_BASE}/join/{{wedding}}", reading.join)
-    app.router.add_post(f"{_BASE}/events/{{wedding}}", writing.submit_event)
-    app.router.add_post(f"{_BASE}/sync/{{wedding}}", writing.sync)
-    app.router.add_get(f"{_BASE}/presence/{{wedding}}", reading.presence)
-    app.router.add_get(f"{_BASE}/history/{{wedding}}", reading.history)
-    app.router.add_get(f"{_BASE}/sessions/{{wedding}}", sessions.list_sessions)
-    app.router.add_delete(f"{_BASE}/sessions/{{wedding}}", sessions.end_sessions)
-    app.router.add_delete(f"{_BASE}/sessions/{{wedding}}/{{session}}", sessions.end_session)
-    app.router.add_get("/healthz", probes.healthz)
-    app.router.add_get("/readyz", probes.readyz)
-    app.router.add_get("/metrics", probes.metrics)
+    for operation in OPERATIONS:
+        app.router.add_route(operation.method, operation.address, operation.route)
+        if operation.method == "GET":
+            app.router.add_route("HEAD", operation.address, operation.route)
 
 
 @web.middleware

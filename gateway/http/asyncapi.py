@@ -1,0 +1,108 @@
+"""The AsyncAPI 3.0 document: the WebSocket's frames in both directions, and the NATS subjects of integrators.
+
+Made from the same shapes that the gateway decodes and encodes. Served at `/asyncapi.json`.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from actors.contract.client_frames import ClientFrame
+from actors.contract.events import Event
+from actors.contract.server_frames import Applied, Rejected, ServerFrame
+from actors.contract.subjects import feed_subject, intake_subject, outcome_subject
+from gateway.formats import JSON_PROTOCOL, PACKED_PROTOCOL
+from gateway.http.openapi import schema_of_anything
+from gateway.http.shapes import Op
+from gateway.service import VERSION
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+_FROM_CLIENT: Final = tuple(ClientFrame.__args__)
+_FROM_SERVER: Final = tuple(ServerFrame.__args__)
+_NATS: Final = {"op": (Op,), "feed": (Event,), "outcome": (Applied, Rejected)}
+
+
+def asyncapi_document() -> dict[str, Any]:
+    """Return the document as plain JSON values."""
+    kinds = [*_FROM_CLIENT, *_FROM_SERVER, *(kind for group in _NATS.values() for kind in group)]
+    _, components = msgspec.json.schema_components(kinds, schema_hook=schema_of_anything, ref_template=_REFERENCE)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "WedSync",
+            "version": VERSION,
+            "description": "One socket carries one wedding; integrators publish and subscribe on NATS. See docs/protocol.md.",
+        },
+        "servers": {
+            "gateway": {
+                "host": "127.0.0.1:8080",
+                "protocol": "ws",
+                "description": f"Subprotocols: {JSON_PROTOCOL}, {PACKED_PROTOCOL}.",
+            },
+            "nats": {
+                "host": "127.0.0.1:4222",
+                "protocol": "nats",
+                "description": "The address that `wedsync integrator` prints.",
+            },
+        },
+        "channels": {"socket": _socket(), **{name: _subject(name) for name in _NATS}},
+        "operations": _operations(),
+        "components": {
+            "messages": {kind.__name__: _message(kind) for kind in kinds},
+            "schemas": components,
+        },
+    }
+
+
+def _message(kind: type) -> dict[str, Any]:
+    return {
+        "name": kind.__name__,
+        "summary": (kind.__doc__ or "").strip().partition("\n")[0],
+        "contentType": "application/json",
+        "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
+    }
+
+
+def _messages(kinds: tuple[type, ...]) -> dict[str, Any]:
+    return {kind.__name__: {"$ref": f"#/components/messages/{kind.__name__}"} for kind in kinds}
+
+
+def _socket() -> dict[str, Any]:
+    return {
+        "address": "/ws",
+        "description": "JSON text frames, told apart by `type`; the first is hello.",
+        "servers": [{"$ref": "#/servers/gateway"}],
+        "messages": _messages((*_FROM_CLIENT, *_FROM_SERVER)),
+    }
+
+
+def _subject(name: str) -> dict[str, Any]:
+    address, what = {
+        "op": (intake_subject("{wedding}", "{id}"), "An integrator's op, without `id`; the header Wedsync-Op-Id may name it."),
+        "feed": (feed_subject("{wedding}", "{id}", "{channel}"), "Events of the channels that the integrator reads."),
+        "outcome": (outcome_subject("{wedding}", "{id}"), "Refusals, and `applied` where no event is readable."),
+    }[name]
+    parameters = {"wedding": "The wedding's id.", "id": "The integrator's id.", "channel": "<section>.<audience>"}
+    return {
+        "address": address,
+        "description": what,
+        "servers": [{"$ref": "#/servers/nats"}],
+        "parameters": {each: {"description": text} for each, text in parameters.items() if f"{{{each}}}" in address},
+        "messages": _messages(_NATS[name]),
+    }
+
+
+def _operations() -> dict[str, Any]:
+    """`receive` is what the server takes, `send` what it tells."""
+
+    def operation(action: str, channel: str, kinds: tuple[type, ...]) -> dict[str, Any]:
+        messages = [{"$ref": f"#/channels/{channel}/messages/{kind.__name__}"} for kind in kinds]
+        return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "messages": messages}
+
+    return {
+        "takeFrame": operation("receive", "socket", _FROM_CLIENT),
+        "sendFrame": operation("send", "socket", _FROM_SERVER),
+        "takeOp": operation("receive", "op", _NATS["op"]),
+        "sendEvent": operation("send", "feed", _NATS["feed"]),
+        "sendOutcome": operation("send", "outcome", _NATS["outcome"]),
+    }

@@ -1,0 +1,87 @@
+"""The OpenAPI 3.1 document, made from the table of operations and the shapes of bodies; served at `/openapi.json`."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from gateway.http import shapes
+from gateway.http.operations import OPERATIONS, Operation
+from gateway.http.problems import PROBLEM_TYPE
+from gateway.service import VERSION
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+_PROBLEM: Final = {"description": "What went wrong, and what helps.", "content": {PROBLEM_TYPE: {"schema": {}}}}
+
+
+def schema_of_anything(kind: type) -> dict[str, Any]:
+    """Any JSON value where the shape says `object` or is kept as it came; raises TypeError for another type."""
+    if kind in (object, msgspec.Raw):
+        return {"description": "Any JSON value."}
+    raise TypeError(kind)
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the document as plain JSON values."""
+    kinds = [shapes.Problem, *(kind for operation in OPERATIONS for kind in _kinds_of(operation))]
+    schemas, components = msgspec.json.schema_components(kinds, schema_hook=schema_of_anything, ref_template=_REFERENCE)
+    schema_of = dict(zip(map(str, kinds), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.address, {})[operation.method.lower()] = _described(operation, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "WedSync",
+            "version": VERSION,
+            "description": "Plan and run a wedding together. Sockets and NATS: /asyncapi.json. All in words: docs/protocol.md.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _kinds_of(operation: Operation) -> list[Any]:
+    kinds = [*operation.answers.values(), operation.body]
+    return [kind for kind in kinds if kind is not None]
+
+
+def _described(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+    name = operation.route.__name__
+    described: dict[str, Any] = {
+        "operationId": name,
+        "summary": operation.summary,
+        "description": (operation.route.__doc__ or "").strip(),
+        "security": [{"token": []}] if operation.needs_token else [],
+        "parameters": [*_path_parameters(operation.address), *_query_parameters(operation)],
+        "responses": {
+            **{str(int(status)): _answer(kind, schema_of) for status, kind in operation.answers.items()},
+            "default": {**_PROBLEM, "content": {PROBLEM_TYPE: {"schema": schema_of[str(shapes.Problem)]}}},
+        },
+    }
+    if operation.body is not None:
+        body = {"schema": schema_of[str(operation.body)]}
+        described["requestBody"] = {"required": True, "content": {"application/json": body}}
+    return described
+
+
+def _answer(kind: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+    if kind is None:
+        return {"description": "Done."}
+    return {"description": "Done.", "content": {"application/json": {"schema": schema_of[str(kind)]}}}
+
+
+def _path_parameters(address: str) -> list[dict[str, Any]]:
+    schema = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in re.findall(r"{(\w+)}", address)]
+
+
+def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {"name": each.name, "in": "query", "required": False, "schema": each.schema, "description": each.description}
+        for each in operation.query
+    ]

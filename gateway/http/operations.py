@@ -1,0 +1,74 @@
+"""The table of the HTTP API: every address, what it takes and what it answers. Routes and OpenAPI are made from it."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+from aiohttp import web
+
+from gateway.http import documents, probes, reading, sessions, shapes, writing
+
+BASE: Final = "/api/collaboration"
+Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Query(NamedTuple):
+    """A parameter behind the question mark; `schema` is JSON Schema."""
+
+    name: str
+    schema: dict[str, Any]
+    description: str
+
+
+class Operation(NamedTuple):
+    """One method of one address; `answers` maps statuses to shapes, None for another body than JSON. Errors are problems."""
+
+    method: str
+    address: str
+    route: Route
+    summary: str
+    answers: dict[HTTPStatus, Any]
+    body: Any = None
+    query: tuple[Query, ...] = ()
+    needs_token: bool = True
+
+
+_SINCE: Final = Query("since", {"type": "string", "format": "date-time"}, "From this instant on; without a zone it is UTC.")
+_USER: Final = Query("user", {"type": "string"}, "Whose sessions; the caller's unless given.")
+_OK, _NO_CONTENT = HTTPStatus.OK, HTTPStatus.NO_CONTENT
+_TAKEN: Final = {_OK: shapes.Taken, HTTPStatus.ACCEPTED: shapes.SavedOp}
+
+OPERATIONS: Final = (
+    Operation(
+        "POST", f"{BASE}/weddings", writing.found_wedding, "Found a wedding",
+        {HTTPStatus.CREATED: shapes.Founded, HTTPStatus.ACCEPTED: shapes.SavedOp}, shapes.NewWedding,
+    ),
+    Operation("POST", f"{BASE}/join/{{wedding}}", reading.join, "Get what a client needs to open a socket", {_OK: shapes.Joined}),
+    Operation("POST", f"{BASE}/events/{{wedding}}", writing.submit_event, "Ask one op", _TAKEN, shapes.Op),
+    Operation(
+        "POST", f"{BASE}/sync/{{wedding}}", writing.sync, "Ask several ops and hear what is new",
+        {_OK: shapes.Synced}, shapes.SyncRequest,
+    ),
+    Operation("GET", f"{BASE}/presence/{{wedding}}", reading.presence, "See who is here", {_OK: shapes.Present}),
+    Operation(
+        "GET", f"{BASE}/history/{{wedding}}", reading.history, "Read what happened", {_OK: shapes.PastEvents}, query=(_SINCE,)
+    ),
+    Operation("GET", f"{BASE}/sessions/{{wedding}}", sessions.list_sessions, "List open sockets", {_OK: shapes.Sessions}),
+    Operation(
+        "DELETE", f"{BASE}/sessions/{{wedding}}", sessions.end_sessions, "Revoke all tokens of a person",
+        {_NO_CONTENT: None}, query=(_USER,),
+    ),
+    Operation(
+        "DELETE", f"{BASE}/sessions/{{wedding}}/{{session}}", sessions.end_session, "Revoke the token of one session",
+        {_NO_CONTENT: None},
+    ),
+    Operation("GET", "/limits", documents.limits, "Read every limit", {_OK: dict[str, int]}, needs_token=False),
+    Operation("GET", "/openapi.json", documents.openapi, "Read this document", {_OK: dict[str, Any]}, needs_token=False),
+    Operation(
+        "GET", "/asyncapi.json", documents.asyncapi, "Read what sockets and NATS carry", {_OK: dict[str, Any]}, needs_token=False
+    ),
+    Operation("GET", "/docs", documents.page, "Read these documents in a browser", {_OK: None}, needs_token=False),
+    Operation("GET", "/healthz", probes.healthz, "Whether the process is alive", {_OK: dict[str, Any]}, needs_token=False),
+    Operation("GET", "/readyz", probes.readyz, "Whether traffic may come", {_OK: dict[str, Any]}, needs_token=False),
+    Operation("GET", "/metrics", probes.metrics, "Numbers for Prometheus", {_OK: None}, needs_token=False),
+)  # fmt: skip

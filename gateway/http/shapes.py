@@ -1,0 +1,163 @@
+"""What the HTTP API answers, as shapes: for the OpenAPI document, and for tests that hold real answers against them.
+
+Routes write the same as plain dictionaries, joined from bytes that are encoded already. Nothing here is on the way of a request.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from actors.contract.codes import CODES
+from actors.contract.collections import COLLECTIONS, TYPES
+from actors.contract.events import Event
+from actors.contract.ids import TOKEN
+from actors.contract.ops import ACTIONS
+
+#: An id: one token of a-z, 0-9, `_` and `-`.
+Id = Annotated[str, msgspec.Meta(pattern="^" + TOKEN.pattern.removesuffix(r"\Z") + "$")]
+Sequences = dict[str, Annotated[int, msgspec.Meta(ge=0)]]
+Word = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class Target(msgspec.Struct):
+    """The item that an op is about."""
+
+    collection: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(COLLECTIONS)})]
+    id: Id
+
+
+class Op(msgspec.Struct):
+    """One op; without `id` the server numbers it. `data` maps fields to values, `base` channels to sequences that you had."""
+
+    type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(TYPES - {"presence_change"})})]
+    action: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(ACTIONS)})]
+    target: Target
+    id: str | UnsetType = UNSET
+    data: dict[str, object] | UnsetType = UNSET
+    base: Sequences | UnsetType = UNSET
+    dependencies: Annotated[list[str], msgspec.Meta(max_length=50)] | UnsetType = UNSET
+
+
+class NewWedding(msgspec.Struct):
+    """A wedding; its author becomes the first member."""
+
+    id: Id
+    title: Word
+    date: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date"})]
+    timeZone: Annotated[str, msgspec.Meta(description="An IANA time zone.")]  # noqa: N815  # as on the wire
+    homeCurrency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]  # noqa: N815  # as on the wire
+    role: Literal["couple", "planner"]
+    rates: dict[str, str] | UnsetType = UNSET
+    venue: dict[str, object] | UnsetType = UNSET
+
+
+class SyncRequest(msgspec.Struct):
+    """Ops to take, and where the caller stands in which channels."""
+
+    ops: list[Op] | UnsetType = UNSET
+    channels: Sequences | UnsetType | None = UNSET
+    generation: int | UnsetType | None = UNSET
+
+
+class Founded(msgspec.Struct):
+    """The wedding exists."""
+
+    id: Id
+    op: str
+    sequences: Sequences
+
+
+class Taken(msgspec.Struct):
+    """The op is applied; `sequences` are those of the readable channels that it touched. `op` is null for presence."""
+
+    op: str | None
+    sequences: Sequences
+
+
+class SavedOp(msgspec.Struct):
+    """The op is on disk and will be decided."""
+
+    op: str
+    saved: Literal[True]
+
+
+class Problem(msgspec.Struct):
+    """RFC 9457; programs branch on `code`."""
+
+    type: str
+    title: str
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)]
+    detail: str
+    code: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(CODES)})]
+    remedy: str
+    op: str | UnsetType = UNSET
+    next: int | UnsetType = UNSET
+
+
+class Permissions(msgspec.Struct):
+    """A hint for user interfaces; the rules decide."""
+
+    role: str
+    mayRead: list[str]  # noqa: N815  # as on the wire
+    mayWrite: dict[str, list[str]]  # noqa: N815  # as on the wire
+
+
+class Joined(msgspec.Struct):
+    """What a client needs to open a socket."""
+
+    session: str
+    client: str
+    token: str
+    websocketUrl: str  # noqa: N815  # as on the wire
+    permissions: Permissions
+    channels: Sequences
+
+
+class ChannelNews(msgspec.Struct):
+    """What is new in one channel."""
+
+    mode: Literal["snapshot", "events", "withdrawn"]
+    reason: str | UnsetType = UNSET
+    sequence: int | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
+    state: dict[str, dict[str, dict[str, object]]] | UnsetType = UNSET
+    events: list[Event] | UnsetType = UNSET
+
+
+class Synced(msgspec.Struct):
+    """The answer to each op, in order, and what is new."""
+
+    results: list[dict[str, object]]
+    channels: dict[str, ChannelNews]
+    generation: int
+
+
+class Present(msgspec.Struct):
+    """Who is in the wedding now."""
+
+    activeUsers: list[str]  # noqa: N815  # as on the wire
+    presence: dict[str, dict[str, object]]
+
+
+class PastEvents(msgspec.Struct):
+    """Events of the channels that the caller may read, the oldest first."""
+
+    events: list[Event]
+    more: bool
+
+
+class OpenSocket(msgspec.Struct):
+    """One open socket."""
+
+    session: str
+    user: str
+    client: str
+    openedAt: str  # noqa: N815  # as on the wire
+    isOwnToken: bool  # noqa: N815  # as on the wire
+
+
+class Sessions(msgspec.Struct):
+    """The open sockets, the longest open first."""
+
+    sessions: list[OpenSocket]
