@@ -62,7 +62,7 @@ class Gateway:
         self.authentication = Authentication(settings.jwt_secret.get_secret_value(), self.revocations.includes)
         self.submitter = Submitter(self.commits, self.owner, settings, self.counts)
         self._presence: PresenceHub | None = None
-        self._writer = writer
+        self.writer = writer
 
     @property
     def presence(self) -> PresenceHub:
@@ -86,8 +86,8 @@ class Gateway:
             name=name,
             inbox_prefix="_INBOX_gateway",
         )
-        writer = await LogWriter.open(bus, boot)
         database = await Database.open(settings.database_url.get_secret_value(), min_size=0, max_size=2)
+        writer = await LogWriter.open(bus, boot, database)
         return cls(settings, bus, database, writer, boot)
 
     async def commits_drained(self) -> None:
@@ -98,7 +98,7 @@ class Gateway:
         """Give everything back; what still waits for the log is given up."""
         for commit in self.commits:
             await commit.close()
-        await self._writer.close()
+        await self.writer.close()
         await self.bus.close()
         await self.database.close()
 

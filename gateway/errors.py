@@ -71,6 +71,12 @@ class Overloaded(GatewayError):
     code = "unavailable"
 
 
+class LogUnusable(GatewayError):
+    """The log has lost ops, and nothing is saved until an operator has replaced it; keep the op and send it again later."""
+
+    code = "unavailable"
+
+
 class LogRefused(GatewayError):
     """The log took none of it, surely; keep the op and send it again under the same number."""
 

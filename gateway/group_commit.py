@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from gateway.errors import LogRefused, Overloaded
+from gateway.errors import LogRefused, LogUnusable, Overloaded
 from store.errors import AppendRefused, AppendUnknown, BadMessage, BusDown
 from store.log_writer import LogWriter
 
@@ -62,7 +62,12 @@ class GroupCommit:
         self.publishes_repeated = 0
 
     def submit(self, key: CommitKey, subject: str, payload: bytes) -> asyncio.Future[int]:
-        """Queue one op; the future gives its log position once it is on disk, or raises LogRefused. Raises Overloaded at once."""
+        """Queue one op; the future gives its log position once it is on disk, or raises LogRefused.
+
+        Raises Overloaded or LogUnusable at once.
+        """
+        if self._writer.guard.fault:
+            raise LogUnusable
         if self.waiting_bytes + len(payload) > self._waiting_bytes_limit:
             raise Overloaded
         loop = asyncio.get_running_loop()

@@ -22,7 +22,7 @@ from actors.contract.ops import LogEntry, Op, Source, check_op
 from config.limits import Limits
 from config.settings import Settings
 from gateway.counts import Counts
-from gateway.errors import UNREADABLE, LogRefused, Overloaded, Refused
+from gateway.errors import UNREADABLE, LogRefused, LogUnusable, Overloaded, Refused
 from gateway.group_commit import GroupCommit
 from gateway.known_names import require_known_names
 from gateway.own_clients import OwnClients
@@ -228,7 +228,7 @@ class Submitter:
             if author.waiting >= self._limits.waiting_ops_per_connection:
                 raise Overloaded
             return commit.submit((subject, client), subject, payload)
-        except Overloaded as error:
+        except (Overloaded, LogUnusable) as error:
             raise Refused(error.code, error.message, error.remedy, op=op.id, following=following) from None
 
     def _committed(self, room: Room, author: Author, client: str, number: int, position: asyncio.Future[int]) -> None:

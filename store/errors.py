@@ -70,6 +70,18 @@ class AppendRefused(StoreError):
         self.err_code = err_code
 
 
+class LogWentBack(AppendRefused):
+    """The log has lost what was seen in it; nothing is appended until it is replaced with `wedsync reseed` or restored."""
+
+    code = "log_went_back"
+
+    def __init__(self, message: str) -> None:
+        """Say what was seen."""
+        super().__init__(0, message)
+        self.message = message
+        self.args = (message,)
+
+
 class AppendUnknown(StoreError):
     """Nobody knows whether the messages were stored; append them again one by one, in order."""
 

@@ -5,6 +5,7 @@ Joins the writer, the consumers, the streams and trimming, each in a module of i
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Self
 
 from config.settings import Settings
@@ -12,6 +13,7 @@ from store import streams, timer_stream, trimming
 from store.bus import Bus
 from store.errors import StoreError
 from store.log_consumer import LogConsumer, OnMessage
+from store.log_fence import Fence
 from store.log_writer import LogWriter
 from store.postgres import Database
 from store.streams import LogIdentity
@@ -27,6 +29,7 @@ class HostLog:
         self._identity = identity
         self._settings = settings
         self._writer = writer
+        self._fence = Fence(bus, database, identity.streams)
 
     @classmethod
     async def open(cls, bus: Bus, database: Database, identity: LogIdentity, settings: Settings, boot_id: str) -> Self:
@@ -56,6 +59,7 @@ class HostLog:
             on_broken=on_broken,
             heartbeat_seconds=self._settings.reader_heartbeat_seconds,
             silence_seconds=self._settings.reader_silence_seconds,
+            require_whole=partial(self._fence.require_whole, stream),
         )
 
     async def positions(self, stream: str) -> tuple[int, int]:

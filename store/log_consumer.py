@@ -12,8 +12,10 @@ from typing import Any
 
 import structlog
 
+from store import log_range
 from store.bus import Bus, BusSubscription, Message
-from store.errors import JetStreamError, LogMismatch, NoLeader, StoreError
+from store.errors import GenerationChanged, JetStreamError, LogMismatch, NoLeader, StoreError
+from store.log_fence import REMEDY
 
 #: (position, log time in Unix milliseconds, subject, data)
 OnMessage = Callable[[int, int, str, bytes], Awaitable[None]]
@@ -48,11 +50,14 @@ class LogConsumer:
         on_broken: Callable[[Exception], None] = lambda _error: None,
         heartbeat_seconds: float = 1.0,
         silence_seconds: float = 2.5,
+        require_whole: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         """`on_reset` hears why the consumer was made anew; `on_broken` that reading ended for good.
 
+        `require_whole` is asked before each consumer whether the log holds everything after a position; it raises LogMismatch.
+
         It ends when `on_message` raises (the exception is handed over) and when the log is not the one that was read
-        (LogMismatch).
+        (LogMismatch, GenerationChanged).
         """
         #: Every message of the filters at or below it has been handled; it advances while idle too.
         self.position = after_position
@@ -64,9 +69,12 @@ class LogConsumer:
         self._on_broken = on_broken
         self._heartbeat_seconds = heartbeat_seconds
         self._silence_seconds = silence_seconds
+        self._require_whole = require_whole
         self._inbox = bus.new_inbox()
         self._stream_created = ""
         self._found_short = 0
+        #: Position and log time of the last message that was handled: the log must still hold it there.
+        self._anchor = (0, 0)
         self._incarnation = 0
         #: The name of the consumer that is believed, "" while there is none.
         self._consumer = ""
@@ -130,6 +138,7 @@ class LogConsumer:
                 self._break(error)
                 return
             self.position = position
+            self._anchor = (position, int(tokens[first + 5]) // 1_000_000)
             if tokens[first + 1] != self._consumer:  # made anew meanwhile: the counts are another consumer's
                 return
         self._consumer_sequence += 1
@@ -193,7 +202,7 @@ class LogConsumer:
                     await self._look()
                 if self._doubt:
                     await self._recreate()
-            except LogMismatch as error:
+            except (GenerationChanged, LogMismatch) as error:
                 self._break(error)
                 return
             except StoreError as error:
@@ -236,6 +245,9 @@ class LogConsumer:
     async def _create(self) -> None:
         info = await self._stream_info()
         self._check(info)
+        await self._require_anchor(int(info["state"]["first_seq"]))
+        if self._require_whole is not None:
+            await self._require_whole(self.position)
         start = self.position + 1
         self._incarnation += 1
         name = f"reader-{self._inbox.rsplit('.', 2)[1]}-{self._inbox.rsplit('.', 1)[1]}-{self._incarnation}"
@@ -267,20 +279,25 @@ class LogConsumer:
     def _check(self, info: dict[str, Any]) -> None:
         state, created, is_copied = info["state"], str(info["created"]), info["config"]["num_replicas"] > 1
         if self._stream_created not in {"", created}:
-            raise LogMismatch(f"{self._stream} was replaced by another stream of that name; restore it or re-seed the log.")
+            raise GenerationChanged
         self._stream_created = created
         self._found_short = self._found_short + 1 if state["last_seq"] < self.position else 0
         if is_copied and 0 < self._found_short < SHORT_ASKINGS:
             raise NoLeader(f"The new leader of {self._stream} has not reached {self.position} yet; ask again.")
         if self._found_short:
-            raise LogMismatch(
-                f"{self._stream} ends at {state['last_seq']}, but {self.position} has been read from it: it has lost ops. "
-                "Restore it from a backup or re-seed the log."
-            )
+            raise LogMismatch(f"{self._stream} ends at {state['last_seq']}, but was read up to {self.position}. {REMEDY}")
         if state["first_seq"] > self.position + 1:
+            message = (
+                f"{self._stream} begins at {state['first_seq']}, after the position {self.position} that was to be read from."
+            )
+            raise LogMismatch(f"{message} Begin at the stored checkpoint.")
+
+    async def _require_anchor(self, first: int) -> None:
+        """Raise LogMismatch when the log holds another message where the last one was read: it went back and grew again."""
+        position, timestamp_ms = self._anchor
+        if first <= position and await log_range.time_of(self._bus, self._stream, position) not in {None, timestamp_ms}:
             raise LogMismatch(
-                f"{self._stream} begins at {state['first_seq']}, after the position {self.position} that was to be read from. "
-                "Begin at the stored checkpoint."
+                f"{self._stream} holds another message at {position} than was read there: it has lost ops. {REMEDY}"
             )
 
     async def _stream_info(self) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from actors.contract.ops import LogEntry
-from actors.contract.subjects import log_stream, parse_log_subject
+from actors.contract.subjects import LOG_STREAM_PREFIX, log_stream, parse_log_subject
 from store import log_range, scrubs
 from store.blocks import unpack
 from store.bus import Bus
-from store.errors import JetStreamError
+from store.errors import JetStreamError, LogMismatch
 from store.postgres import Database
 
 REMEDY: Final = (
@@ -88,6 +88,46 @@ def runs(positions: Iterable[int]) -> list[tuple[int, int]]:
 def span(first: int, last: int) -> str:
     """Name a run of positions."""
     return f"position {first}" if first == last else f"positions {first} to {last}"
+
+
+class Fence:
+    """What one process has found whole since it last connected: a server that was away may have come back with less."""
+
+    def __init__(self, bus: Bus, database: Database, streams: int) -> None:
+        self._bus = bus
+        self._database = database
+        self._streams = streams
+        #: Stream to the position after which everything could be read.
+        self._whole: dict[int, int] = {}
+        bus.on_disconnect.append(self._forget)
+
+    async def require_whole(self, name: str, after: int) -> None:
+        """Return when no op above a position is missing in this stream; raises LogMismatch, StoreError."""
+        whole, stream = self._whole, int(name.removeprefix(LOG_STREAM_PREFIX))
+        known = whole.get(stream)
+        if known is not None and known <= after:
+            return
+        found = await log_range.bounds(self._bus, name)
+        upto = known if known is not None else 0 if found is None else found.last
+        async for _ in log_range.holes(self._bus, name, after, upto):
+            # It may be stored already, or be another partition's: PostgreSQL knows.
+            positions = await self._checkpoints(stream)
+            async for first, last in lost(self._bus, self._database, stream, positions, upto):
+                raise LogMismatch(
+                    f"{name} has lost ops: {span(first, last)} cannot be read, and nothing is stored of it. {REMEDY}"
+                )
+            break
+        whole[stream] = after
+
+    def _forget(self) -> None:
+        self._whole = {}
+
+    async def _checkpoints(self, stream: int) -> dict[int, int]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT partition, position FROM checkpoints WHERE partition % $1 = $2", self._streams, stream
+            )
+        return {row["partition"]: row["position"] for row in rows}
 
 
 async def _is_another(bus: Bus, database: Database, stream: str, partitions: list[int]) -> bool:

@@ -91,6 +91,18 @@ async def holes(bus: Bus, stream: str, after: int, upto: int) -> AsyncIterator[t
         yield expected, upto
 
 
+async def time_of(bus: Bus, stream: str, position: int) -> int | None:
+    """Return the log time of the message at a position in Unix milliseconds, None when it cannot be read; raises StoreError."""
+    try:
+        message = (await bus.js_request(f"STREAM.MSG.GET.{stream}", {"seq": position}))["message"]
+    except JetStreamError as error:
+        if error.err_code == 10037:  # no message found
+            return None
+        raise
+    seconds, _, fraction = message["time"].rstrip("Z").partition(".")
+    return int(datetime.fromisoformat(seconds + "+00:00").timestamp()) * 1000 + int(fraction.ljust(9, "0")[:3])
+
+
 async def last_before(bus: Bus, stream: str, found: Bounds, instant: datetime) -> int:
     """Return the highest position below the first message that is as young as the instant; raises StoreError."""
     low, high = found.first, found.last + 1

@@ -13,6 +13,8 @@ import msgspec
 
 from store.bus import NO_LEADER_CODES, Bus, BusSubscription, Message
 from store.errors import AppendRefused, AppendUnknown, BusDown, NoLeader, StoreError
+from store.log_guard import LogGuard
+from store.postgres import Database
 
 MAX_BATCH_MESSAGES = 1000
 
@@ -23,6 +25,7 @@ class _AckError(msgspec.Struct):
 
 
 class _Ack(msgspec.Struct):
+    stream: str = ""
     seq: int = 0
     error: _AckError | None = None
 
@@ -33,18 +36,20 @@ _decode_ack = msgspec.json.Decoder(_Ack).decode
 class LogWriter:
     """Appends messages; every call fails at once with AppendUnknown when the connection is lost."""
 
-    def __init__(self, bus: Bus, boot_id: str) -> None:
+    def __init__(self, bus: Bus, boot_id: str, database: Database | None = None) -> None:
+        #: Knows when the log went back; nothing is appended then.
+        self.guard = LogGuard(bus, database)
         self._bus = bus
         self._boot_id = boot_id
         self._inbox = bus.new_inbox()
         self._numbers = itertools.count(1)
-        self._acks: dict[str, asyncio.Future[int]] = {}
+        self._acks: dict[str, asyncio.Future[_Ack]] = {}
         self._subscription: BusSubscription | None = None
 
     @classmethod
-    async def open(cls, bus: Bus, boot_id: str) -> Self:
+    async def open(cls, bus: Bus, boot_id: str, database: Database | None = None) -> Self:
         """`boot_id` is 128 random bits as text of at most 40 characters, new at each start of the process."""
-        writer = cls(bus, boot_id)
+        writer = cls(bus, boot_id, database)
         writer._subscription = await bus.subscribe(f"{writer._inbox}.*", writer._on_ack)
         bus.on_disconnect.append(writer._fail_all)
         return writer
@@ -53,15 +58,18 @@ class LogWriter:
         """Store all messages, whose subjects lie in one stream, or none of them; at most 1,000.
 
         Returns the stream position of the last one; a batch has contiguous positions. Raises AppendRefused (nothing is
-        stored), AppendUnknown (stored or not) or BusDown (nothing was stored, it will be taken later: NoLeader is one).
+        stored: LogWentBack is one), AppendUnknown (stored or not) or BusDown (nothing was stored, it will be taken later:
+        NoLeader is one).
         """
         if not 0 < len(messages) <= MAX_BATCH_MESSAGES:
             raise StoreError(f"An append takes 1 to {MAX_BATCH_MESSAGES} messages, not {len(messages)}.")
         if not self._bus.connected:
             raise BusDown
+        await self._require_log()
+        seen = dict(self.guard.highest)
         number = next(self._numbers)
         reply = f"{self._inbox}.{number}"
-        ack: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        ack: asyncio.Future[_Ack] = asyncio.get_running_loop().create_future()
         self._acks[reply] = ack
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -69,7 +77,7 @@ class LogWriter:
                     await self._bus.publish(*messages[0], reply=reply)
                 else:
                     await self._bus.publish_batch(f"{self._boot_id}-{number}", messages, reply=reply)
-                return await ack
+                answer = await ack
         except TimeoutError:
             raise AppendUnknown(f"The log did not acknowledge within {timeout_seconds:g} s; append again one by one.") from None
         except NoLeader:
@@ -78,9 +86,20 @@ class LogWriter:
             raise AppendUnknown from error
         finally:
             del self._acks[reply]
+        self.guard.check(answer.stream, answer.seq, seen)
+        return answer.seq
+
+    async def _require_log(self) -> None:
+        try:
+            await self.guard.require()
+        except (AppendRefused, BusDown):
+            raise
+        except StoreError as error:
+            raise BusDown(f"The log cannot be looked at now: {error.message}") from error
 
     async def close(self) -> None:
         """Fail what is in flight with AppendUnknown and stop."""
+        self.guard.close()
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             self._bus.on_disconnect.remove(self._fail_all)
@@ -100,7 +119,7 @@ class LogWriter:
         elif answer.error is not None:
             ack.set_exception(AppendRefused(answer.error.err_code, answer.error.description))
         else:
-            ack.set_result(answer.seq)
+            ack.set_result(answer)
 
     def _fail_all(self) -> None:
         for ack in self._acks.values():
