@@ -12,10 +12,9 @@ from typing import Any
 
 import structlog
 
-from store import log_range
 from store.bus import Bus, BusSubscription, Message
-from store.errors import GenerationChanged, JetStreamError, LogMismatch, NoLeader, StoreError
-from store.log_fence import REMEDY
+from store.errors import GenerationChanged, JetStreamError, LogMismatch, StoreError
+from store.log_continuity import Continuity
 
 #: (position, log time in Unix milliseconds, subject, data)
 OnMessage = Callable[[int, int, str, bytes], Awaitable[None]]
@@ -28,8 +27,6 @@ RETRY_SECONDS = 0.2
 ASK_EVERY_SECONDS = 1.0
 #: Nobody answers for a stream whose leader has just died: to ask again soon finds the next one soon.
 ANSWER_WITHIN_SECONDS = 1.5
-#: How often in a row a log with copies must look too short: one that has just become leader may still be taking in its last ops.
-SHORT_ASKINGS = 10
 _NANOSECONDS = 1_000_000_000
 
 log = structlog.get_logger()
@@ -71,10 +68,7 @@ class LogConsumer:
         self._silence_seconds = silence_seconds
         self._require_whole = require_whole
         self._inbox = bus.new_inbox()
-        self._stream_created = ""
-        self._found_short = 0
-        #: Position and log time of the last message that was handled: the log must still hold it there.
-        self._anchor = (0, 0)
+        self._continuity = Continuity(bus, stream)
         self._incarnation = 0
         #: The name of the consumer that is believed, "" while there is none.
         self._consumer = ""
@@ -138,7 +132,7 @@ class LogConsumer:
                 self._break(error)
                 return
             self.position = position
-            self._anchor = (position, int(tokens[first + 5]) // 1_000_000)
+            self._continuity.handled(position, int(tokens[first + 5]) // 1_000_000)
             if tokens[first + 1] != self._consumer:  # made anew meanwhile: the counts are another consumer's
                 return
         self._consumer_sequence += 1
@@ -244,8 +238,7 @@ class LogConsumer:
 
     async def _create(self) -> None:
         info = await self._stream_info()
-        self._check(info)
-        await self._require_anchor(int(info["state"]["first_seq"]))
+        await self._continuity.require(info, self.position)
         if self._require_whole is not None:
             await self._require_whole(self.position)
         start = self.position + 1
@@ -275,30 +268,6 @@ class LogConsumer:
         if self._caught_up[0] == 0:
             self.position = max(self.position, self._caught_up[1])
         await self._pull()
-
-    def _check(self, info: dict[str, Any]) -> None:
-        state, created, is_copied = info["state"], str(info["created"]), info["config"]["num_replicas"] > 1
-        if self._stream_created not in {"", created}:
-            raise GenerationChanged
-        self._stream_created = created
-        self._found_short = self._found_short + 1 if state["last_seq"] < self.position else 0
-        if is_copied and 0 < self._found_short < SHORT_ASKINGS:
-            raise NoLeader(f"The new leader of {self._stream} has not reached {self.position} yet; ask again.")
-        if self._found_short:
-            raise LogMismatch(f"{self._stream} ends at {state['last_seq']}, but was read up to {self.position}. {REMEDY}")
-        if state["first_seq"] > self.position + 1:
-            message = (
-                f"{self._stream} begins at {state['first_seq']}, after the position {self.position} that was to be read from."
-            )
-            raise LogMismatch(f"{message} Begin at the stored checkpoint.")
-
-    async def _require_anchor(self, first: int) -> None:
-        """Raise LogMismatch when the log holds another message where the last one was read: it went back and grew again."""
-        position, timestamp_ms = self._anchor
-        if first <= position and await log_range.time_of(self._bus, self._stream, position) not in {None, timestamp_ms}:
-            raise LogMismatch(
-                f"{self._stream} holds another message at {position} than was read there: it has lost ops. {REMEDY}"
-            )
 
     async def _stream_info(self) -> dict[str, Any]:
         return await self._ask(f"STREAM.INFO.{self._stream}")

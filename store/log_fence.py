@@ -4,6 +4,7 @@
 What nats-server 2.15 does with damaged files stands in docs/operations.md. Called by store.streams and store.reseed.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
@@ -23,6 +24,8 @@ REMEDY: Final = (
 #: A message that was trimmed long ago is no anchor; the log keeps what is stored for 72 h.
 _ANCHOR_DAYS: Final = 4
 _NO_MESSAGE: Final = 10037
+SETTLE_ASKINGS: Final = 10
+SETTLE_SECONDS: Final = 0.5
 _ANCHOR = """
 SELECT newest.block FROM unnest($1::int[]) AS p(partition) CROSS JOIN LATERAL (
   SELECT block, last_position FROM changes
@@ -39,7 +42,7 @@ async def fault_of(
     `whole` reads the messages too, which only hosts may.
     """
     name = log_stream(stream)
-    found = await log_range.bounds(bus, name)
+    found = await _settled(bus, name, max(checkpoints.values(), default=0))
     if found is None:
         return f"The database belongs to a log that is not there: {name} is missing. {REMEDY}"
     lowest, highest = min(checkpoints.values(), default=0), max(checkpoints.values(), default=0)
@@ -54,6 +57,17 @@ async def fault_of(
     async for first, last in lost(bus, database, stream, checkpoints, found.last):
         return f"{name} has lost ops: {span(first, last)} cannot be read, and nothing is stored of it. {REMEDY}"
     return None
+
+
+async def _settled(bus: Bus, name: str, position: int) -> log_range.Bounds | None:
+    """Ask for the bounds of a stream, of one with copies until its new leader has taken in what the others have."""
+    found = await log_range.bounds(bus, name)
+    for _ in range(SETTLE_ASKINGS):
+        if found is None or found.replicas == 1 or found.last >= position:
+            break
+        await asyncio.sleep(SETTLE_SECONDS)
+        found = await log_range.bounds(bus, name)
+    return found
 
 
 async def lost(

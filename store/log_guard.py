@@ -12,7 +12,8 @@ import structlog
 from actors.contract.subjects import LOG_STREAM_PREFIX, log_stream
 from store import log_range
 from store.bus import Bus
-from store.errors import AppendUnknown, LogWentBack
+from store.errors import AppendUnknown, LogWentBack, NoLeader
+from store.log_continuity import SHORT_ASKINGS
 from store.log_fence import REMEDY
 from store.postgres import Database
 
@@ -35,6 +36,7 @@ class LogGuard:
         self._bus = bus
         self._database = database
         self._ids: dict[str, str] = {}
+        self._found_short: dict[str, int] = {}
         #: False after every loss of the connection: the server may have come back with less.
         self._is_sure = False
         bus.on_disconnect.append(self._doubt)
@@ -73,11 +75,15 @@ class LogGuard:
             if found.stream_id != self._ids.setdefault(stream, found.stream_id):
                 fault = await self._follow(stream, found) or fault
             elif found.last < self.highest[stream]:
+                self._found_short[stream] = self._found_short.get(stream, 0) + 1
+                if found.replicas > 1 and self._found_short[stream] < SHORT_ASKINGS:
+                    raise NoLeader(f"The new leader of {stream} has not reached {self.highest[stream]} yet; ask again.")
                 fault = (
                     f"{stream} ends at {found.last}, but {self.highest[stream]} has been seen in it: it has lost ops. {REMEDY}"
                 )
             else:
                 self.highest[stream] = found.last
+                self._found_short.pop(stream, None)
         if fault != self.fault:
             log.error("log_went_back", fault=fault) if fault else log.warning("log_serves_again")
         self.fault, self._is_sure = fault, not fault

@@ -38,6 +38,7 @@ class Bounds(NamedTuple):
     last: int
     deleted: int
     reported_lost: bool
+    replicas: int
 
 
 async def bounds(bus: Bus, stream: str) -> Bounds | None:
@@ -56,6 +57,7 @@ async def bounds(bus: Bus, stream: str) -> Bounds | None:
         int(state["last_seq"]),
         int(state.get("num_deleted") or 0),
         bool(lost.get("msgs") or lost.get("bytes")),
+        int(info["config"]["num_replicas"]),
     )
 
 
