@@ -5,6 +5,7 @@ Made by `process` with the core's parts in hand; nothing of the core knows what 
 
 from aiohttp import web
 
+from gateway.alarms import AlarmWatch
 from gateway.app import Gateway, Service
 from gateway.authors import Authors
 from gateway.callout import Callout
@@ -27,7 +28,8 @@ class Edge:
         self._gateway = gateway
         self._presence = PresenceHub(bus, settings, gateway.boot)
         self.presence = SocketPresence(self._presence, settings.limits.socket_buffer_bytes)
-        self._health = Health(bus, is_draining=lambda: not gateway.ready)
+        guard = gateway.writer.guard
+        self._health = Health(bus, guard, is_draining=lambda: not gateway.ready)
         self._intake = Intake(bus, gateway.hub, gateway.submitter, self._presence, gateway.database, settings)
         self._callout = Callout(settings, gateway.authentication)
         projections = Projections(gateway.database, settings, gateway.boot)
@@ -37,6 +39,8 @@ class Edge:
         self._presence.on_gateway_lost.append(projections.gateway_lost)
         self._metrics = Metrics(gateway.counts, gateway=settings.gateway_id, version=VERSION)
         self._add_readings()
+        alarms = AlarmWatch(gateway.database, guard, settings.gateway_id)
+        alarms.add_readings(self._metrics)
         service = MicroService(bus, settings, gateway.boot, self._metrics)
         self.services: list[Service] = [
             gateway.revocations, projections, self._presence, self._health, self._intake, self._callout, service,

@@ -14,6 +14,7 @@ import structlog
 from actors.contract.subjects import log_stream
 from store.bus import Bus
 from store.errors import StoreError
+from store.log_guard import LogGuard
 
 _LOOP_CHECK_SECONDS: Final = 0.5
 _LOG_CHECK_SECONDS: Final = 2.0
@@ -25,8 +26,9 @@ _log = structlog.get_logger()
 class Health:
     """See the module."""
 
-    def __init__(self, bus: Bus, is_draining: Callable[[], bool]) -> None:
+    def __init__(self, bus: Bus, guard: LogGuard, is_draining: Callable[[], bool]) -> None:
         self._bus = bus
+        self._guard = guard
         self._log_answers = False
         self._checked_at = time.monotonic()
         self._watches: list[asyncio.Task[None]] = []
@@ -57,6 +59,8 @@ class Health:
             reasons.append("nats_disconnected")
         elif not self._log_answers:
             reasons.append("log_unavailable")
+        elif self._guard.fault:
+            reasons.append("log_lost")
         return reasons
 
     async def _watch_loop(self) -> None:
@@ -73,6 +77,7 @@ class Health:
     async def _check_log(self) -> None:
         try:
             await self._bus.js_request(f"STREAM.INFO.{log_stream(0)}")
+            await self._guard.look()
             answers = True
         except StoreError:
             answers = False

@@ -20,6 +20,7 @@ ALARMS: Final[dict[AlarmName, str]] = {
     "scrub_differs": "The last scrub found differences between the log and the stored changes.",
     "reseed_unfinished": "A re-seeding of the log was begun and not finished.",
 }
+_PATIENCE_SECONDS: Final = 3.0
 log = structlog.get_logger()
 
 
@@ -47,17 +48,7 @@ class Alarms:
             return
         self.raised[name] = message
         log.error("alarm_raised", alarm=name, message=message)
-        try:
-            async with self._database.connection() as connection:
-                await connection.execute(
-                    "INSERT INTO alarms (name, source, message) VALUES ($1, $2, $3) "
-                    "ON CONFLICT (name, source) DO UPDATE SET message = excluded.message",
-                    name,
-                    self._source,
-                    message,
-                )
-        except StoreError as error:
-            log.warning("alarm_not_written", alarm=name, error=error.message)
+        await _write(self._database, name, self._source, message)
 
     async def withdraw(self, name: AlarmName, *, of_everybody: bool = False) -> None:
         """Take an alarm of this source back, or of every source; never raises."""
@@ -82,3 +73,27 @@ async def standing(database: Database) -> list[Alarm]:
     async with database.connection() as connection:
         rows = await connection.fetch("SELECT name, source, message, raised_at FROM alarms ORDER BY raised_at, name")
     return [Alarm(**row) for row in rows]
+
+
+async def _write(database: Database, name: AlarmName, source: str, message: str) -> None:
+    try:
+        async with database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO alarms (name, source, message) VALUES ($1, $2, $3) "
+                "ON CONFLICT (name, source) DO UPDATE SET message = excluded.message",
+                *(name, source, message),
+            )
+    except StoreError as error:
+        log.warning("alarm_not_written", alarm=name, error=error.message)
+
+
+async def sound_once(url: str, source: str, name: AlarmName, message: str) -> None:
+    """Sound an alarm from a process that has no connection (any more); never raises."""
+    log.error("alarm_raised", alarm=name, message=message)
+    try:
+        database = await Database.open(url, max_size=1, timeout_seconds=_PATIENCE_SECONDS)
+    except StoreError as error:
+        log.warning("alarm_not_written", alarm=name, error=error.message)
+        return
+    await _write(database, name, source, message)
+    await database.close()

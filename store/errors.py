@@ -106,6 +106,12 @@ class LogIsForeign(StoreError):
     code = "log_is_foreign"
 
 
+class ReseedUnfinished(StoreError):
+    """Replacing the log was begun and not finished; run `wedsync reseed` again."""
+
+    code = "reseed_unfinished"
+
+
 class ReseedRuns(StoreError):
     """Somebody else replaces the log at this moment; wait for them, then look with `wedsync status`."""
 

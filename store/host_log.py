@@ -9,7 +9,8 @@ from functools import partial
 from typing import Self
 
 from config.settings import Settings
-from store import streams, timer_stream, trimming
+from store import log_range, streams, timer_stream, trimming
+from store.alarms import Alarms
 from store.bus import Bus
 from store.errors import StoreError
 from store.log_consumer import LogConsumer, OnMessage
@@ -30,11 +31,14 @@ class HostLog:
         self._settings = settings
         self._writer = writer
         self._fence = Fence(bus, database, identity.streams)
+        self._alarms = Alarms(database, settings.host_id)
 
     @classmethod
     async def open(cls, bus: Bus, database: Database, identity: LogIdentity, settings: Settings, boot_id: str) -> Self:
         """`boot_id` as LogWriter.open wants it."""
-        return cls(bus, database, identity, settings, await LogWriter.open(bus, boot_id))
+        log = cls(bus, database, identity, settings, await LogWriter.open(bus, boot_id))
+        await log._report_damage()
+        return log
 
     async def append(self, messages: Sequence[tuple[str, bytes]]) -> int:
         return await self._writer.append(messages)
@@ -70,6 +74,19 @@ class HostLog:
 
     async def look_after(self) -> None:
         await streams.provision(self._bus, self._database, self._settings)
+        await self._report_damage()
+
+    async def _report_damage(self) -> None:
+        """Tell an operator what nats-server knows to be missing; the log may serve all the same, since all of that is stored."""
+        await self._alarms.withdraw("log_lost")
+        damage = await log_range.damage(self._bus, self._identity.streams)
+        if damage:
+            await self._alarms.sound("log_damaged", f"{damage} Compare with `wedsync scrub`.")
+        else:
+            await self._alarms.withdraw("log_damaged")
+
+    def alarms(self) -> list[str]:
+        return sorted(self._alarms.raised)
 
     async def trim(self) -> int:
         return await trimming.trim(self._bus, self._database, self._identity, self._settings)

@@ -4,6 +4,7 @@ A message that was sent after position p was seen is stored above p. An acknowle
 it, means that nats-server lost messages and uses their positions again. Called by store.log_writer and, for health, by gateways.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,7 +13,7 @@ import structlog
 from actors.contract.subjects import LOG_STREAM_PREFIX, log_stream
 from store import log_range
 from store.bus import Bus
-from store.errors import AppendUnknown, LogWentBack, NoLeader
+from store.errors import AppendUnknown, LogWentBack, NoLeader, StoreError
 from store.log_continuity import SHORT_ASKINGS
 from store.log_fence import REMEDY
 from store.postgres import Database
@@ -22,6 +23,7 @@ SELECT l.stream_id, s.number AS stream, COALESCE(max(c.position), 0) AS position
 FROM log_identity l CROSS JOIN LATERAL generate_series(0, l.streams - 1) AS s(number)
 LEFT JOIN checkpoints c ON c.partition % l.streams = s.number
 GROUP BY l.stream_id, s.number"""
+_PATIENCE_SECONDS: Final = 1.0
 log = structlog.get_logger()
 
 
@@ -35,6 +37,7 @@ class LogGuard:
         self.highest: dict[str, int] = {}
         self._bus = bus
         self._database = database
+        self._has_begun = False
         self._ids: dict[str, str] = {}
         self._found_short: dict[str, int] = {}
         #: False after every loss of the connection: the server may have come back with less.
@@ -65,13 +68,13 @@ class LogGuard:
 
     async def look(self) -> None:
         """Ask every log stream where it ends and set `fault`; raises StoreError when that cannot be known now."""
-        if self._database is not None and not self._ids:
+        if self._database is not None and not self._has_begun:
             await self._begin(self._database)
         fault = ""
         for stream in list(self.highest):
             found = await log_range.bounds(self._bus, stream)
             if found is None:
-                continue  # an append finds that out by itself
+                raise NoLeader(f"{stream} is missing at the moment; ask again.")
             if found.stream_id != self._ids.setdefault(stream, found.stream_id):
                 fault = await self._follow(stream, found) or fault
             elif found.last < self.highest[stream]:
@@ -92,8 +95,13 @@ class LogGuard:
         self._is_sure = False
 
     async def _begin(self, database: Database) -> None:
-        async with database.connection() as connection:
-            rows = await connection.fetch(_IDENTITY)
+        """Take what is stored for seen; without PostgreSQL now, at a later look."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), database.connection() as connection:
+                rows = await connection.fetch(_IDENTITY)
+        except (StoreError, TimeoutError):
+            return
+        self._has_begun = True
         for row in rows:
             stream = log_stream(row["stream"])
             self._ids[stream] = row["stream_id"]

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from actors.contract.subjects import log_stream
 from store.bus import Bus, BusSubscription, Message
 from store.errors import JetStreamError, RequestTimeout
 
@@ -59,6 +60,19 @@ async def bounds(bus: Bus, stream: str) -> Bounds | None:
         bool(lost.get("msgs") or lost.get("bytes")),
         int(info["config"]["num_replicas"]),
     )
+
+
+async def damage(bus: Bus, streams: int) -> str:
+    """Say what nats-server itself reports to be missing in the log streams, "" when nothing; raises StoreError."""
+    found = {log_stream(index): await bounds(bus, log_stream(index)) for index in range(streams)}
+    reports = [
+        f"nats-server lost messages of {name} when it started."
+        if each.reported_lost
+        else f"{each.deleted} positions of {name} are empty."
+        for name, each in found.items()
+        if each is not None and (each.reported_lost or each.deleted)
+    ]
+    return " ".join(reports)
 
 
 async def read(bus: Bus, stream: str, after: int, upto: int, *, headers_only: bool = False) -> AsyncIterator[Stored]:

@@ -70,6 +70,9 @@ async def begin(database: Database, generation: int) -> Plan:
             new_stream_id,
             generation + 1,
         )
+        await connection.execute(
+            "INSERT INTO alarms (name, source, message) VALUES ('reseed_unfinished', 'reseed', 'Run `wedsync reseed` again.')"
+        )
     return Plan(number, identity["stream_id"], new_stream_id, generation + 1, saved=False)
 
 

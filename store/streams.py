@@ -11,7 +11,7 @@ from actors.contract.subjects import DEAD_FILTER, DEAD_STREAM, INTAKE_FILTER, IN
 from config.settings import Settings
 from store import timer_stream, timers
 from store.bus import Bus
-from store.errors import JetStreamError, LogMismatch
+from store.errors import JetStreamError, LogMismatch, ReseedUnfinished
 from store.log_fence import fault_of
 from store.postgres import Database
 from store.reseed_ledger import unfinished
@@ -73,7 +73,7 @@ async def identify(bus: Bus, database: Database, settings: Settings, *, whole: b
                 f"The log was made with {name} {stored}, the settings say {wanted}; set WEDSYNC_{name.upper()}={stored}."
             )
     if await unfinished(database):
-        raise LogMismatch("Replacing the log was begun and not finished; run `wedsync reseed` again.")
+        raise ReseedUnfinished
     for index in range(settings.log_streams):
         info = await _info(bus, log_stream(index))
         if info is not None:

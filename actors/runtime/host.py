@@ -114,8 +114,9 @@ class Host:
     async def _provision_again(self) -> None:
         try:
             await self._log.look_after()
+        except LogMismatch:
+            raise
         except StoreError as error:
-            # A log that is another one is met by the readers, which end this host; anything else passes.
             log.warning("streams_not_looked_after", error=str(error))
 
     async def _live(self) -> None:
@@ -169,6 +170,7 @@ class Host:
             **self.counters.as_dict(),
             "host": self.settings.host_id,
             "generation": self._identity.generation,
+            "alarms": self._log.alarms(),
             "rules_known": NEWEST,
             "partitions": len(partitions),
             "halted_partitions": sum(partition.halted_at is not None for partition in partitions),

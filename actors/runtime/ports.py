@@ -140,6 +140,10 @@ class Log(Protocol):
         """Make streams that are missing; raises LogMismatch when the log is not the one that the store knows."""
         ...
 
+    def alarms(self) -> list[str]:
+        """Return the names of the alarms about the log that this host has raised."""
+        ...
+
     async def trim(self) -> int:
         """Drop what is stored and old or in the way; returns how many messages went."""
         ...

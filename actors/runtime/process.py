@@ -14,12 +14,14 @@ from typing import Final
 import structlog
 import uvloop
 
-from actors.runtime.errors import HostError
+from actors.runtime.errors import HostError, LogLost
 from actors.runtime.host import Host
+from config.exit_codes import NEEDS_OPERATOR
 from config.logging import configure_logging
 from config.settings import Settings
+from store.alarms import sound_once
 from store.away import when_there
-from store.errors import StoreError
+from store.errors import LogMismatch, StoreError
 
 #: New objects before a young collection, and younger collections before an older one.
 GC_THRESHOLDS: Final = (50_000, 20, 100)
@@ -29,7 +31,7 @@ log = structlog.get_logger()
 
 
 def run(settings: Settings) -> int:
-    """Run one host; 0 after an orderly end, 1 when it cannot start or cannot go on."""
+    """Run one host; 0 after an orderly end, 1 when it cannot start or cannot go on, NEEDS_OPERATOR when the log is lost."""
     configure_logging(settings, role="host", id=settings.host_id)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings))
@@ -54,7 +56,10 @@ async def _run(settings: Settings) -> int:
         host = starting.result()
     except (StoreError, HostError) as error:
         log.critical("host_cannot_start", code=error.code, error=str(error))
-        return 1
+        if not isinstance(error, (LogLost, LogMismatch)):
+            return 1
+        await sound_once(settings.database_url.get_secret_value(), settings.host_id, "log_lost", str(error))
+        return NEEDS_OPERATOR
     _spare_the_collector()
     sys.stdout.write(f"READY host {settings.host_id}\n")
     sys.stdout.flush()

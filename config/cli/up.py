@@ -7,7 +7,7 @@ goes the other way. Standard output carries exactly one line, `READY <http addre
 import asyncio
 import contextlib
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -70,7 +70,10 @@ async def _serve(settings: Settings, gateways: int, hosts: int, servers: int | N
             if starting.done():
                 starting.result()
                 typer.echo(f"READY {addresses['httpUrl']} {addresses['natsUrl']}")
-                await stopping
+                ends: list[asyncio.Future[Any]] = [stopping, supervisor.given_up]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                if supervisor.given_up.done():
+                    supervisor.given_up.result()
         finally:
             log.info("stopping")
             starting.cancel()

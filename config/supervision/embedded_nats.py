@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ from config.supervision.nats_configuration import (
 )
 from config.supervision.ports import LOOPBACK
 
+_NOT_RECOVERED = b"could not be recovered"
 _PROBE_TIMEOUT_SECONDS = 1.0
 #: A server of a cluster waits for a second one, and then for what it missed.
 _CLUSTER_READY_WITHIN_SECONDS = 120.0
@@ -99,7 +101,7 @@ def _child(
         command=(nats_server_program(), "--config", str(configuration)),
         environment={"PATH": os.environ.get("PATH", ""), "TZ": "UTC", **environment},
         ports=ports,
-        is_ready=lambda _pid: nats_is_ready(ports["monitor"], alone=not cluster),
+        is_ready=lambda _pid: nats_is_ready(ports["monitor"], ports["nats"], alone=not cluster),
         ready_within_seconds=_CLUSTER_READY_WITHIN_SECONDS if cluster else 30.0,
     )
 
@@ -118,19 +120,28 @@ def nats_server_program() -> str:
     return program
 
 
-def nats_is_ready(monitor_port: int, *, alone: bool = True) -> bool:
+def nats_is_ready(monitor_port: int, port: int = 0, *, alone: bool = True) -> bool:
     """Whether the server answers and JetStream has recovered its streams.
 
-    One of a cluster is ready when it has found the others: how far its copies of the streams are is the cluster's affair.
+    One of a cluster is ready when it has found the others: how far its copies of the streams are is the cluster's affair. One
+    that lets clients in (`port`) without a stream never recovers it: whoever looks at the streams next says what to do.
     """
     connection = http.client.HTTPConnection(LOOPBACK, monitor_port, timeout=_PROBE_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/healthz" if alone else "/healthz?js-server-only=true")
-        return connection.getresponse().status == http.client.OK
+        answer = connection.getresponse()
+        return answer.status == http.client.OK or (_NOT_RECOVERED in answer.read() and _lets_in(port))
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def _lets_in(port: int) -> bool:
+    """Whether clients may connect, which is so when JetStream has done what it can."""
+    with socket.socket() as probe:
+        probe.settimeout(_PROBE_TIMEOUT_SECONDS)
+        return bool(port) and probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def nats_environment(keys: Keys, own: Mapping[str, str]) -> dict[str, str]:

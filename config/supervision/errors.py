@@ -86,6 +86,12 @@ class ProcessNotReady(SupervisionError):
     code = "process_not_ready"
 
 
+class OperatorNeeded(SupervisionError):
+    """{identity} cannot go on; for the reason see `wedsync status`. A damaged log: `wedsync scrub`, then `wedsync reseed`."""
+
+    code = "operator_needed"
+
+
 class ProcessDied(SupervisionError):
     """{identity} ended with exit code {exit_status} before it was ready: its reason is in the log lines above."""
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import structlog
 
+from config.exit_codes import NEEDS_OPERATOR
 from config.supervision.child import ChildSpec
-from config.supervision.errors import ProcessDied, ProcessNotReady
+from config.supervision.errors import OperatorNeeded, ProcessDied, ProcessNotReady
 from config.supervision.processes import started_at
 
 _PROBE_EVERY_SECONDS = 0.02
@@ -79,11 +80,13 @@ class Process:
         self._enter(ProcessState.READY)
 
     async def keep_running(self) -> None:
-        """Start it again whenever it ends, until cancelled; call after `start`."""
+        """Start it again whenever it ends, until cancelled; call after `start`. Raises OperatorNeeded when that is in vain."""
         failures = 0
         while self._child is not None:
             since = time.monotonic()
             exit_status = await self._exit_status(self._child)
+            if exit_status == NEEDS_OPERATOR:
+                raise OperatorNeeded(identity=self.spec.identity)
             failures = 0 if time.monotonic() - since > _STEADY_AFTER_SECONDS else failures
             pause = _RESTART_AFTER_SECONDS[min(failures, len(_RESTART_AFTER_SECONDS) - 1)]
             failures += 1

@@ -33,6 +33,8 @@ class Supervisor:
         self._started = started_at(os.getpid())
         self._groups: list[list[Process]] = []
         self._watches: list[asyncio.Task[None]] = []
+        #: Fails with OperatorNeeded when starting a process again is in vain.
+        self.given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self, specs: Sequence[ChildSpec]) -> None:
         """Start one group and return when all of it serves; the first failure is raised and the group is left to `stop`."""
@@ -42,7 +44,14 @@ class Supervisor:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-        self._watches += [asyncio.create_task(process.keep_running()) for process in group]
+        for process in group:
+            watch = asyncio.create_task(process.keep_running())
+            watch.add_done_callback(self._watch_ended)
+            self._watches.append(watch)
+
+    def _watch_ended(self, watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and (error := watch.exception()) is not None and not self.given_up.done():
+            self.given_up.set_exception(error)
 
     async def stop(self) -> None:
         """Stop everything, role by role, the last started first."""

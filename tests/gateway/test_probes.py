@@ -20,6 +20,7 @@ from gateway.http import routes
 from gateway.http.api import Api
 from gateway.http.permissions import permissions_of
 from gateway.http.problems import status_of
+from store.log_guard import LogGuard
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway
 from tests.support.hosts import running_bus
@@ -54,7 +55,7 @@ async def test_a_gateway_without_nats_is_not_ready(tmp_path: Path) -> None:
     server = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
     try:
         async with running_bus(server, "gateway") as bus:
-            health = Health(bus, is_draining=lambda: False)
+            health = Health(bus, LogGuard(bus), is_draining=lambda: False)
             await health.start()
             assert health.reasons() == ["log_unavailable"]
             server.server.kill()

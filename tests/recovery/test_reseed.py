@@ -7,7 +7,7 @@ import pytest
 
 from store import reseed_ledger, stored_changes, streams
 from store.bus import Bus
-from store.errors import LogIsForeign, LogIsWhole, LogMismatch
+from store.errors import LogIsForeign, LogIsWhole, LogMismatch, ReseedUnfinished
 from store.postgres import Database
 from store.reseed import reseed
 from tests.recovery.conftest import MakeSettings, write_and_store, write_only
@@ -117,7 +117,7 @@ async def test_d12_interrupted_reseeding_is_finished_by_the_next(
         for requests in range(40):
             begun = await reseed_ledger.unfinished(database)
             if begun is not None:
-                with pytest.raises(LogMismatch, match="not finished; run `wedsync reseed` again"):
+                with pytest.raises(ReseedUnfinished, match="run `wedsync reseed` again"):
                     await streams.identify(bus, database, settings_of())
             try:
                 result = await reseed(Frail(bus, requests), database, settings_of(), force=True)  # type: ignore[arg-type]  # a bus that breaks

@@ -14,7 +14,6 @@ from actors.contract.ops import LogEntry, Op, Target
 from actors.contract.subjects import WEDDING
 from actors.domain import members
 from actors.runtime.dead_letters import DeadLetter
-from actors.runtime.errors import LogLost
 from actors.runtime.host import Host
 from config.supervision.data_folder import DataFolder
 from store import changes, stored_changes
@@ -252,7 +251,7 @@ async def test_d12_a_log_that_lost_what_was_stored_is_not_folded(
         assert (await author.digests("w1"))["tasks.team"][0] == 10
     async with database.connection() as connection:
         await connection.execute("UPDATE checkpoints SET position = 1 WHERE partition = 7")
-    with pytest.raises(LogLost, match="begins at 5"):
+    with pytest.raises(LogMismatch, match="begins at 5"):
         await Host.start(settings_of())
     async with database.connection() as connection:
         await connection.execute("UPDATE checkpoints SET position = 100 WHERE partition = 7")

@@ -6,7 +6,7 @@ import pytest
 
 from store import log_consumer
 from store.bus import Bus, Message
-from store.errors import LogMismatch, StoreError
+from store.errors import GenerationChanged, LogMismatch, StoreError
 from store.log_writer import LogWriter
 from tests.store.reading import Read, Reader, make_log, op
 from tests.support.waiting import eventually
@@ -114,7 +114,7 @@ async def test_d12_a_log_that_was_replaced_breaks_the_reader(bus: Bus, reader: R
     await make_log(bus)
     await writer.append([op(1)] * 9)
     await eventually(lambda: read.broken)
-    assert isinstance(read.broken[0], LogMismatch)
+    assert isinstance(read.broken[0], GenerationChanged)
     assert read.positions == [1, 2, 3]
 
 
