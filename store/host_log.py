@@ -79,7 +79,10 @@ class HostLog:
     async def _report_damage(self) -> None:
         """Tell an operator what nats-server knows to be missing; the log may serve all the same, since all of that is stored."""
         await self._alarms.withdraw("log_lost")
-        damage = await log_range.damage(self._bus, self._identity.streams)
+        try:
+            damage = await log_range.damage(self._bus, self._identity.streams)
+        except StoreError:
+            return  # the next reconnect looks again
         if damage:
             await self._alarms.sound("log_damaged", f"{damage} Compare with `wedsync scrub`.")
         else:
