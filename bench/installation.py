@@ -122,7 +122,9 @@ class Installation:
         """Ask it to end, as Ctrl-C does, and wait."""
         if self._process is None or self._process.returncode is not None:
             return
-        self._process.send_signal(signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            # Not through asyncio, which would collect the exit status of a process that has just ended.
+            os.kill(self._process.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_WITHIN_SECONDS):
                 await self._process.wait()

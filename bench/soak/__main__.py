@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+from bench.soak.damage import run_damage
 from bench.soak.full_log import run_full_log
 from bench.soak.run import Options, run_soak
 from bench.soak.self_test import run_self_test
@@ -42,6 +43,7 @@ CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]]
     "faults": _faults,
     "self-test": _self_test,
     "full-log": run_full_log,
+    "damage": run_damage,
 }
 
 

@@ -67,7 +67,7 @@ class Figures:
     async def run(self) -> None:
         """Ask again and again; who does not answer now may answer later."""
         while True:
-            with suppress(nats.errors.Error, OSError, TimeoutError):
+            with suppress(nats.errors.Error, OSError, TimeoutError, ValueError):
                 await self._ask()
             await asyncio.sleep(_RETRY_SECONDS)
 

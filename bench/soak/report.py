@@ -11,7 +11,7 @@ from bench.soak.history import Entry, Kind
 from bench.soak.nemeses import KILL
 from bench.soak.strike import Struck
 
-KINDS = ("lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered", "full")
+KINDS = ("lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered", "full", "damage")
 _TOLD_KINDS: tuple[Kind, ...] = ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
 #: How nats-server says that it did not find a stream as it left it.
 LOSS_WORDS = ("Error recreating stream", "Missing stream metafile", "could not be recovered")

@@ -92,6 +92,8 @@ async def run_soak(folder: Path, options: Options, tell: Callable[[str], None] =
     history.close()
     tell(counts(history.entries, nemesis.struck, len(_blows(options)), len(stored)))
     hosts = [process for process in processes if process.startswith("host")]
+    if nemesis.failed_starts:
+        tell(f"`wedsync up` gave up {nemesis.failed_starts} times when everything was started again")
     tell(told(recoveries(history.entries, nemesis.struck, hosts, Settings.model_fields["partitions"].default)))
     tell(reached(figures.totals(), installation.log_path))
     tell(errors_in(installation.log_path))

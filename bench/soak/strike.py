@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import psutil
 
-from bench.installation import Installation
+from bench.installation import Installation, InstallationFailed
 from bench.soak import nemeses
 from bench.soak.nemeses import Blow
 from bench.soak.proxy import IN, OUT, Link
@@ -18,6 +18,8 @@ from bench.soak.ways import Ways
 from config.supervision.processes import same_process
 
 DELAY_SECONDS: Final = 0.15
+#: How often an operator tries to start before it is a failure of the run.
+STARTS: Final = 3
 
 
 class Struck(NamedTuple):
@@ -39,8 +41,8 @@ class Nemesis:
         self._may_strike = asyncio.Event()
         self._may_strike.set()
         self.struck: list[Struck] = []
-        #: When each start of everything said READY, in the seconds of the history.
-        self.ready: list[float] = []
+        #: How often `up` gave up when everything was started again.
+        self.failed_starts = 0
 
     async def rage(self, blows: Sequence[Blow]) -> None:
         """Carry a schedule out from now on."""
@@ -93,11 +95,22 @@ class Nemesis:
             if self._ways is not None:
                 await self._ways.heal()
             await self._installation.kill_everything()
-            await self._installation.start()
-            self.ready.append(self._now())
+            await self._start_again()
         finally:
             self._may_strike.set()
         return nemeses.EVERYTHING
+
+    async def _start_again(self) -> None:
+        """Start as an operator does: once more when `up` gave up, which is told."""
+        for left in reversed(range(STARTS)):
+            try:
+                await self._installation.start()
+            except InstallationFailed:
+                self.failed_starts += 1
+                if not left:
+                    raise
+            else:
+                return
 
     async def _hurt_link(self, blow: Blow) -> str:
         links = self._ways.links(blow.role, blow.server) if self._ways is not None else []

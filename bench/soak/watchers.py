@@ -18,7 +18,7 @@ from bench.soak.history import MARK, Entry, History
 from bench.wedding_load import MemberPlan
 from gateway.client import Connection, ConnectionClosed
 
-RETRY_SECONDS: Final = 0.3
+RETRY_SECONDS: Final = 1.0
 
 
 class Watcher:
