@@ -38,6 +38,11 @@ class Limits(BaseSettings):
     resume_bytes: Annotated[int, Field(ge=64 * KIB)] = 2 * MIB
     #: Bytes that may wait to be written to one socket before presence is dropped (half) and the socket is closed (whole).
     socket_buffer_bytes: Annotated[int, Field(ge=64 * KIB)] = 2 * MIB
+    #: Frames of any kind that one connection may send in the long run, and at once; beyond it the socket closes with 4429.
+    frames_per_second_per_connection: PositiveInt = 1_000
+    frame_burst_per_connection: PositiveInt = 5_000
+    #: Open sockets from one address at one gateway: a venue's guests share one, so only a flood should meet it.
+    sockets_per_address: PositiveInt = 15_000
     #: Open sockets of one gateway process; a process has about 20,000 files.
     sockets_per_gateway: PositiveInt = 18_000
     #: Ops of one connection that may wait at the gateway for the log, and the bytes of all of them together.

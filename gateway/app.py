@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from typing import Protocol, Self
 
 from aiohttp import web
@@ -44,6 +45,8 @@ class Gateway:
         self.database = database
         self.ready = False
         self.counts = Counts()
+        #: Open sockets by the address that they come from.
+        self.sockets_by_address: Counter[str] = Counter()
         self.write_turn = WriteTurn()
         self.commits = [
             GroupCommit(

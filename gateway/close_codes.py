@@ -30,6 +30,8 @@ WEDDING_UNKNOWN: Final = 4404
 VERSION_UNSUPPORTED: Final = 4406
 #: Read too slowly; come back and resume.
 SLOW_READER: Final = 4408
+#: Far too many frames, or sockets from one address; wait, then come back.
+TOO_MANY: Final = 4429
 #: The log was restored; come back and take snapshots.
 GENERATION_CHANGED: Final = 4409
 

@@ -1,16 +1,18 @@
 """The WebSocket route: aiohttp's connection handed to a session, frame by frame. Nothing here knows what frames mean."""
 
 import asyncio
+import time
 
 import structlog
 from aiohttp import WSMsgType, web
 
 from gateway.app import GATEWAY, Gateway
-from gateway.close_codes import ABNORMAL, INTERNAL_ERROR, OK, PROTOCOL_ERROR
+from gateway.close_codes import ABNORMAL, INTERNAL_ERROR, OK, PROTOCOL_ERROR, TOO_MANY
 from gateway.errors import GatewayError
 from gateway.formats import JSON_PROTOCOL, PACKED_PROTOCOL
 from gateway.frame_guard import MaskedWebSocket
 from gateway.heartbeat import Heartbeat
+from gateway.rate import TokenBucket
 from gateway.session import Session
 from gateway.socket import CLOSE_SECONDS, Socket
 
@@ -28,6 +30,9 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     limits = gateway.settings.limits
     if not _may_come_from(request.headers.get("Origin"), gateway.settings.allowed_origins):
         return web.Response(status=403, text="Pages of this origin may not connect; see WEDSYNC_ALLOWED_ORIGINS.\n")
+    address = request.remote or ""
+    if gateway.sockets_by_address[address] >= limits.sockets_per_address:
+        raise GatewayError("slow_down", "Too many sockets are open from your address.", "Close some, or wait.")
     if not gateway.ready or gateway.hub.open_sockets >= limits.sockets_per_gateway:
         raise GatewayError("unavailable", "This gateway takes no connections now.", "Try again; another gateway may take it.")
     connection = MaskedWebSocket(
@@ -41,7 +46,13 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     )
     await connection.prepare(request)
     if request.transport is not None:
-        await _serve(gateway, connection, request.transport)
+        gateway.sockets_by_address[address] += 1
+        try:
+            await _serve(gateway, connection, request.transport)
+        finally:
+            gateway.sockets_by_address[address] -= 1
+            if not gateway.sockets_by_address[address]:
+                del gateway.sockets_by_address[address]
     return connection
 
 
@@ -70,7 +81,8 @@ async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport:
     hello_timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
     gateway.hub.open_sockets += 1
     try:
-        await _converse(connection, session, heartbeat)
+        frames = TokenBucket(limits.frames_per_second_per_connection, limits.frame_burst_per_connection, time.monotonic())
+        await _converse(connection, session, heartbeat, frames, socket)
     except Exception as failure:
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
         socket.close(INTERNAL_ERROR)
@@ -91,10 +103,16 @@ def _may_come_from(origin: str | None, allowed: str) -> bool:
     return origin is None or not allowed or origin in {each.strip() for each in allowed.split(",")}
 
 
-async def _converse(connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat) -> None:
+async def _converse(
+    connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat, frames: TokenBucket, socket: Socket
+) -> None:
     """Hand over frame by frame; ends when the client has closed, or has answered our close."""
     async for message in connection:
         heartbeat.is_heard = True
+        if frames.wait_seconds(time.monotonic()):
+            socket.close(TOO_MANY, GatewayError("slow_down", "Far too many frames came.", "Wait a minute, then come back."))
+            continue
+        frames.take()
         if message.type is WSMsgType.TEXT:
             await session.take(message.data)
         elif message.type is WSMsgType.BINARY:

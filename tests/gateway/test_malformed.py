@@ -5,11 +5,13 @@ import time
 from typing import Any
 
 import pytest
+from aiohttp import WSServerHandshakeError
 
 from gateway.session import Session
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.servers import NatsServer
+from tests.support.waiting import eventually
 
 OP: dict[str, object] = {
     "type": "task_completion",
@@ -164,3 +166,26 @@ async def test_inv6_over_the_rate_is_told_when_to_go_on(
         assert [frame["op"] for frame in refused] == [op["id"] for op in ops[2:]]
         assert {(frame["code"], frame["next"]) for frame in refused} == {("slow_down", 3)}
         assert all(0 < frame["retryAfterMs"] <= 1001 for frame in refused)
+
+
+async def test_inv6_a_flood_of_frames_ends_its_own_connection(
+    jetstream: NatsServer, database_url: str, stack: RunningGateway, found: FoundWedding
+) -> None:
+    """Beyond the burst the socket closes with 4429; another one from the same address beyond the limit is not upgraded."""
+    await found("w1")
+    limits = {"frames_per_second_per_connection": 1, "frame_burst_per_connection": 5, "sockets_per_address": 2}
+    async with running_gateway(gateway_settings(jetstream, database_url, gateway_id="gateway-2", limits=limits)) as strict:
+        ana, tom = await strict.join("w1", "ana"), await strict.join("w1", "tom")
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await strict.connect()
+        assert refused.value.status == 429
+        for _ in range(6):
+            await ana.send({"type": "ping"})
+        await ana.expect("pong")
+        while (frame := await ana.receive())["type"] == "pong":
+            pass
+        assert frame["code"] == "slow_down"
+        assert await ana.closed_with() == 4429
+        await tom.event_of(await tom.insert_task("cake"))
+        await eventually(lambda: strict.gateway.hub.open_sockets == 1, "the flood is over")
+        await strict.join("w1", "ana")
