@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     commits_in_flight: Annotated[int, Field(ge=1, le=50)] = 1
     reader_heartbeat_seconds: PositiveFloat = 1.0
     reader_silence_seconds: PositiveFloat = 2.5
+    #: A host that has one op in hand for so long ends, and the op is held to be what ended it.
+    decide_timeout_seconds: PositiveFloat = 5.0
 
     # Actors and what they leave in Postgres.
     flush_interval_seconds: PositiveFloat = 0.250

@@ -15,6 +15,7 @@ from store.bus import Bus
 from store.errors import StoreError
 from store.log_consumer import LogConsumer, OnMessage
 from store.log_fence import Fence
+from store.log_search import Found, messages_after
 from store.log_writer import LogWriter
 from store.postgres import Database
 from store.streams import LogIdentity
@@ -71,6 +72,9 @@ class HostLog:
 
     async def put_timers(self, rows: Sequence[TimerRow]) -> None:
         await timer_stream.put(self._bus, self._settings.region, self._identity.streams, rows)
+
+    async def messages_after(self, stream: str, subject: str, position: int) -> list[Found]:
+        return await messages_after(self._bus, stream, subject, position)
 
     async def look_after(self) -> None:
         await streams.provision(self._bus, self._database, self._settings)

@@ -6,7 +6,7 @@ Every method is one function of this package under the generation of the log tha
 from collections.abc import Mapping, Sequence
 
 from actors.contract.decisions import Decision
-from store import changes, outbox, rules, snapshots, stored_changes, timers
+from store import changes, outbox, rules, snapshots, stored_changes, suspects, timers
 from store.changes import Row
 from store.event_projector import EventProjector
 from store.outbox import OutboxRow
@@ -41,6 +41,12 @@ class HostStore:
         partitions = range(self._identity.partitions)
         await rules.begin_with(self._database, partitions, begin_with)
         return await rules.markers(self._database, partitions)
+
+    async def note_deaths(self, deaths: Sequence[tuple[int, int, int, str]]) -> None:
+        await suspects.note(self._database, deaths)
+
+    async def condemn(self, partitions: Sequence[int]) -> list[tuple[int, int]]:
+        return await suspects.condemn(self._database, self._identity.generation, partitions)
 
     async def read_after(self, kind: str, identifier: str, rev: int, *, limit_decisions: int) -> list[Decision]:
         return await stored_changes.read_after(self._database, kind, identifier, rev, limit_decisions=limit_decisions)

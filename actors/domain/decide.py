@@ -65,6 +65,9 @@ def decide_safely(state: ActorState, entry: LogEntry, meta: Meta) -> tuple[Decis
         return _refused_as_fault(state, entry, meta), None
     try:
         return decide(state, entry, meta), None
+    except MemoryError:
+        # What a machine lacks is no property of the op: another host may decide it.
+        raise
     except Exception as error:
         return _refused_as_fault(state, entry, meta), error
 

@@ -117,13 +117,23 @@ class Actor:
 
     def fold(self, message: LogMessage) -> list[Publication]:
         """Decide one op, follow the decision, and return what to send; an op that the state already includes does nothing."""
-        state = self.awake_state
-        partition = self.partition
-        if message.position <= state.position:
+        if message.position <= self.awake_state.position:
             return []
-        outcome, fault = decide_safely(state, message.entry, partition.directives.meta_of(message))
+        deciding = self.partition.resources.deciding
+        deciding.begin(self.partition.number, message.position)
+        publications = self._decide(message)
+        # Not in a `finally`: what ends the process on its way out of here leaves the op in hand.
+        deciding.done()
+        return publications
+
+    def _decide(self, message: LogMessage) -> list[Publication]:
+        state, partition = self.awake_state, self.partition
+        meta = partition.directives.meta_of(message)
+        outcome, fault = decide_safely(state, message.entry, meta)
         if fault is not None:
             partition.report_fault(message, fault)
+        elif meta.skipped:
+            partition.report_skipped(message)
         if isinstance(outcome, Answer):
             return self._answer(outcome, message.entry.source)
         if message.entry.source == "actor" and (missing := missing_before(state, message.entry, message.principal)):

@@ -14,6 +14,7 @@ class Counters:
     refused_ops: int = 0
     answered_ops: int = 0
     internal_errors: int = 0
+    skipped_ops: int = 0
     undecodable_messages: int = 0
     messages_missing: int = 0
     messages_sent: int = 0

@@ -42,7 +42,9 @@ class DeadLetters:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._arrived = asyncio.Event()
 
-    def put(self, kind: Literal["undecodable", "internal"], subject: str, position: int, reason: str, op: bytes) -> None:
+    def put(
+        self, kind: Literal["undecodable", "internal", "poison"], subject: str, position: int, reason: str, op: bytes
+    ) -> None:
         """Keep a copy; never waits."""
         if len(self._waiting) >= MAX_WAITING:
             self._waiting.popleft()

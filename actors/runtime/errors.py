@@ -35,6 +35,12 @@ class StoreWentBack(HostError):
     code = "store_went_back"
 
 
+class DecidedOtherwise(HostError):
+    """An op is skipped that this host has decided, since it killed others meanwhile; the host starts again and skips it too."""
+
+    code = "decided_otherwise"
+
+
 class NotOwned(HostError):
     """The partition was given up while somebody waited for one of its weddings; its new owner answers."""
 

@@ -16,6 +16,7 @@ from actors.domain.rules import NEWEST
 from actors.runtime.buffer import FlushBuffer, Mailbox
 from actors.runtime.counters import Counters
 from actors.runtime.dead_letters import DeadLetters
+from actors.runtime.deciding import Deciding
 from actors.runtime.duty import Duty
 from actors.runtime.errors import HostError
 from actors.runtime.ports import Bus, Log, Store
@@ -42,7 +43,14 @@ class Host:
     """One running host; made with `start`, or on other ports and then told to `serve`."""
 
     def __init__(
-        self, settings: Settings, bus: Bus, store: Store, op_log: Log, identity: LogIdentity, new_boot: Callable[[], str]
+        self,
+        settings: Settings,
+        bus: Bus,
+        store: Store,
+        op_log: Log,
+        identity: LogIdentity,
+        new_boot: Callable[[], str],
+        deciding: Deciding | None = None,
     ) -> None:
         self.settings = settings
         self.counters = Counters()
@@ -53,6 +61,7 @@ class Host:
         self._log = op_log
         self._identity = identity
         self._new_boot = new_boot
+        self._deciding = deciding or Deciding()
         self._now = asyncio.get_running_loop().time
         self._background = Background(self.failure)
         self._started_at = self._now()
@@ -60,8 +69,11 @@ class Host:
         self.duty = self._new_duty()
 
     @classmethod
-    async def start(cls, settings: Settings) -> Self:
-        """Connect, make what is missing, take the first share, and serve; raises StoreError, HostError."""
+    async def start(cls, settings: Settings, watch: Callable[[Deciding], None] = lambda _deciding: None) -> Self:
+        """Connect, make what is missing, take the first share, and serve; raises StoreError, HostError.
+
+        `watch` is given what the host will have in hand, before it takes anything.
+        """
         bus = await NatsBus.connect(
             settings.nats_url.get_secret_value(),
             user=settings.nats_user,
@@ -86,7 +98,9 @@ class Host:
             await database.close()
             await bus.close()
             raise
-        host = cls(settings, bus, HostStore(database, identity), op_log, identity, partial(secrets.token_hex, 8))
+        deciding = Deciding.of_life(settings.data_dir, settings.host_id, secrets.token_hex(8), identity.generation)
+        watch(deciding)
+        host = cls(settings, bus, HostStore(database, identity), op_log, identity, partial(secrets.token_hex, 8), deciding)
         try:
             await host.serve()
         except (StoreError, HostError):
@@ -152,6 +166,7 @@ class Host:
                 self._identity,
                 Publisher(self._identity.generation, settings.limits.envelope_bytes),
                 DeadLetters(self._log, self.counters),
+                self._deciding,
                 self.failure,
                 self.counters,
                 FlushBuffer(settings.flush_buffer_bytes, settings.flush_ops),
@@ -198,6 +213,7 @@ class Host:
         self.is_closed = True
         await self._background.stop()
         await self.duty.end()
+        self._deciding.close()
         await self._log.close()
         await self._store.close()
         await self._bus.close()

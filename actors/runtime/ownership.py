@@ -17,6 +17,7 @@ from actors.runtime.errors import LogLost, RulesUnknown
 from actors.runtime.log_reader import Reader
 from actors.runtime.look_ups import LookUps
 from actors.runtime.partition import Partition
+from actors.runtime.poison import skips_of
 from actors.runtime.resources import Background, Resources
 
 log = structlog.get_logger()
@@ -41,20 +42,25 @@ class Ownership:
         checkpoints = await resources.store.checkpoints()
         by_stream = self._by_stream(numbers)
         markers = await resources.store.rules_markers(begin_with=NEWEST)
+        skips = await skips_of(resources, by_stream, checkpoints)
         taken = []
         for stream, members in by_stream.items():
             first, last = await resources.log.positions(log_stream(stream))
             for number in members:
                 require_log(number, checkpoints[number], first, last)
-                taken.append(self._partition(number, checkpoints[number], last, markers[number]))
+                taken.append(self._partition(number, checkpoints[number], last, markers[number], skips[number]))
         self.partitions.update({partition.number: partition for partition in taken})
         await self._read_anew(by_stream)
         log.info("partitions_taken", count=len(taken), owned=len(self.partitions))
 
-    def _partition(self, number: int, checkpoint: int, serve_from: int, markers: list[tuple[int, int]]) -> Partition:
+    def _partition(
+        self, number: int, checkpoint: int, serve_from: int, markers: list[tuple[int, int]], skips: set[int]
+    ) -> Partition:
         """Make a partition that decides with the rules in force at its checkpoint, or not at all when they are not known here."""
         try:
-            return Partition(self._resources, self._waker, self._look_ups, number, checkpoint, serve_from, Directives(markers))
+            return Partition(
+                self._resources, self._waker, self._look_ups, number, checkpoint, serve_from, Directives(markers, skips)
+            )
         except RulesUnknown as error:
             partition = Partition(self._resources, self._waker, self._look_ups, number, checkpoint, serve_from, Directives())
             partition.halt(error)

@@ -6,17 +6,18 @@ Positions are those of the partition's log stream. `checkpoint` is what Postgres
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import structlog
 
 from actors.contract.decisions import Answer, Decision
+from actors.contract.markers import SkipOp
 from actors.contract.subjects import log_subject
 from actors.runtime.activation import Waker
 from actors.runtime.actor import Actor, Lifecycle, Unflushed
 from actors.runtime.directives import Directives
-from actors.runtime.errors import NotOwned, RulesUnknown, StillWaking, StoreWentBack
+from actors.runtime.errors import DecidedOtherwise, NotOwned, RulesUnknown, StillWaking, StoreWentBack
 from actors.runtime.log_messages import LogMessage, Marker
 from actors.runtime.publish import Publication
 from actors.runtime.resources import Resources
@@ -103,7 +104,17 @@ class Partition:
         return self.gap_end > self.checkpoint
 
     def obey(self, marker: Marker) -> None:
-        """Decide what follows as the marker says; a version that this build does not know halts the partition."""
+        """Decide what follows as the marker says; a version that this build does not know halts the partition.
+
+        Raises DecidedOtherwise when an op is to be skipped that was decided here.
+        """
+        skip = marker.directive
+        if (
+            isinstance(skip, SkipOp)
+            and skip.position not in self.directives.skips
+            and self.checkpoint < skip.position <= self.settled
+        ):
+            raise DecidedOtherwise(f"partition {self.number}: the op at {skip.position} is skipped at {marker.position}")
         try:
             self.directives.obey(marker)
         except RulesUnknown as error:
@@ -258,9 +269,17 @@ class Partition:
         """Report an op whose decision met an exception; it has become `internal_error`."""
         self.counters.internal_errors += 1
         log.error("op_met_a_fault", id=message.id, position=message.position, op=message.entry.op.id, exc_info=fault)
+        self._put_aside("internal", message, f"{type(fault).__name__}: {fault}")
+
+    def report_skipped(self, message: LogMessage) -> None:
+        """Report an op that is not decided since it has killed processes; it has become `internal_error`."""
+        self.counters.skipped_ops += 1
+        log.error("op_skipped", id=message.id, position=message.position, op=message.entry.op.id)
+        self._put_aside("poison", message, "processes died while deciding it")
+
+    def _put_aside(self, kind: Literal["internal", "poison"], message: LogMessage, reason: str) -> None:
         subject = log_subject(self.region, message.kind, message.id, message.principal, self.count)
-        reason = f"{type(fault).__name__}: {fault}"
-        self.resources.dead_letters.put("internal", subject, message.position, reason, msgspec.json.encode(message.entry))
+        self.resources.dead_letters.put(kind, subject, message.position, reason, msgspec.json.encode(message.entry))
 
     def report_missing(self, message: LogMessage, missing: int) -> None:
         """Report messages of another actor that never came: the outbox keeps their order, so a log has lost them."""

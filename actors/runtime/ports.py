@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from actors.contract.decisions import Decision
 from store.bus import Handler
 from store.changes import Row
+from store.log_search import Found
 from store.outbox import OutboxRow
 from store.rules import MarkerRow
 from store.snapshots import SnapshotRow
@@ -44,6 +45,14 @@ class Store(Protocol):
 
         A partition without any begins with the version given, at position 0; the first host to say so decides.
         """
+        ...
+
+    async def note_deaths(self, deaths: Sequence[tuple[int, int, int, str]]) -> None:
+        """Count processes that died deciding an op: (generation, partition, position, life), each life once per op."""
+        ...
+
+    async def condemn(self, partitions: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the (partition, position) of every op above its checkpoint on which two lives ended."""
         ...
 
     async def read_after(self, kind: str, identifier: str, rev: int, *, limit_decisions: int) -> list[Decision]:
@@ -134,6 +143,10 @@ class Log(Protocol):
 
     async def put_timers(self, rows: Sequence[TimerRow]) -> None:
         """Schedule those that have a time and take away the others; raises StoreError, and some may be done then."""
+        ...
+
+    async def messages_after(self, stream: str, subject: str, position: int) -> list[Found]:
+        """Return every message above a position whose subject matches, in order: for markers, which are few."""
         ...
 
     async def look_after(self) -> None:

@@ -9,11 +9,13 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from typing import Final
 
 import structlog
 import uvloop
 
+from actors.runtime import watchdog
 from actors.runtime.errors import HostError, LogLost
 from actors.runtime.host import Host
 from config.exit_codes import NEEDS_OPERATOR
@@ -34,7 +36,15 @@ def run(settings: Settings) -> int:
     """Run one host; 0 after an orderly end, 1 when it cannot start or cannot go on, NEEDS_OPERATOR when the log is lost."""
     configure_logging(settings, role="host", id=settings.host_id)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings))
+        return runner.run(_run_watched(settings))
+
+
+async def _run_watched(settings: Settings) -> int:
+    winding = asyncio.create_task(watchdog.wind_up(settings.decide_timeout_seconds))
+    try:
+        return await _run(settings)
+    finally:
+        winding.cancel()
 
 
 async def _run(settings: Settings) -> int:
@@ -46,7 +56,8 @@ async def _run(settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    starting = asyncio.create_task(when_there(lambda: Host.start(settings)))
+    watch = partial(watchdog.watch, timeout_seconds=settings.decide_timeout_seconds)
+    starting = asyncio.create_task(when_there(lambda: Host.start(settings, watch)))
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait([starting, told], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():

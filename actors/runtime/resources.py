@@ -11,6 +11,7 @@ from typing import Any
 from actors.runtime.buffer import FlushBuffer, Mailbox
 from actors.runtime.counters import Counters
 from actors.runtime.dead_letters import DeadLetters
+from actors.runtime.deciding import Deciding
 from actors.runtime.ports import Bus, Log, Store
 from actors.runtime.publish import Publisher
 from config.settings import Settings
@@ -67,6 +68,8 @@ class Resources:
     identity: LogIdentity
     publisher: Publisher
     dead_letters: DeadLetters
+    #: What is in hand at this moment, for those who come after a death.
+    deciding: Deciding
     failure: asyncio.Future[None]
     counters: Counters
     buffer: FlushBuffer

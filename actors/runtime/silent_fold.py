@@ -106,10 +106,12 @@ class SilentFold:
         if message.position <= state.position:
             return
         meta = self._partitions[message.partition].directives.meta_of(message)
+        self._resources.deciding.begin(message.partition, message.position)
         outcome, _ = decide_safely(state, message.entry, meta)
         if isinstance(outcome, Decision):
             evolve(state, outcome)
             self._decided[message.partition, *key].append(outcome)
+        self._resources.deciding.done()
 
     async def _store(self, position: int) -> None:
         """Write what is decided and move the checkpoints; what another host stored first is left out."""

@@ -50,7 +50,7 @@ class ActivationUnfinished(CommandError):
     code = "activation_unfinished"
 
 
-class InForce(NamedTuple):
+class Effective(NamedTuple):
     """What a partition decides with after `position`."""
 
     partition: int
@@ -58,10 +58,10 @@ class InForce(NamedTuple):
     position: int
 
 
-async def in_force(bus: Bus, database: Database, identity: LogIdentity, settings: Settings) -> list[InForce]:
+async def in_force(bus: Bus, database: Database, identity: LogIdentity, settings: Settings) -> list[Effective]:
     """Look at every partition that a host has ever taken; raises StoreError."""
     stored = await rules.markers(database, range(identity.partitions))
-    newest = {partition: InForce(partition, each[-1][1], each[-1][0]) for partition, each in stored.items() if each}
+    newest = {partition: Effective(partition, each[-1][1], each[-1][0]) for partition, each in stored.items() if each}
     read = await checkpoints(database, identity.generation, identity.partitions)
     for stream in range(identity.streams):
         lowest = min(position for partition, position in read.items() if partition % identity.streams == stream)
@@ -70,7 +70,7 @@ async def in_force(bus: Bus, database: Database, identity: LogIdentity, settings
             directive, partition = decode_directive(found.data), parse_log_subject(found.subject).partition
             known = newest.get(partition)
             if known is not None and isinstance(directive, ActivateRules) and directive.version > known.version:
-                newest[partition] = InForce(partition, directive.version, found.position)
+                newest[partition] = Effective(partition, directive.version, found.position)
     return [newest[partition] for partition in sorted(newest)]
 
 
@@ -90,7 +90,7 @@ async def known_by_hosts(bus: Bus, settings: Settings) -> dict[str, int]:
     return known
 
 
-def require_ready(version: int, hosts: Mapping[str, int], present: Sequence[InForce]) -> None:
+def require_ready(version: int, hosts: Mapping[str, int], present: Sequence[Effective]) -> None:
     """Raise VersionUnknown, HostsBehind or WouldGoBack unless the version may be activated now."""
     if version not in RULES:
         raise VersionUnknown(version=version, known=", ".join(map(str, sorted(RULES))))
@@ -102,7 +102,7 @@ def require_ready(version: int, hosts: Mapping[str, int], present: Sequence[InFo
             raise WouldGoBack(present=each.version, partition=each.partition)
 
 
-async def activate(bus: Bus, database: Database, identity: LogIdentity, settings: Settings, version: int) -> list[InForce]:
+async def activate(bus: Bus, database: Database, identity: LogIdentity, settings: Settings, version: int) -> list[Effective]:
     """Append the marker to every partition that has a lower version, and return what is in force then.
 
     Raises what `require_ready` raises, ActivationUnfinished, StoreError.
@@ -118,10 +118,10 @@ async def activate(bus: Bus, database: Database, identity: LogIdentity, settings
         await writer.close()
 
 
-async def _mark(writer: LogWriter, settings: Settings, partition: int, version: int) -> InForce:
+async def _mark(writer: LogWriter, settings: Settings, partition: int, version: int) -> Effective:
     marker = (marker_subject(settings.region, partition, ACTIVATE), encode_directive(ActivateRules(version)))
     try:
         position = await writer.append([marker], timeout_seconds=settings.publish_timeout_seconds)
     except StoreError as error:
         raise ActivationUnfinished(partition=partition, reason=error.message) from error
-    return InForce(partition, version, position)
+    return Effective(partition, version, position)

@@ -1,6 +1,7 @@
 """What the tests of hosts share: an author of ops, an ear for envelopes, and settings for hosts on the run's servers."""
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +16,11 @@ MakeSettings = Callable[..., Settings]
 
 
 @pytest.fixture
-def settings_of(jetstream: NatsServer, database_url: str) -> MakeSettings:
+def settings_of(jetstream: NatsServer, database_url: str, tmp_path: Path) -> MakeSettings:
     """Settings of hosts on these servers, each with a name of its own."""
 
     def make(host: str = "host-1", **overrides: object) -> Settings:
-        return host_settings(jetstream, database_url, host_id=host, **overrides)
+        return host_settings(jetstream, database_url, host_id=host, **({"data_dir": tmp_path} | overrides))
 
     return make
 

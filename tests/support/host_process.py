@@ -14,9 +14,18 @@ from config.settings import PREFIX, Settings
 
 
 class HostProcess:
-    """One host, or what `role` says; its standard error goes to `log_path`."""
+    """One host, or what `role` says; its standard error goes to `log_path`. `launcher` is the module that is run."""
 
-    def __init__(self, settings: Settings, log_path: Path, *, role: str = "host", ready_within_seconds: float = 20) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log_path: Path,
+        *,
+        role: str = "host",
+        ready_within_seconds: float = 20,
+        launcher: str = "config.cli.role",
+    ) -> None:
+        self._launcher = launcher
         self._settings = settings
         self._log_path = log_path
         self._role = role
@@ -33,12 +42,16 @@ class HostProcess:
 
     async def start(self) -> None:
         """Start it and return when it serves."""
+        assert await self.serves(), self._log_path.read_text()
+
+    async def serves(self) -> bool:
+        """Start it; True when it serves, False when it died before."""
         await self._spawn()
         assert self._process is not None
         assert self._process.stdout is not None
         async with asyncio.timeout(self._ready_within_seconds):
             line = await self._process.stdout.readline()
-        assert line.startswith(f"READY {self._role} ".encode()), self._log_path.read_text()
+        return line.startswith(f"READY {self._role} ".encode())
 
     async def ends(self) -> int:
         """Start it and wait until it ends by itself; returns the exit code."""
@@ -52,7 +65,7 @@ class HostProcess:
                 sys.executable,
                 "-P",
                 "-m",
-                "config.cli.role",
+                self._launcher,
                 self._role,
                 stdout=PIPE,
                 stderr=log,
@@ -71,6 +84,10 @@ class HostProcess:
         if self._process.returncode is None:
             self._process.terminate()
         return await self._process.wait()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process is not None and self._process.returncode is not None
 
     def pause(self) -> None:
         """SIGSTOP: what a stalled machine does."""

@@ -6,8 +6,10 @@ what the hosts say. A host that a test has stopped with `close()` has crashed: i
 
 import asyncio
 import secrets
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Self
 
 import msgspec
@@ -24,6 +26,8 @@ from store.log_writer import LogWriter
 from tests.support.servers import NatsServer
 
 WITHIN_SECONDS = 10.0
+#: Where hosts of this run keep what outlives them.
+_DATA = tempfile.TemporaryDirectory(prefix="wedsync-hosts-")
 
 
 def host_settings(nats_server: NatsServer, url: str, **overrides: Any) -> Settings:
@@ -33,6 +37,7 @@ def host_settings(nats_server: NatsServer, url: str, **overrides: Any) -> Settin
         "nats_user": "host",
         "nats_password": nats_server.password_of("host"),
         "database_url": url,
+        "data_dir": Path(_DATA.name),
         "flush_interval_seconds": 0.05,
     }
     return Settings(**(values | overrides))

@@ -20,7 +20,7 @@ from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
 from config.cli.errors import CommandError
 from config.settings import Settings
-from store import rules, snapshots, stored_changes
+from store import rules, snapshots, stored_changes, suspects
 from store.bus import Bus
 from store.log_consumer import LogConsumer
 from store.postgres import Database
@@ -81,7 +81,7 @@ async def _decisions_after(database: Database, wedding: str, rev: int, limit: in
 async def directives_of(database: Database, settings: Settings, wedding: str) -> Directives:
     """Return the rules of every stored position of the wedding's partition; raises RulesUnknown."""
     partition = partition_of(wedding, settings.partitions)
-    return Directives((await rules.markers(database, [partition]))[partition])
+    return Directives((await rules.markers(database, [partition]))[partition], await suspects.skipped(database, partition))
 
 
 async def log_of(bus: Bus, settings: Settings, wedding: str) -> tuple[int, list[LogMessage]]:

@@ -1,0 +1,58 @@
+"""Ops that processes were deciding when they died, and those among them that are decided no more (design D1).
+
+A death counts once per life of a host. An op above the checkpoint on which two lives ended is condemned: noted here under the
+lock of the checkpoint, then said in the log by the host. Called by hosts before they take partitions, and by `verify`.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from store.postgres import Database
+
+#: How many processes an op may kill.
+DEATHS: Final = 2
+
+_CONDEMN = """
+WITH locked AS (
+  SELECT partition, position FROM checkpoints WHERE partition = ANY($2::int[]) AND generation = $1 ORDER BY partition FOR UPDATE
+), decided AS (
+  DELETE FROM suspects s USING locked WHERE s.partition = locked.partition AND s.position <= locked.position
+), condemned AS (
+  INSERT INTO skipped_ops (partition, position)
+  SELECT s.partition, s.position FROM suspects s JOIN locked USING (partition)
+  WHERE s.generation = $1 AND s.position > locked.position
+  GROUP BY s.partition, s.position HAVING count(*) >= $3
+  ON CONFLICT (partition, position) DO NOTHING
+  RETURNING partition, position
+)
+SELECT partition, position FROM condemned
+UNION
+SELECT k.partition, k.position FROM skipped_ops k JOIN locked USING (partition) WHERE k.position > locked.position
+ORDER BY 1, 2"""
+
+
+async def note(database: Database, deaths: Sequence[tuple[int, int, int, str]]) -> None:
+    """Count deaths (generation, partition, position, life); a life that was counted at this op counts no more."""
+    async with database.connection() as connection:
+        await connection.executemany(
+            "INSERT INTO suspects (generation, partition, position, life) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (partition, position, life) DO NOTHING",
+            list(deaths),
+        )
+
+
+async def condemn(database: Database, generation: int, partitions: Sequence[int]) -> list[tuple[int, int]]:
+    """The (partition, position) of every op above its checkpoint that is not to be decided, new ones included.
+
+    Forgets suspects that have been decided. What is returned counts only when the log says so too.
+    """
+    async with database.connection() as connection:
+        rows = await connection.fetch(_CONDEMN, generation, list(partitions), DEATHS)
+    return [(row["partition"], row["position"]) for row in rows]
+
+
+async def skipped(database: Database, partition: int) -> list[int]:
+    """The positions of a partition that were ever condemned."""
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT position FROM skipped_ops WHERE partition = $1 ORDER BY 1", partition)
+    return [row["position"] for row in rows]
