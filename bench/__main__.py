@@ -1,5 +1,5 @@
-"""`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `rude`: bad clients too;
-`reminders`: 10,000 of them in one minute.
+"""`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `cluster`: kills of
+leaders among three NATS servers; `rude`: bad clients too; `reminders`: 10,000 of them in one minute.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from bench.cluster import run_cluster
 from bench.faults import run_faults
 from bench.installation import Installation
 from bench.ladder import climb, loaded_weddings, run_step
@@ -42,11 +43,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Measure WedSync under load.")
     parser.add_argument("load", nargs="?", choices=sorted(RUNS), default="ladder", help="what to run (default: ladder)")
     parser.add_argument(
-        "--rate", type=float, help="offer this rate alone, in ops/s (default: climb a ladder; faults: 200; rude: 1000)"
+        "--rate",
+        type=float,
+        help="offer this rate alone, in ops/s (default: climb a ladder; faults: 200; cluster: 100; rude: 1000)",
     )
     parser.add_argument("--start", type=float, default=1000.0, help="first rate of the ladder, in ops/s")
-    parser.add_argument("--seconds", type=float, help="length of a step's window (default 8; faults: 60)")
-    parser.add_argument("--weddings", type=int, help="how many weddings (default 200; faults: 20)")
+    parser.add_argument("--seconds", type=float, help="length of a step's window (default 8; faults: 60; cluster: 25)")
+    parser.add_argument("--weddings", type=int, help="how many weddings (default 200; faults, cluster: 20)")
     parser.add_argument("--members", type=int, default=5, help="members per wedding")
     parser.add_argument(
         "--refine", type=int, default=2, help="how often the gap between the last good and the bad rate is halved"
@@ -55,11 +58,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="20 weddings, windows of 3 s: to see that it works")
     parser.add_argument("--peers", type=Path, help="folder of the peers: measure the bare floor in the same run")
     parser.add_argument("--kill", action="append", help="faults: kill only this one (host, gateway, nats, postgres); repeatable")
+    parser.add_argument("--rounds", type=int, default=8, help="cluster: how many leaders are killed (default 8)")
     parser.add_argument("--json", type=Path, help="write the report to this file as well")
     options = parser.parse_args()
-    is_long = options.load in ("faults", "reminders")
+    is_long = options.load in {"faults", "cluster", "reminders"}
     options.weddings = options.weddings or (20 if is_long or options.quick else 200)
-    options.seconds = options.seconds or (3.0 if options.quick else 60.0 if is_long else 8.0)
+    seconds = {"faults": 60.0, "cluster": 25.0, "reminders": 60.0}.get(options.load, 8.0)
+    options.seconds = options.seconds or (3.0 if options.quick else seconds)
     return options
 
 
@@ -117,6 +122,7 @@ def _tell(line: str) -> None:
 
 RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
     "ladder": _run_load,
+    "cluster": run_cluster,
     "faults": run_faults,
     "rude": run_rude,
     "reminders": run_reminders,

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -46,11 +46,12 @@ class Crowd:
         """Disconnect everybody."""
         await asyncio.gather(*(client.close() for client in self._clients))
 
-    def listen_afresh(self) -> None:
-        """Begin a new round: earlier events are not counted."""
+    def listen_afresh(self, on_event: Callable[[str], None] = lambda _op: None) -> None:
+        """Begin a new round: earlier events are not counted. `on_event` hears the op of each event at each member."""
         for client in self._clients:
             client.listening.on_event.clear()
             client.listening.on_sync.clear()
+            client.listening.on_event.append(lambda event: on_event(event.id))
         self._witnesses = [Witness(client) for client in self._clients]
 
     def edit(self) -> tuple[Client, Pending]:

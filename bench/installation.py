@@ -73,6 +73,7 @@ class Installation:
         *,
         gateways: int = 1,
         hosts: int = 1,
+        nats_servers: int = 1,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = ("config.cli.app",),
     ) -> None:
@@ -84,7 +85,7 @@ class Installation:
         self.nats_url = ""
         #: What `python -m` starts; may be changed until `start`.
         self.command = tuple(command)
-        self._counts = ["--gateways", str(gateways), "--hosts", str(hosts)]
+        self._counts = ["--gateways", str(gateways), "--hosts", str(hosts), "--cluster", str(nats_servers)]
         self._environment = {**os.environ, "WEDSYNC_LOG_FORMAT": "json", **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
 
