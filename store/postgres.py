@@ -11,8 +11,10 @@ from typing import Any, Self
 
 import asyncpg
 
+from store.database_watch import DatabaseWatch
 from store.errors import StoreError, StoreUnavailable
 
+CONNECT_WITHIN_SECONDS = 5.0
 #: Errors that end by themselves: the server is away, starting, stopping, out of connections, or too slow.
 _PASSING = (
     OSError,
@@ -31,31 +33,37 @@ _PASSING = (
 class Database:
     """A pool of connections; it needs no server to be made and finds the server again whenever it comes back."""
 
-    def __init__(self, pool: Any, timeout_seconds: float) -> None:
+    def __init__(self, pool: Any, watch: DatabaseWatch, timeout_seconds: float) -> None:
         self._pool = pool
+        self._watch = watch
+        self._watching = asyncio.create_task(watch.run())
         self._timeout_seconds = timeout_seconds
         #: When the day partitions were last made ahead by this process; kept by store.changes.
         self.days_made_on = date.min
 
     @classmethod
     async def open(cls, url: str, *, min_size: int = 1, max_size: int = 6, timeout_seconds: float = 10.0) -> Self:
-        """Connect; raises StoreUnavailable. `timeout_seconds` bounds connecting and every statement."""
+        """Connect; raises StoreUnavailable. `timeout_seconds` bounds every statement; a server that is silent ends it sooner."""
         async with _store_errors():
             pool = await asyncpg.create_pool(
                 url,
                 min_size=min_size,
                 max_size=max_size,
-                timeout=timeout_seconds,
+                timeout=min(timeout_seconds, CONNECT_WITHIN_SECONDS),
                 command_timeout=timeout_seconds,
                 server_settings={"application_name": "wedsync", "timezone": "UTC", "jit": "off"},
             )
-        return cls(pool, timeout_seconds)
+        return cls(pool, DatabaseWatch(url, pool), timeout_seconds)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """A connection of asyncpg for one piece of work; its errors become StoreUnavailable or StoreError."""
         async with _store_errors(), self._pool.acquire(timeout=self._timeout_seconds) as connection:
-            yield connection
+            self._watch.begin(connection)
+            try:
+                yield connection
+            finally:
+                self._watch.end(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
@@ -65,6 +73,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, at the latest after the timeout by force."""
+        self._watching.cancel()
+        await asyncio.wait([self._watching])
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await self._pool.close()
