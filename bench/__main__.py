@@ -1,5 +1,6 @@
 """`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `cluster`: kills of
-leaders among three NATS servers; `rude`: bad clients too; `reminders`: 10,000 of them in one minute.
+leaders among three NATS servers; `rude`: bad clients too; `reminders`: 10,000 of them in one minute;
+`activation`: opening a wedding after 1,000,000 ops.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from bench.activation import run_activation
 from bench.cluster import run_cluster
 from bench.faults import run_faults
 from bench.installation import Installation
@@ -59,6 +61,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peers", type=Path, help="folder of the peers: measure the bare floor in the same run")
     parser.add_argument("--kill", action="append", help="faults: kill only this one (host, gateway, nats, postgres); repeatable")
     parser.add_argument("--rounds", type=int, default=8, help="cluster: how many leaders are killed (default 8)")
+    parser.add_argument("--ops", type=int, default=1_000_000, help="activation: past ops of the long wedding")
+    parser.add_argument("--days", type=int, default=400, help="activation: days over which both histories go")
     parser.add_argument("--json", type=Path, help="write the report to this file as well")
     options = parser.parse_args()
     is_long = options.load in {"faults", "cluster", "reminders"}
@@ -123,6 +127,7 @@ def _tell(line: str) -> None:
 RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
     "ladder": _run_load,
     "cluster": run_cluster,
+    "activation": run_activation,
     "faults": run_faults,
     "rude": run_rude,
     "reminders": run_reminders,

@@ -83,6 +83,14 @@ class LogRefused(GatewayError):
     code = "unavailable"
 
 
+class LogFull(LogRefused):
+    """The log has no room for new ops at the moment, so nothing was saved; keep the op and send it again later."""
+
+    def __init__(self) -> None:
+        """Tell the author what it is, since only an operator can help."""
+        super().__init__(message="The log is full: nothing was saved.", remedy="Keep the op and send it again in a minute.")
+
+
 class Refused(GatewayError):
     """An op is refused before the log: nothing was stored and no number consumed.
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from gateway.errors import LogRefused, LogUnusable, Overloaded
+from gateway.errors import LogFull, LogRefused, LogUnusable, Overloaded
 from store.errors import AppendRefused, AppendUnknown, BadMessage, BusDown
 from store.log_writer import LogWriter
 
@@ -163,17 +163,19 @@ class GroupCommit:
     async def _publish_one_by_one(self, batch: list[_Waiting], failure: Exception) -> None:
         self.publishes_repeated += 1
         _log.warning("group_commit_repeats", ops=len(batch), reason=str(failure))
-        refused: set[CommitKey] = set()
+        refused: dict[CommitKey, LogRefused] = {}
         for waiting in batch:
             if waiting.key in refused and not waiting.uncertain:
-                self._refuse(waiting)
+                self._refuse(waiting, refused[waiting.key])
                 continue
-            if not await self._publish_surely(waiting):
-                refused.add(waiting.key)
-                self._refuse_the_rest_of(waiting.key)
+            refusal = await self._publish_surely(waiting)
+            if refusal is not None:
+                refused[waiting.key] = refusal
+                self._refuse(waiting, refusal)
+                self._refuse_the_rest_of(waiting.key, refusal)
 
-    async def _publish_surely(self, waiting: _Waiting) -> bool:
-        """Send one op until its fate is known; False when the log refused it and cannot hold it from an earlier try."""
+    async def _publish_surely(self, waiting: _Waiting) -> LogRefused | None:
+        """Send one op until its fate is known; returns why the log refused it, when it cannot hold it from an earlier try."""
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -183,28 +185,27 @@ class GroupCommit:
             except (AppendRefused, BadMessage) as refusal:
                 if not waiting.uncertain:
                     _log.warning("log_refused_op", reason=str(refusal))
-                    self._refuse(waiting)
-                    return False
+                    return LogFull() if isinstance(refusal, AppendRefused) and refusal.is_full else LogRefused()
             else:
                 self._save(waiting, position)
-                return True
+                return None
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
-    def _refuse_the_rest_of(self, key: CommitKey) -> None:
+    def _refuse_the_rest_of(self, key: CommitKey, refusal: LogRefused) -> None:
         """What follows a refused op of the same client would leave a hole in its numbers."""
         for waiting in self._queues.pop(key, ()):
-            self._refuse(waiting)
+            self._refuse(waiting, refusal)
 
     def _save(self, waiting: _Waiting, position: int) -> None:
         self._forget(waiting)
         if not waiting.future.done():
             waiting.future.set_result(position)
 
-    def _refuse(self, waiting: _Waiting) -> None:
+    def _refuse(self, waiting: _Waiting, refusal: LogRefused) -> None:
         self._forget(waiting)
         if not waiting.future.done():
-            waiting.future.set_exception(LogRefused())
+            waiting.future.set_exception(type(refusal)())
 
     def _forget(self, waiting: _Waiting) -> None:
         self.waiting_ops -= 1

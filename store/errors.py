@@ -59,6 +59,10 @@ class JetStreamError(StoreError):
         self.err_code = err_code
 
 
+#: What the server says of a stream, or of its disk, that has no room.
+_FULL = (10047, 10077)
+
+
 class AppendRefused(StoreError):
     """The log refused the messages and stored none of them."""
 
@@ -68,6 +72,11 @@ class AppendRefused(StoreError):
         """Keep the exact error code of the server."""
         super().__init__(f"The log refused the messages with {err_code}: {description}")
         self.err_code = err_code
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the log has no room."""
+        return self.err_code in _FULL
 
 
 class LogWentBack(AppendRefused):

@@ -95,8 +95,8 @@ class HostLog:
     def alarms(self) -> list[str]:
         return sorted(self._alarms.raised)
 
-    async def trim(self) -> int:
-        return await trimming.trim(self._bus, self._database, self._identity, self._settings)
+    async def trim(self, *, by_age: bool) -> int:
+        return await trimming.trim(self._bus, self._database, self._identity, self._settings, by_age=by_age)
 
     async def close(self) -> None:
         with suppress(StoreError):

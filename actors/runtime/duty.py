@@ -22,6 +22,7 @@ from actors.runtime.placement import partitions_of
 from actors.runtime.resources import Background, Resources
 from actors.runtime.sleeper import Sleeper
 from actors.runtime.timers import TimerSender
+from actors.runtime.trimmer import Trimmer
 from store.errors import GenerationChanged, LogMismatch, StoreError
 
 #: How often the share is looked at when nobody is heard.
@@ -48,7 +49,8 @@ class Duty:
         self.calls = Calls(resources, self._background, partitions, self._heartbeats.is_current)
         self._parts = (
             self._heartbeats, self.flusher, self._outbox, self._timers, Beacon(resources, partitions),
-            Sleeper(resources, partitions), Housekeeping(resources, partitions), resources.dead_letters,
+            Sleeper(resources, partitions), Housekeeping(resources, partitions), Trimmer(resources, partitions),
+            resources.dead_letters,
         )  # fmt: skip
         #: Until when partitions that belong to another host by now are kept, in monotonic seconds.
         self._kept_until: dict[int, float] = {}

@@ -157,8 +157,8 @@ class Log(Protocol):
         """Return the names of the alarms about the log that this host has raised."""
         ...
 
-    async def trim(self) -> int:
-        """Drop what is stored and old or in the way; returns how many messages went."""
+    async def trim(self, *, by_age: bool) -> int:
+        """Drop what is stored and in the way, or with `by_age` old; returns how many messages went."""
         ...
 
     async def close(self) -> None: ...
