@@ -53,6 +53,7 @@ format: $(READY) ## put the code into its form
 docs: $(READY) ## write the pages that are made from the code
 	@$(BIN)/python -P -m tests.architecture.error_catalogue
 	@$(BIN)/python -P -m tests.architecture.shipped_configuration
+	@$(BIN)/python -P -m tests.architecture.permission_matrix
 
 bench: $(READY) ## measure a running load; options in ARGS
 	@$(BIN)/python -P -m bench $(ARGS)
