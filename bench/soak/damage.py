@@ -109,8 +109,10 @@ async def _one_round(installation: Installation, crowd: Crowd, each: Round, seed
     repaired, told = await _command(installation, "reseed", *([] if refuses else ["--force"]))
     began = time.monotonic()
     await installation.start()
+    said = "; ".join(line for line in told if not line.startswith("{"))
     print(
-        f"{each.name}, at {at:.0%}: {word}; scrub: {differences[-1:]}; reseed: {told}; up after {time.monotonic() - began:.1f} s"
+        f"{each.name}, at {at:.0%}: {word}; {differences[-1]}; reseed: {said}; up after {time.monotonic() - began:.1f} s",
+        flush=True,
     )
     offences = [] if found == FOUND_EXIT_CODE else [f"damage: {each.name}: scrub ended with {found}: {differences}"]
     if repaired:
