@@ -119,6 +119,11 @@ async def _replace(bus: Bus, database: Database, plan: Plan, new: NewStream, con
         closed.pop("sources", None)
         await bus.js_request(f"STREAM.CREATE.{name}", closed)
         found = await log_range.bounds(bus, name)
+        if found is not None and found.last >= new.first_position:
+            # The server took up the blocks of a stream whose description is gone; deleting takes them away.
+            await bus.js_request(f"STREAM.DELETE.{name}")
+            await bus.js_request(f"STREAM.CREATE.{name}", closed)
+            found = await log_range.bounds(bus, name)
     done = 0 if found is None else found.last - new.first_position + 1
     writer = await LogWriter.open(bus, secrets.token_hex(16))
     try:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from store import reseed_ledger, stored_changes, streams
+from store import log_range, reseed_ledger, stored_changes, streams
 from store.bus import Bus
 from store.errors import LogIsForeign, LogIsWhole, LogMismatch, ReseedUnfinished
 from store.postgres import Database
@@ -92,6 +92,23 @@ async def test_d12_lost_log_is_replaced_above_what_is_stored(
             author.next_id("ana")
         assert await author.insert_task("w1", "t20") == last + 1
         await eventually(lambda: has(author, database, 21), "the edit after the re-seeding joins the others")
+
+
+async def test_d12_files_of_a_lost_stream_do_not_come_back_into_the_new_one(
+    own_nats: NatsServer, database: Database, settings_of: MakeSettings, folder: Path
+) -> None:
+    """Without its description a stream is lost, its old blocks lie there still: the new log must begin where it says, empty."""
+    last = await write_and_store(own_nats, database, settings_of(), 3)
+    await write_only(own_nats, 5, first=3, known=4)
+    own_nats.server.kill()
+    damage.remove_description(folder)
+    own_nats.server.start()
+    async with running_bus(own_nats, "host") as bus:
+        [only] = (await reseed(bus, database, settings_of())).streams
+        found = await log_range.bounds(bus, "LOG_0")
+        assert found is not None
+        assert (only.first_position, found.first, found.last) == (last + 1, last + 1, last)
+        assert (await streams.identify(bus, database, settings_of(), whole=True)).generation == 2
 
 
 async def test_d12_another_databases_log_is_deleted_by_force_only(
