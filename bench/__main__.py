@@ -1,6 +1,6 @@
 """`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `cluster`: kills of
-leaders among three NATS servers; `rude`: bad clients too; `reminders`: 10,000 of them in one minute;
-`activation`: opening a wedding after 1,000,000 ops.
+leaders among three NATS servers; `outage`: PostgreSQL frozen for minutes; `rude`: bad clients too; `reminders`: 10,000 of them
+in one minute; `activation`: opening a wedding after 1,000,000 ops.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -22,6 +22,7 @@ from bench.cluster import run_cluster
 from bench.faults import run_faults
 from bench.installation import Installation
 from bench.ladder import climb, loaded_weddings, run_step
+from bench.outage import run_outage
 from bench.peers import PeersMissing, floor_rate
 from bench.reminders import run_reminders
 from bench.report import step_line, summary
@@ -65,9 +66,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=400, help="activation: days over which both histories go")
     parser.add_argument("--json", type=Path, help="write the report to this file as well")
     options = parser.parse_args()
-    is_long = options.load in {"faults", "cluster", "reminders"}
+    is_long = options.load in {"faults", "cluster", "outage", "reminders"}
     options.weddings = options.weddings or (20 if is_long or options.quick else 200)
-    seconds = {"faults": 60.0, "cluster": 25.0, "reminders": 60.0}.get(options.load, 8.0)
+    seconds = {"faults": 60.0, "cluster": 25.0, "outage": 120.0, "reminders": 60.0}.get(options.load, 8.0)
     options.seconds = options.seconds or (3.0 if options.quick else seconds)
     return options
 
@@ -129,6 +130,7 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "cluster": run_cluster,
     "activation": run_activation,
     "faults": run_faults,
+    "outage": run_outage,
     "rude": run_rude,
     "reminders": run_reminders,
 }

@@ -89,7 +89,7 @@ async def one_kill(site: Site, crowd: Crowd, number: int, *, rate: float, second
     clock = Clock()
     crowd.listen_afresh(clock.hear)
     ops: list[tuple[Client, Pending]] = []
-    load = asyncio.create_task(_offer(crowd, ops, clock, rate, seconds))
+    load = asyncio.create_task(offer(crowd, ops, clock, rate, seconds))
     await asyncio.sleep(seconds / 5)
     server, led = await leader_of_a_kind(site, number)
     os.kill(next(entry["pid"] for entry in site.processes() if entry["id"] == server), signal.SIGKILL)
@@ -108,7 +108,8 @@ async def one_kill(site: Site, crowd: Crowd, number: int, *, rate: float, second
     }
 
 
-async def _offer(crowd: Crowd, ops: list[tuple[Client, Pending]], clock: Clock, rate: float, seconds: float) -> int:
+async def offer(crowd: Crowd, ops: list[tuple[Client, Pending]], clock: Clock, rate: float, seconds: float) -> int:
+    """Send ops at a rate and start their clocks; returns how many the clients' own queues refused."""
     began, refused = time.monotonic(), 0
     for number in range(round(rate * seconds)):
         await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
@@ -123,7 +124,7 @@ async def _offer(crowd: Crowd, ops: list[tuple[Client, Pending]], clock: Clock, 
 
 async def leader_of_a_kind(site: Site, number: int) -> tuple[str, str]:
     """Return the server to kill in this round, and what it leads: log streams and readers' consumers take turns."""
-    bus = await _connect(site)
+    bus = await connect_as_host(site)
     try:
         stream = f"LOG_{number % CLUSTER_SERVERS}"
         if number % 2 == 0:
@@ -136,7 +137,7 @@ async def leader_of_a_kind(site: Site, number: int) -> tuple[str, str]:
 
 async def _healed(site: Site) -> None:
     """Return when every stream has its three copies, all current."""
-    bus = await _connect(site)
+    bus = await connect_as_host(site)
     ends = time.monotonic() + HEALED_WITHIN_SECONDS
     while not await _is_whole(bus) and time.monotonic() < ends:  # noqa: ASYNC110  # the servers tell nobody
         await asyncio.sleep(0.5)
@@ -152,7 +153,8 @@ async def _is_whole(bus: Bus) -> bool:
     return len(copies) == len(streams) * (CLUSTER_SERVERS - 1) and all(copy["current"] for copy in copies)
 
 
-async def _connect(site: Site) -> Bus:
+async def connect_as_host(site: Site) -> Bus:
+    """Connect to NATS with the rights of a host."""
     settings = role_settings(site.data, "host")
     return await Bus.connect(
         settings.nats_url.get_secret_value(),
