@@ -96,6 +96,6 @@ def _letters(request: Request, old: Wish | None, new: Wish | None) -> tuple[Lett
     if new is not None:
         known = request.state.sent
         if principal_of(VENDOR, new.account) not in known and len(known) >= MAX_ACCOUNTS:
-            raise Refused("too_large", f"A wedding deals with at most {MAX_ACCOUNTS} accounts of suppliers.", "Name a known one.")
+            raise Refused("too_many", f"A wedding deals with at most {MAX_ACCOUNTS} accounts of suppliers.", "Name a known one.")
         letters.append(Letter(VENDOR, new.account, ask_op(item, new.span)))
     return tuple(letters)

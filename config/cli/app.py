@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from config.cli import backup, context, demo, import_, integrator, reseed, roles, rules, scrub, status, token, up, verify
+from config.cli import backup, context, demo, import_, integrator, reseed, roles, rules, scrub, status, token, up, vendor, verify
 from config.cli.failures import report
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command("integrator")(integrator.command)
 app.command("import")(import_.command)
 app.command("demo")(demo.command)
 app.command("verify")(verify.command)
+app.command("vendor")(vendor.command)
 app.command("rules")(rules.command)
 app.command("scrub")(scrub.command)
 app.command("reseed")(reseed.command)

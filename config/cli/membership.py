@@ -7,14 +7,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from actors.contract.calls import ChannelChunk, Member, PermissionsBody, Question, Reply, StateQuestion
 from actors.contract.ids import RESERVED_IDS, is_token
 from actors.contract.ops import Op, Target
-from actors.contract.subjects import WEDDING, call_subject, intake_subject, outcome_subject
+from actors.contract.subjects import VENDOR, WEDDING, call_subject, intake_subject, outcome_subject
 from config.cli.errors import BadName, NoAnswer, OpRefused
 from config.settings import Settings
 from config.supervision.data_folder import NATS_USERS
@@ -73,6 +73,14 @@ class Desk:
             return None
         return Standing(replies[0].rev, msgspec.json.decode(replies[0].body, type=dict[str, tuple[int, str]]))
 
+    async def bookings(self, vendor: str) -> Mapping[str, Mapping[str, Any]]:
+        """The calendar of a supplier, by wedding and item; empty for one that nobody has asked."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for reply in (await self._ask(vendor, "state", StateQuestion(), VENDOR) or [])[1:]:
+            chunk = msgspec.json.decode(reply.body, type=ChannelChunk)
+            found |= msgspec.json.decode(chunk.state, type=dict[str, dict[str, dict[str, Any]]]).get("bookings", {})
+        return found
+
     async def add_member(self, wedding: str, person: str, role: str) -> None:
         """Insert the person; returns when the wedding has them, raises OpRefused or NoAnswer."""
         op = Op("permission_update", "insert", Target("people", person), data={"name": person, "role": role})
@@ -117,8 +125,8 @@ class Desk:
         finally:
             await listening.unsubscribe()
 
-    async def _ask(self, wedding: str, call: str, question: msgspec.Struct) -> list[Reply] | None:
-        subject = call_subject(self._settings.region, WEDDING, wedding, call, self._settings.partitions)
+    async def _ask(self, wedding: str, call: str, question: msgspec.Struct, kind: str = WEDDING) -> list[Reply] | None:
+        subject = call_subject(self._settings.region, kind, wedding, call, self._settings.partitions)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _ANSWER_WITHIN_SECONDS
         while loop.time() < deadline:

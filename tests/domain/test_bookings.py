@@ -11,7 +11,8 @@ from actors.contract.subjects import VENDOR
 from actors.domain import snapshot_form
 from actors.domain.correspondence import missing_before
 from actors.domain.state import VendorState
-from actors.domain.vendor.bookings import MAX_OF_WEDDING, clashes
+from actors.domain.vendor.bookings import MAX_OF_WEDDING
+from config.cli.vendor import lines_of
 from tests.support.correspondence import HOURS, Town
 from tests.support.folding import op_of
 
@@ -43,8 +44,11 @@ def test_v1_a_double_booking_is_told_to_the_supplier_alone(town: Town) -> None:
     assert (town.booking("w1"), town.booking("w2")) == ("confirmed", "clash")
     assert len(town.wedding("w1").decisions) == told
     assert b"w1" not in msgspec.json.encode(town.wedding("w2").log)
-    calendar = [item.fields for item in town.vendor("bloom").state.items["bookings"].values()]
-    assert [[other["wedding"] for other in clashes(calendar, booking)] for booking in calendar] == [["w2"], ["w1"]]
+    calendar = {key: item.fields for key, item in town.vendor("bloom").state.items["bookings"].items()}
+    assert lines_of(calendar) == [
+        "2027-06-19T12:00:00.000Z 2027-06-19T20:00:00.000Z confirmed w1.flora overlaps w2.flora",
+        "2027-06-19T19:30:00.000Z 2027-06-19T23:00:00.500Z clash     w2.flora overlaps w1.flora",
+    ]
 
 
 def test_v1_hours_that_only_touch_do_not_clash(town: Town) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from actors.contract.bookings import answer_op, span_of
 from actors.contract.decisions import StartTimer
 from actors.contract.events import instant_of
 from actors.contract.ids import TIMER_PRINCIPAL
@@ -26,6 +27,7 @@ from tests.support.folding import Fold, op_of
 FIXTURES = Path(__file__).parent / "fixtures"
 #: Of each collection so many items; the rest of the shipped wedding would only repeat them.
 _ITEMS = 3
+_HOURS = {"contractStart": "2027-06-19T12:00:00Z", "contractEnd": "2027-06-19T20:00:00Z"}
 _DAY_MS = 24 * 3600 * 1000
 _DECISIONS_PER_BLOCK = 25
 
@@ -45,6 +47,7 @@ def lively_wedding() -> Fold:
     _be_refused(fold)
     _use_several_clients(fold)
     _be_reminded(fold)
+    _book_suppliers(fold)
     return fold
 
 
@@ -70,6 +73,19 @@ def _move_between_channels(fold: Fold) -> None:
     fold.act("ines", "documents", "update", "vows", {"audience": "team"})
     row = next(iter(fold.state.items["budget"]))
     fold.act("ines", "budget", "update", row, {"payer": "grandma"})
+
+
+def _book_suppliers(fold: Fold) -> None:
+    """Two suppliers are asked for their hours, one answers, and its hours are given back."""
+    first, second, *_ = fold.state.items["vendors"]
+    fold.act("ines", "vendors", "update", first, {"account": "bloom", **_HOURS})
+    fold.act("ines", "vendors", "update", second, {"account": "strings", **_HOURS})
+    span = span_of(_HOURS, "contractStart", "contractEnd")
+    assert span is not None
+    for number, booking in ((1, "clash"), (2, "confirmed")):
+        answer = msgspec.structs.replace(answer_op(first, span, booking), id=f"_v-bloom:{number}")
+        fold.take("_v-bloom", LogEntry(answer, "actor", hops=2))
+    fold.act("ines", "vendors", "update", second, {"account": None})
 
 
 def _use_several_clients(fold: Fold) -> None:

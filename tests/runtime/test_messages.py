@@ -14,6 +14,7 @@ from actors.contract.ops import Op, Target
 from actors.contract.subjects import VENDOR, WEDDING
 from actors.runtime.host import Host
 from actors.runtime.log_messages import LogMessage
+from config.cli.membership import desk
 from store import outbox, stored_changes
 from store.bus import Bus
 from store.errors import AppendRefused
@@ -22,6 +23,7 @@ from tests.runtime.conftest import MakeSettings
 from tests.support.correspondence import HOURS
 from tests.support.hosts import LogAuthor, running_host
 from tests.support.refold import read_log, require_stored_equals_log
+from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -70,10 +72,10 @@ async def book(author: LogAuthor, wedding: str, item: str = "flora", account: st
     )
 
 
-async def items_of(author: LogAuthor, identifier: str, collection: str, kind: str = "w") -> dict[str, Any]:
+async def items_of(author: LogAuthor, identifier: str, collection: str) -> dict[str, Any]:
     """The items of a collection as the owner has them; nothing while nobody can say."""
     found: dict[str, Any] = {}
-    for reply in await author.ask(identifier, "state", kind=kind):
+    for reply in await author.ask(identifier, "state"):
         if reply.error:
             return {}
         with suppress(msgspec.ValidationError):
@@ -122,7 +124,7 @@ async def in_log(bus: Bus, principal: str) -> list[str]:
 
 
 async def test_v1_a_booking_goes_to_the_supplier_and_back(
-    settings_of: MakeSettings, author: LogAuthor, host_bus: Bus, database: Database
+    settings_of: MakeSettings, jetstream: NatsServer, author: LogAuthor, host_bus: Bus, database: Database
 ) -> None:
     """Two weddings ask for the same hours: one is told `confirmed`, the other `clash`, and the supplier's owner shows both."""
     async with running_host(settings_of()) as host:
@@ -130,7 +132,10 @@ async def test_v1_a_booking_goes_to_the_supplier_and_back(
             await author.create_wedding(wedding, f"ana-{wedding}")
             await book(author, wedding)
             await until_booked(author, wedding, "confirmed" if wedding == "w1" else "clash")
-        calendar = await items_of(author, "bloom", "bookings", kind=VENDOR)
+        operator = {"nats_user": "operator", "nats_password": jetstream.password_of("operator")}
+        async with desk(settings_of(**operator)) as asking:
+            calendar = await asking.bookings("bloom")
+            assert not await asking.bookings("nobody")
         assert {key: booking["booking"] for key, booking in calendar.items()} == {"w1.flora": "confirmed", "w2.flora": "clash"}
         assert b"w1" not in msgspec.json.encode(await items_of(author, "w2", "vendors"))
         await until_quiet(database)

@@ -116,9 +116,9 @@ class LogAuthor:
         op = Op("task_completion", "update", Target("tasks", task), self.next_id(author), {"title": title})
         return await self.write(wedding, author, op)
 
-    async def ask(self, identifier: str, call: str, kind: str = WEDDING, **question: Any) -> list[Reply]:
-        """Ask the owner of a wedding or a supplier; as gateways do, again while nobody owns it."""
-        subject = call_subject("r0", kind, identifier, call)
+    async def ask(self, wedding: str, call: str, **question: Any) -> list[Reply]:
+        """Ask the owner of a wedding; as gateways do, again while nobody owns it."""
+        subject = call_subject("r0", WEDDING, wedding, call)
         async with asyncio.timeout(WITHIN_SECONDS):
             while True:
                 with suppress(NoResponder):
