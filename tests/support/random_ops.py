@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from actors.contract.ops import Op, Source
+from actors.domain.rules import NEWEST
 from tests.support.folding import MEMBERS, WEDDING, Fold, op_of, wedding_with_members
 
 _IDS = st.sampled_from(["a", "b"])
@@ -104,12 +105,26 @@ def _data(collection: str, action: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.just({})
 
 
-def play(log: list[Step]) -> Fold:
-    """Fold a random log, after the wedding and its members were made."""
-    fold = wedding_with_members()
+def managers_left(fold: Fold) -> Fold:
+    """Let all managers leave, which version 1 of the rules alone allows, and the operator bring them back."""
+    for person in ("petra", "amara"):
+        assert fold.act("amara", "people", "delete", person).refusal is None
+    for person in ("petra", "amara"):
+        fold.act("operator", "people", "insert", person, {"name": person, "role": MEMBERS[person]})
+    return fold
+
+
+def play(log: list[Step], marker: int | None = None) -> Fold:
+    """Fold a random log, after the wedding and its members were made.
+
+    With `marker` the first version of the rules decides up to so many steps, the newest one from there on.
+    """
+    fold = wedding_with_members() if marker is None else managers_left(wedding_with_members(1))
     for collection, data in _AT_FIRST.items():
         fold.act("amara", collection, "insert", "a", data)
-    for step in log:
+    for index, step in enumerate(log):
+        if index == marker:
+            fold.rules = NEWEST
         fold.now_ms += step.milliseconds
         op = step.op
         if step.lag is not None:
@@ -125,3 +140,12 @@ def play(log: list[Step]) -> Fold:
 
 #: A log of a wedding with members, folded.
 random_folds = (st.lists(steps(), min_size=1, max_size=8) | st.lists(steps(), min_size=30, max_size=60)).map(play)
+
+
+@st.composite
+def random_folds_with_marker(draw: st.DrawFn) -> tuple[Fold, int]:
+    """A folded log of which the newest rules decided the end, and the position of the marker."""
+    log = draw(st.lists(steps(), min_size=2, max_size=20))
+    marker = draw(st.integers(0, len(log) - 1))
+    fold = play(log, marker)
+    return fold, len(fold.log) - (len(log) - marker)

@@ -2,15 +2,17 @@
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from actors.contract.decisions import Decision, refusal
+from actors.contract.markers import ActivateRules
 from actors.domain.evolve import evolve
 from actors.domain.state import new_state
 from actors.runtime.directives import Directives
-from actors.runtime.log_messages import LogMessage
+from actors.runtime.log_messages import LogMessage, Marker
 from config.cli.verification.replay import Replay
 from tests.support.folding import Fold, op_of, wedding_with_members
-from tests.support.random_ops import random_folds
+from tests.support.random_ops import managers_left, random_folds, random_folds_with_marker
 
 
 def messages(fold: Fold) -> list[LogMessage]:
@@ -46,6 +48,21 @@ def test_inv2_an_honest_log_has_no_differences(fold: Fold) -> None:
     replay = proof(fold, messages(fold))
     assert replay.differences == []
     assert replay.decided_again == len(fold.decisions)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(random_folds_with_marker(), st.integers(0, 60))
+def test_inv2_any_restart_point_around_a_marker_decides_alike(folded: tuple[Fold, int], checkpoint: int) -> None:
+    """Whoever begins at a checkpoint, before or after a marker, with what is stored there, decides the rest as it was decided."""
+    fold, marker = folded
+    stored = [] if marker > checkpoint else [(marker, 2)]
+    directives = Directives([(0, 1), *stored])
+    if not stored:
+        directives.obey(Marker(marker, 0, ActivateRules(2)))
+    first = min(checkpoint, len(fold.log)) + 1
+    replay = proof(fold, messages(fold)[first - 1 :], first, directives)
+    assert replay.differences == []
+    assert replay.decided_again == sum(decision.position >= first for decision in fold.decisions)
 
 
 def test_d11_only_what_the_log_still_holds_is_decided_again() -> None:
@@ -95,8 +112,8 @@ def test_a_fault_of_ours_is_no_difference() -> None:
 
 
 def leaving(rules_after: int) -> Fold:
-    """The last two managers leave, one under version 1 of the rules and the other under `rules_after`."""
-    fold = wedding_with_members(rules=1)
+    """The last managers leave under version 1 of the rules and come back; then they would leave under `rules_after`."""
+    fold = managers_left(wedding_with_members(rules=1))
     fold.act("amara", "people", "delete", "petra")
     fold.rules = rules_after
     fold.act("amara", "people", "delete", "amara")
