@@ -12,6 +12,7 @@ import msgspec
 
 from actors.contract.calls import (
     ChannelChunk,
+    HistoryEnd,
     HistoryQuestion,
     Member,
     PermissionsBody,
@@ -21,7 +22,6 @@ from actors.contract.calls import (
     StateHead,
     StateQuestion,
 )
-from actors.contract.channels import Rights
 from actors.contract.envelopes import Envelope
 from actors.contract.ids import partition_of
 from actors.contract.subjects import WEDDING, call_subject
@@ -44,6 +44,7 @@ _decode_chunk = msgspec.json.Decoder(ChannelChunk).decode
 _decode_envelopes = msgspec.json.Decoder(list[Envelope]).decode
 _decode_permissions = msgspec.json.Decoder(PermissionsBody).decode
 _decode_digests = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
+_decode_end = msgspec.json.Decoder(HistoryEnd).decode
 _decode_events = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -113,11 +114,11 @@ class Owner:
         [reply] = await self._ask(wedding, "digest", Question(self._position(wedding)))
         return _decode_digests(reply.body)
 
-    async def history(self, wedding: str, *, since_ms: int, rights: Rights, limit: int) -> list[bytes]:
-        """Return encoded events of the channels that the rights include, oldest first."""
-        question = HistoryQuestion(self._position(wedding), since_ms, rights, limit)
-        replies = await self._ask(wedding, "history", question)
-        return [bytes(event) for reply in replies for event in _decode_events(reply.body)]
+    async def history(self, wedding: str, question: HistoryQuestion) -> tuple[list[bytes], HistoryEnd]:
+        """Return encoded events, oldest first, and how far was read."""
+        *replies, last = await self._ask(wedding, "history", msgspec.structs.replace(question, position=self._position(wedding)))
+        events = [bytes(event) for reply in replies for event in _decode_events(reply.body)]
+        return events, _decode_end(last.body)
 
     def _position(self, wedding: str) -> int:
         return self.positions.get(partition_of(wedding, self._partitions), 0)

@@ -7,7 +7,7 @@ reply subject, the last with `more` false. A questioner keeps to the replies of 
 - `since` (SinceQuestion): `body` is a list of encoded Envelopes, revs contiguous up to the head; `too_old` if not kept;
 - `permissions` (Question): `body` is a PermissionsBody;
 - `digest` (Question): `body` is {channel: [sequence, digest]};
-- `history` (HistoryQuestion): `body` is a list of encoded Events, in order of (rev, channel).
+- `history` (HistoryQuestion): `body` is a list of encoded Events, in order of (rev, channel), of the last reply a HistoryEnd.
 
 Errors, in `Reply.error`: `behind` (ask again), `waking` (the store is away), `wedding_unknown`, `too_old`, `bad_question`.
 """
@@ -44,12 +44,29 @@ class SinceQuestion(msgspec.Struct, frozen=True):
 
 
 class HistoryQuestion(msgspec.Struct, frozen=True):
-    """Ask for the events from `since_ms` (Unix milliseconds) on of the channels that `rights` include, at most `limit`."""
+    """Ask for the events of the channels that `rights` include, about `limit` of them: those of one op are never parted.
+
+    Only those above `after_rev`, from `since_ms` on and before `until_ms` (Unix milliseconds, 0: no end); of these `types`, of
+    this `user` and of this `channel` above `after_sequence`, where given.
+    """
 
     position: int = 0
     since_ms: int = 0
     rights: Rights = ()
     limit: int = 1000
+    after_rev: int = 0
+    until_ms: int = 0
+    types: tuple[str, ...] = ()
+    user: str = ""
+    channel: str = ""
+    after_sequence: int = 0
+
+
+class HistoryEnd(msgspec.Struct, frozen=True):
+    """How far a history was read: everything up to `rev` was looked at; `more` says that there may be further events."""
+
+    rev: int
+    more: bool
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):

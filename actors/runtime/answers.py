@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from actors.contract.calls import CHUNK_BYTES, ChannelChunk, PermissionsBody, Reply, StateHead
+from actors.contract.calls import CHUNK_BYTES, ChannelChunk, HistoryEnd, PermissionsBody, Reply, StateHead
 from actors.contract.changes import ChannelItems
 from actors.domain import views
 from actors.domain.state import ActorState
@@ -59,6 +59,10 @@ def permissions_body(state: ActorState) -> bytes:
 
 def digest_body(state: ActorState) -> bytes:
     return _encode(views.channel_heads(state))
+
+
+def end_body(end: HistoryEnd) -> bytes:
+    return _encode(end)
 
 
 def list_bodies(encoded: Iterable[bytes]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What happened since: the envelopes that somebody missed, and the events of a history (design D4, D8).
+"""What happened since: the envelopes that somebody missed (design D4, D8); histories are in past_events.
 
 Taken from the actor's last envelopes, then from its unflushed decisions, then from the stored changes; what the live actor does
 meanwhile is included. Raises NotRemembered when it is further back than the limits allow. Called by calls.
@@ -9,11 +9,9 @@ from typing import Final
 
 import msgspec
 
-from actors.contract.calls import HistoryQuestion, SinceQuestion
-from actors.contract.channels import may_read
+from actors.contract.calls import SinceQuestion
 from actors.contract.decisions import Decision
 from actors.contract.envelopes import Envelope
-from actors.contract.events import encode_event
 from actors.runtime.actor import Actor
 from actors.runtime.errors import NotRemembered
 from actors.runtime.ports import Store
@@ -117,27 +115,3 @@ def _encoded(actor: Actor, decisions: Iterable[Decision]) -> list[bytes]:
     """Encode past decisions under today's `acl`: whoever gets them looks at today's permissions first."""
     acl = actor.awake_state.acl
     return [actor.partition.publisher.encoded(decision, actor.id, acl) for decision in decisions]
-
-
-async def events_since(store: Store, actor: Actor, question: HistoryQuestion, limits: Limits) -> list[bytes]:
-    """Return the encoded events from an instant on that these rights include, in order of (rev, channel); raises StoreError."""
-    limit = min(question.limit, limits.history_events)
-    # Taken before the store is read: what is flushed meanwhile is then in both, never in neither.
-    unflushed = [waiting.decision for waiting in actor.unflushed]
-    events: list[bytes] = []
-    rev = 0
-    page = await store.read_since(actor.kind, actor.id, question.since_ms, limit_decisions=PAGE)
-    while page and len(events) < limit:
-        rev = page[-1].rev
-        events += _events(actor, page, question)
-        page = await store.read_after(actor.kind, actor.id, rev, limit_decisions=PAGE)
-    events += _events(actor, (decision for decision in unflushed if decision.rev > rev), question)
-    return events[:limit]
-
-
-def _events(actor: Actor, decisions: Iterable[Decision], question: HistoryQuestion) -> Iterator[bytes]:
-    for decision in decisions:
-        if decision.now_ms >= question.since_ms:
-            for part in sorted(decision.parts, key=lambda each: each.channel):
-                if may_read(question.rights, part.channel):
-                    yield encode_event(decision, part, actor.id)

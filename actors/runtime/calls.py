@@ -14,7 +14,7 @@ from actors.contract.calls import HistoryQuestion, Question, SinceQuestion, Stat
 from actors.contract.ids import is_token
 from actors.contract.subjects import call_filter
 from actors.domain.kinds import KINDS
-from actors.runtime import answers, backlog
+from actors.runtime import answers, backlog, past_events
 from actors.runtime.actor import Actor
 from actors.runtime.answers import Speaker
 from actors.runtime.errors import NotOwned, NotRemembered, StillWaking
@@ -131,7 +131,8 @@ class Calls:
                     return answers.list_bodies(await backlog.envelopes_since(store, actor, question, limits))
             case HistoryQuestion():
                 async with self._resources.reading:
-                    return answers.list_bodies(await backlog.events_since(store, actor, question, limits))
+                    events, end = await past_events.events_since(store, actor, question, limits)
+                    return [*answers.list_bodies(events), answers.end_body(end)]
             case Question():
                 body = answers.permissions_body if call == "permissions" else answers.digest_body
                 return [body(actor.awake_state)]

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from gateway.http import documents, probes, reading, sessions, shapes, writing
+from gateway.http import documents, history, probes, reading, sessions, shapes, writing
 
 BASE: Final = "/api/collaboration"
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,7 +33,17 @@ class Operation(NamedTuple):
     needs_token: bool = True
 
 
-_SINCE: Final = Query("since", {"type": "string", "format": "date-time"}, "From this instant on; without a zone it is UTC.")
+_INSTANT: Final = {"type": "string", "format": "date-time"}
+_HISTORY: Final = (
+    Query("since", _INSTANT, "From this instant on; without a zone it is UTC."),
+    Query("until", _INSTANT, "Before this instant."),
+    Query("type", {"type": "string"}, "Only events of these types, separated by commas."),
+    Query("user", {"type": "string"}, "Only what this person did."),
+    Query("channel", {"type": "string"}, "Only events of this channel."),
+    Query("after", {"type": "integer", "minimum": 0}, "Only events of the channel above this sequence."),
+    Query("limit", {"type": "integer", "minimum": 0}, "About so many events; the events of one op are never parted."),
+    Query("cursor", {"type": "string"}, "Go on where the page before ended, with the same other parameters."),
+)
 _USER: Final = Query("user", {"type": "string"}, "Whose sessions; the caller's unless given.")
 _OK, _NO_CONTENT = HTTPStatus.OK, HTTPStatus.NO_CONTENT
 _TAKEN: Final = {_OK: shapes.Taken, HTTPStatus.ACCEPTED: shapes.SavedOp}
@@ -51,7 +61,7 @@ OPERATIONS: Final = (
     ),
     Operation("GET", f"{BASE}/presence/{{wedding}}", reading.presence, "See who is here", {_OK: shapes.Present}),
     Operation(
-        "GET", f"{BASE}/history/{{wedding}}", reading.history, "Read what happened", {_OK: shapes.PastEvents}, query=(_SINCE,)
+        "GET", f"{BASE}/history/{{wedding}}", history.history, "Read what happened", {_OK: shapes.PastEvents}, query=_HISTORY
     ),
     Operation("GET", f"{BASE}/sessions/{{wedding}}", sessions.list_sessions, "List open sockets", {_OK: shapes.Sessions}),
     Operation(

@@ -1,12 +1,10 @@
-"""What a member asks for: join, who is here, and what happened (`GET .../presence`, `GET .../history`, `POST .../join`)."""
+"""What a member asks for: to join, and who is here (`POST .../join`, `GET .../presence`)."""
 
 import time
-from datetime import UTC, datetime
 
 from aiohttp import web
 
 from actors.contract.channels import may_read
-from gateway.errors import GatewayError
 from gateway.http.api import API, client_of_today
 from gateway.http.callers import json_response, visiting
 from gateway.http.permissions import permissions_of
@@ -44,31 +42,6 @@ async def presence(request: web.Request) -> web.Response:
         seen = await request.app[API].presence.whole(claims.wedding, rights)
     active = sorted(user for user, each in seen.items() if each.get("status") != "offline")
     return json_response({"activeUsers": active, "presence": seen})
-
-
-async def history(request: web.Request) -> web.Response:
-    """The events since an instant, oldest first, of the channels that the caller may read; `more` when there are further ones."""
-    api = request.app[API]
-    since_ms = _milliseconds(request.query.get("since"))
-    limit = api.settings.limits.history_events
-    async with visiting(request) as (claims, _, rights):
-        events = await api.owner.history(claims.wedding, since_ms=since_ms, rights=rights, limit=limit + 1)
-    more = b"true" if len(events) > limit else b"false"
-    return json_response(b'{"events":[' + b",".join(events[:limit]) + b'],"more":' + more + b"}")
-
-
-def _milliseconds(since: str | None) -> int:
-    """An ISO 8601 instant as Unix milliseconds; without a zone it is UTC; absent, everything is meant."""
-    if since is None:
-        return 0
-    try:
-        # A plus sign that was not escaped arrives as a space.
-        instant = datetime.fromisoformat(since.strip().replace(" ", "+"))
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        return max(0, int(instant.timestamp() * 1000))
-    except (ValueError, OverflowError):
-        raise GatewayError("bad_value", "`since` is not an ISO 8601 instant.", "Write it as 2027-06-19T12:00:00Z.") from None
 
 
 def _websocket_url(request: web.Request) -> str:

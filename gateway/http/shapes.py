@@ -141,10 +141,11 @@ class Present(msgspec.Struct):
 
 
 class PastEvents(msgspec.Struct):
-    """Events of the channels that the caller may read, the oldest first."""
+    """Events of the channels that the caller may read, the oldest first; `cursor` leads to the next page."""
 
     events: list[Event]
     more: bool
+    cursor: str | UnsetType = UNSET
 
 
 class OpenSocket(msgspec.Struct):

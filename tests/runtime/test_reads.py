@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.contract.calls import CHUNK_BYTES, ChannelChunk, PermissionsBody
+from actors.contract.calls import CHUNK_BYTES, ChannelChunk, HistoryEnd, PermissionsBody
 from actors.contract.envelopes import Envelope, Heads
 from actors.contract.events import Event
 from actors.contract.ops import Op, Target
@@ -156,6 +156,8 @@ async def test_d4_history_holds_only_what_the_rights_include(settings_of: MakeSe
         team = await author.ask("w1", "history", position=position, rights=("*.team", "*.everyone"))
         few = await author.ask("w1", "history", position=position, rights=("*.team", "*.everyone"), limit=3)
     events = msgspec.json.decode(team[0].body, type=list[Event])
+    assert msgspec.json.decode(team[-1].body, type=HistoryEnd) == HistoryEnd(8, more=False)
+    assert msgspec.json.decode(few[-1].body, type=HistoryEnd) == HistoryEnd(2, more=True)
     assert [event.channel for event in events] == ["people.everyone", "wedding.everyone"] + ["tasks.team"] * 6
     assert len(msgspec.json.decode(few[0].body)) == 3
 
