@@ -12,7 +12,7 @@ PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 # Packages published as source alone: built with the locked build tools, hence in a second step.
 WITHOUT_WHEEL := nkeys
 
-.PHONY: help run setup test check format docs bench soak lock clean
+.PHONY: help run setup test check format docs bench soak simulate lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: $(READY) ## measure a running load; options in ARGS
 
 soak: $(READY) ## hurt a loaded WedSync for three minutes and check every promise (docs/soak.md); options in ARGS
 	@$(BIN)/python -P -m bench.soak $(ARGS)
+
+simulate: $(READY) ## run simulated histories for a minute, each from its seed; options in ARGS, as in: make simulate ARGS="--seconds 600 --seed 1000"
+	@$(BIN)/python -P -m tests.simulation $(ARGS)
 
 lock: ## choose the newest allowed versions again (needs uv)
 	$(UV) pip compile --universal --upgrade --generate-hashes --no-emit-index-url --extra dev --custom-compile-command "make lock" \

@@ -116,6 +116,8 @@ class Flusher:
             partition.throw_away()
 
     async def _fill_gaps(self) -> None:
+        if any(partition.has_gap for partition in self._partitions.values()):
+            await self._forget_filled_gaps()
         by_stream: defaultdict[int, list[Partition]] = defaultdict(list)
         for partition in self._partitions.values():
             if partition.has_gap:
@@ -123,3 +125,10 @@ class Flusher:
         for stream, partitions in by_stream.items():
             self._resources.counters.silent_folds += 1
             await SilentFold(self._resources, stream, partitions).run()
+
+    async def _forget_filled_gaps(self) -> None:
+        """What another host has stored meanwhile may be trimmed by now, and no fold could read it again."""
+        stored = await self._resources.store.checkpoints()
+        for number, partition in self._partitions.items():
+            if partition.has_gap:
+                partition.settle(partition.checkpoint, stored[number], {})

@@ -39,15 +39,17 @@ class Ownership:
     async def take(self, numbers: Iterable[int]) -> None:
         """Own these partitions too, from their checkpoints on; raises StoreError, LogLost."""
         resources = self._resources
-        checkpoints = await resources.store.checkpoints()
         by_stream = self._by_stream(numbers)
+        # While others store and trim, a beginning is covered by checkpoints read later, and an end covers those read before.
+        firsts = {stream: (await resources.log.positions(log_stream(stream)))[0] for stream in by_stream}
+        checkpoints = await resources.store.checkpoints()
         markers = await resources.store.rules_markers(begin_with=NEWEST)
         skips = await skips_of(resources, by_stream, checkpoints)
         taken = []
         for stream, members in by_stream.items():
-            first, last = await resources.log.positions(log_stream(stream))
+            _, last = await resources.log.positions(log_stream(stream))
             for number in members:
-                require_log(number, checkpoints[number], first, last)
+                require_log(number, checkpoints[number], firsts[stream], last)
                 taken.append(self._partition(number, checkpoints[number], last, markers[number], skips[number]))
         self.partitions.update({partition.number: partition for partition in taken})
         await self._read_anew(by_stream)

@@ -54,13 +54,18 @@ class SilentFold:
         log.info("silent_fold_begins", partitions=len(self._partitions), upto=max(self._targets.values()))
         await self._consumer.start()
         try:
-            while any(self._partitions[number].checkpoint < target for number, target in self._targets.items()):
-                if all(partition.is_dropped for partition in self._partitions.values()):
-                    return
+            while self._has_work():
                 await self._store(await self._fold_some())
         finally:
             await self._consumer.stop()
         log.info("silent_fold_ends", partitions=len(self._partitions))
+
+    def _has_work(self) -> bool:
+        """Tell whether a partition that this host still owns has a gap; the others are their new owner's."""
+        return any(
+            not partition.is_dropped and partition.checkpoint < self._targets[number]
+            for number, partition in self._partitions.items()
+        )
 
     async def _on_message(self, position: int, timestamp_ms: int, subject: str, data: bytes) -> None:
         # What cannot be decoded was reported by the live reader.

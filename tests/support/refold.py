@@ -1,10 +1,11 @@
 """The strongest test there is: decide the whole log again, from nothing, and compare it with what the hosts have stored.
 
-`fold_log` reads the log through the consumer of the store; `require_stored_equals_log` waits until every op is stored and then
-compares decision by decision (rules INV1 and INV2).
+`fold_log` reads it through the consumer of the store, `fold_messages` decides it; `require_stored_equals_log` waits until every
+op is stored and then compares decision by decision (rules INV1 and INV2).
 """
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from actors.contract.decisions import Decision
@@ -54,9 +55,18 @@ async def read_log(bus: Bus, stream: int = 0) -> tuple[int, list[LogMessage | Ma
 async def fold_log(bus: Bus, database: Database) -> Refold:
     """Decide every op of the log again, each with the rules of its position; a skip stands in the log behind what it skips."""
     last, messages = await read_log(bus)
+    return fold_messages(last, messages, await rules.markers(database, range(PARTITIONS)))
+
+
+def fold_messages(
+    last: int,
+    messages: Sequence[LogMessage | Marker],
+    stored_markers: Mapping[int, Sequence[tuple[int, int]]],
+    look: Callable[[ActorState], None] = lambda _state: None,
+) -> Refold:
+    """Decide these messages of a log, all that there ever were; `look` sees the state after each decision."""
     fold = Refold(last, {}, {})
-    stored = await rules.markers(database, range(PARTITIONS))
-    directives = {partition: Directives(markers[:1]) for partition, markers in stored.items()}
+    directives = {partition: Directives(markers[:1]) for partition, markers in stored_markers.items()}
     for marker in messages:
         if isinstance(marker, Marker):
             directives[marker.partition].obey(marker)
@@ -69,6 +79,7 @@ async def fold_log(bus: Bus, database: Database) -> Refold:
         if isinstance(outcome, Decision):
             evolve(state, outcome)
             fold.decisions.setdefault(key, []).append(outcome)
+            look(state)
     return fold
 
 

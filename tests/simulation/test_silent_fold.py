@@ -1,0 +1,56 @@
+"""What simulated histories found in the silent fold, each told as the shortest story that shows it."""
+
+import pytest
+
+from actors.runtime.partition import Partition
+from tests.simulation.clients import WEDDINGS, Client
+from tests.simulation.processes import Process
+from tests.simulation.world import World
+
+
+def _world_of_one_stream() -> World:
+    return next(world for world in map(World, range(100)) if world.identity.streams == 1)
+
+
+def _host_with_gaps(world: World) -> list[Partition]:
+    """Let one host decide the ops of some weddings and throw its decisions away before they are stored."""
+    life = world.hosts["host-1"]
+    life.start()
+    scheduler = world.scheduler
+    assert scheduler.run_until(lambda: life.is_serving, 10.0)
+    world.store_server.is_up = False
+    gateway = Process(scheduler, "gateway")
+    for wedding in WEDDINGS:
+        scheduler.run(gateway, Client(world, gateway, 0, wedding, "ana").work(2, 0.1))
+    host = life.host
+    assert host is not None
+    partitions = list(host.duty.ownership.partitions.values())
+    world.store_server.is_up = True
+    assert scheduler.run_until(lambda: host.counters.folded_ops == 2 * len(WEDDINGS), scheduler.now + 10.0)
+    for partition in partitions:
+        partition.throw_away()
+    return [partition for partition in partitions if partition.has_gap]
+
+
+@pytest.mark.timeout(5)
+def test_d7_a_partition_given_up_during_a_silent_fold_does_not_hold_the_host() -> None:
+    """The fold goes on to the ends of the other gaps and is over then, though the checkpoint of the one given up stays behind."""
+    world = _world_of_one_stream()
+    given_up, *others = _host_with_gaps(world)
+    host = world.hosts["host-1"].host
+    assert host is not None
+    assert world.scheduler.run_until(lambda: host.counters.silent_folds > 0, world.scheduler.now + 10.0)
+    given_up.drop()
+    del host.duty.ownership.partitions[given_up.number]
+    assert world.scheduler.run_until(lambda: not any(each.has_gap for each in others), world.scheduler.now + 10.0)
+    assert not host.failure.done()
+
+
+def test_d7_a_gap_that_another_host_filled_is_forgotten() -> None:
+    """Its ops are stored and trimmed, so no fold could read them again: the host goes on from what is stored."""
+    world = _world_of_one_stream()
+    partitions = _host_with_gaps(world)
+    for number in world.database.positions:
+        world.database.positions[number] = world.streams.streams[f"LOG_{number % world.identity.streams}"].last
+    world.streams.trim(world.database.positions)
+    assert world.scheduler.run_until(lambda: not any(each.has_gap for each in partitions), world.scheduler.now + 10.0)
