@@ -153,8 +153,9 @@ class MemoryDatabase:
             if block.last_rev > rev:
                 yield from (each for each in _decode(block.decisions) if each.rev > rev)
 
-    def newest_snapshot(self, kind: str, identifier: str) -> SnapshotRow | None:
-        return max(self.snapshots.get((kind, identifier), ()), key=lambda row: row.rev, default=None)
+    def newest_snapshot(self, kind: str, identifier: str, upto_rev: int | None) -> SnapshotRow | None:
+        rows = [row for row in self.snapshots.get((kind, identifier), ()) if upto_rev is None or row.rev <= upto_rev]
+        return max(rows, key=lambda row: row.rev, default=None)
 
     def write_snapshots(self, generation: int, rows: Sequence[SnapshotRow]) -> int:
         written = 0
@@ -243,8 +244,8 @@ class MemoryStore:
     async def _pick(self, work: Callable[[], list[Decision]]) -> list[Decision]:
         return await self._line.ask(work)
 
-    async def newest_snapshot(self, kind: str, identifier: str) -> SnapshotRow | None:
-        return await self._line.ask(partial(self._database.newest_snapshot, kind, identifier))
+    async def newest_snapshot(self, kind: str, identifier: str, upto_rev: int | None = None) -> SnapshotRow | None:
+        return await self._line.ask(partial(self._database.newest_snapshot, kind, identifier, upto_rev))
 
     async def write_snapshots(self, rows: Sequence[SnapshotRow]) -> int:
         return await self._line.ask(partial(self._database.write_snapshots, self._generation, rows))
