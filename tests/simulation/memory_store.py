@@ -57,8 +57,9 @@ class MemoryDatabase:
         self.markers: dict[int, list[tuple[int, int]]] = {}
         self.projected: dict[int, int] = {}
         self.guard_refusals = 0
-        #: Switched off to see that a history without it is found out.
+        #: Both are switched to see that histories of such a store are found out.
         self.has_guard = True
+        self.takes_any_snapshot = False
         self._partitions = partitions
         self._now_ms = now_ms
 
@@ -94,7 +95,7 @@ class MemoryDatabase:
             if message.partition not in refused:
                 self.outbox.setdefault(message.id, message)
         for marker in markers:
-            known = self.markers[marker.partition]
+            known = self.markers.setdefault(marker.partition, [])
             if marker.partition not in refused and all(position != marker.position for position, _ in known):
                 known.append((marker.position, marker.version))
         self.guard_refusals += len(refused)
@@ -111,7 +112,9 @@ class MemoryDatabase:
 
     def rules_markers(self, begin_with: int) -> dict[int, list[tuple[int, int]]]:
         for partition in range(self._partitions):
-            self.markers.setdefault(partition, [(0, begin_with)])
+            known = self.markers.setdefault(partition, [])
+            if not known or known[0][0]:
+                known.insert(0, (0, begin_with))
         return {partition: list(markers) for partition, markers in self.markers.items()}
 
     def timers_to_send(self, partitions: Sequence[int], ahead_seconds: float) -> list[TimerRow]:
@@ -162,9 +165,10 @@ class MemoryDatabase:
         for row in rows:
             known = self.snapshots[row.kind, row.id]
             is_covered = generation == self.generation and self.positions.get(row.partition, -1) >= row.position
-            if (is_covered or not self.has_guard) and all(each.rev != row.rev for each in known):
+            is_older_form = any(each.rev == row.rev and each.format > row.format for each in known)
+            if (is_covered or self.takes_any_snapshot) and not is_older_form:
                 # All of a history happens within one week, of which the newest is kept.
-                known[:] = [max([*known, row], key=lambda each: each.rev)]
+                known[:] = [max([row, *known], key=lambda each: each.rev)]
                 written += 1
         return written
 
