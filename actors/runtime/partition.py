@@ -211,10 +211,11 @@ class Partition:
     def note_snapshot(self, kind: str, identifier: str, rev: int) -> None:
         """Take note that an actor's state at `rev` was written down; what has changed since waits from now on."""
         actor = self.actors.get((kind, identifier))
-        if actor is not None:
+        # It may have slept and be waking anew: then it reads which snapshot there is.
+        if actor is not None and actor.state is not None:
             actor.snapshot_rev = rev
             self.unsnapshotted.pop(actor, None)
-            if actor.awake_state.rev > rev:
+            if actor.state.rev > rev:
                 self.unsnapshotted[actor] = self.now()
 
     def markers_between(self, old: int, new: int) -> list[MarkerRow]:

@@ -14,13 +14,13 @@ from actors.contract.decisions import Decision
 from actors.contract.envelopes import envelope_of
 from actors.contract.subjects import WEDDING, log_stream
 from actors.domain import snapshot_form, views
-from actors.domain.state import WeddingState
+from actors.domain.state import ActorState
 from actors.runtime.activation import load
 from actors.runtime.log_messages import LogMessage, Marker, Undecodable, decode_message
 from tests.simulation.clients import Client
 from tests.simulation.observer import Observer
 from tests.simulation.world import World
-from tests.support.refold import Refold, fold_messages
+from tests.support.refold import Key, Refold, fold_messages
 
 _encode: Final = msgspec.json.Encoder().encode
 #: Answers that are no outcome of the op that they name.
@@ -38,15 +38,15 @@ class Truth(NamedTuple):
     """The log, decided again."""
 
     fold: Refold
-    moments: dict[tuple[str, int], Moment]
+    moments: dict[tuple[Key, int], Moment]
 
 
 def truth_of(world: World) -> Truth:
     """Decide everything that the log ever held."""
-    moments: dict[tuple[str, int], Moment] = {}
+    moments: dict[tuple[Key, int], Moment] = {}
 
-    def look(state: WeddingState) -> None:
-        moments[state.id, state.rev] = Moment(_heads(state), state.acl)
+    def look(state: ActorState) -> None:
+        moments[(state.kind, state.id), state.rev] = Moment(_heads(state), state.acl)
 
     return Truth(fold_messages(0, list(_messages(world)), world.database.markers, look), moments)
 
@@ -60,7 +60,7 @@ def _messages(world: World) -> Iterator[LogMessage | Marker]:
                 continue
 
 
-def _heads(state: WeddingState) -> bytes:
+def _heads(state: ActorState) -> bytes:
     return _encode(views.channel_heads(state))
 
 
@@ -85,14 +85,14 @@ def _saved(truth: Truth, clients: Iterable[Client]) -> Iterator[str]:
     }
     for client in clients:
         for op in client.saved:
-            count = counts.get(client.wedding, Counter())[client.person, op]
+            count = counts.get((WEDDING, client.wedding), Counter())[client.person, op]
             if count != 1:
                 yield f"{client.wedding}: the saved op {op} of {client.person} has {count} decisions"
 
 
-def _stored(world: World, wedding: str, decided: list[Decision]) -> Iterator[str]:
+def _stored(world: World, wedding: Key, decided: list[Decision]) -> Iterator[str]:
     """The stored decisions are those of the log, in one row of revs and one of sequences per channel."""
-    stored = list(world.database.decisions(WEDDING, wedding))
+    stored = list(world.database.decisions(*wedding))
     if [each.rev for each in stored] != list(range(1, len(decided) + 1)):
         yield f"{wedding}: the log gives {len(decided)} decisions, stored are the revs {[each.rev for each in stored]}"
     sequences: Counter[str] = Counter()
@@ -106,9 +106,9 @@ def _stored(world: World, wedding: str, decided: list[Decision]) -> Iterator[str
                 yield f"{wedding}: {part.channel} has {part.sequence} where {sequences[part.channel]} should come"
 
 
-def _loaded(world: World, right: WeddingState) -> Iterator[str]:
+def _loaded(world: World, right: ActorState) -> Iterator[str]:
     """Newest snapshot and stored changes give the state of the log."""
-    state, _ = world.scheduler.run(world.ground, load(world.store_of(world.ground), right.id))
+    state, _ = world.scheduler.run(world.ground, load(world.store_of(world.ground), right.kind, right.id))
     if snapshot_form.encode(state) != snapshot_form.encode(right):
         yield f"{right.id}: stored is a state of rev {state.rev} that is not that of the log at rev {right.rev}"
 
@@ -121,10 +121,10 @@ def _positions(world: World) -> Iterator[str]:
 
 
 def _snapshots(world: World, truth: Truth) -> Iterator[str]:
-    for (_, wedding), rows in world.database.snapshots.items():
+    for wedding, rows in world.database.snapshots.items():
         for row in rows:
             moment = truth.moments.get((wedding, row.rev))
-            if moment is None or _heads(snapshot_form.decode(row.state)) != moment.heads:
+            if moment is None or _heads(snapshot_form.decode(row.state, row.kind)) != moment.heads:
                 yield f"{wedding}: the snapshot of rev {row.rev} is not the state of the log"
             if row.position > world.database.positions[row.partition]:
                 yield f"{wedding}: the snapshot at {row.position} is beyond the checkpoint"
@@ -153,7 +153,7 @@ def _said(observer: Observer, truth: Truth) -> Iterator[str]:
         decided = truth.fold.decisions.get(wedding, [])
         for rev, said in heard.items():
             moment = truth.moments.get((wedding, rev))
-            if moment is None or said != _encode(envelope_of(decided[rev - 1], wedding, 1, moment.acl)):
+            if moment is None or said != _encode(envelope_of(decided[rev - 1], wedding[1], 1, moment.acl)):
                 yield f"{wedding}: heard of rev {rev} {said!r}, which the log does not give"
     for wedding, answer in observer.answers:
         if answer.refusal is None or answer.refusal.code not in _NO_OUTCOMES:

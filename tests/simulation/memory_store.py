@@ -172,8 +172,9 @@ class MemoryDatabase:
                 written += 1
         return written
 
-    def pending(self, partitions: Sequence[int]) -> list[OutboxRow]:
-        return [row for row in self.outbox.values() if row.partition in partitions]
+    def pending(self, partitions: Sequence[int], held_back: Sequence[str], limit: int) -> list[OutboxRow]:
+        rows = [row for row in self.outbox.values() if row.partition in partitions and row.subject not in held_back]
+        return rows[:limit]
 
     def strike(self, ids: Sequence[str]) -> None:
         for identifier in ids:
@@ -254,8 +255,8 @@ class MemoryStore:
     async def write_snapshots(self, rows: Sequence[SnapshotRow]) -> int:
         return await self._line.ask(partial(self._database.write_snapshots, self._generation, rows))
 
-    async def pending_outbox(self, partitions: Sequence[int]) -> list[OutboxRow]:
-        return await self._line.ask(partial(self._database.pending, partitions))
+    async def pending_outbox(self, partitions: Sequence[int], held_back: Sequence[str], limit: int) -> list[OutboxRow]:
+        return await self._line.ask(partial(self._database.pending, partitions, held_back, limit))
 
     async def strike_outbox(self, ids: Sequence[str]) -> None:
         await self._line.ask(partial(self._database.strike, ids))

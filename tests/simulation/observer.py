@@ -26,12 +26,12 @@ class Observer:
     """What one gateway would know."""
 
     def __init__(self, world: World, process: Process) -> None:
-        #: The bytes of each decided envelope, by wedding and rev.
-        self.envelopes: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
+        #: The bytes of each decided envelope, by (kind, id) and rev.
+        self.envelopes: defaultdict[tuple[str, str], dict[int, bytes]] = defaultdict(dict)
         #: What was answered about ops that were not decided again: (wedding, envelope).
-        self.answers: list[tuple[str, Envelope]] = []
-        #: (wedding, rev, digests) as owners answered.
-        self.digests: list[tuple[str, int, bytes]] = []
+        self.answers: list[tuple[tuple[str, str], Envelope]] = []
+        #: (kind and id, rev, digests) as owners answered.
+        self.digests: list[tuple[tuple[str, str], int, bytes]] = []
         self._world = world
         self._process = process
         self._bus = world.connect(process, "gateway")
@@ -55,7 +55,8 @@ class Observer:
             await self._bus.publish(subject, _encode(Question(last)), reply=inbox)
 
     async def _on_envelope(self, message: Message) -> None:
-        wedding = message.subject.rpartition(".")[2]
+        _, _, _, kind, identifier = message.subject.split(".")
+        wedding = kind, identifier
         envelope = _decode(message.data)
         if not envelope.decided:
             self.answers.append((wedding, envelope))
@@ -74,4 +75,4 @@ class Observer:
         self._world.seen["answered"] += 1
         if reply.position < asked_at:
             self._world.offences.append(f"{wedding}: asked at {asked_at}, {reply.host} answered from {reply.position}")
-        self.digests.append((wedding, reply.rev, bytes(reply.body)))
+        self.digests.append(((WEDDING, wedding), reply.rev, bytes(reply.body)))

@@ -47,7 +47,7 @@ async def test_d7_a_flush_from_elsewhere_than_the_checkpoint_changes_nothing(por
     assert await ports.store.checkpoints() == {0: 0, 1: 3, 2: 2, 3: 0}
     assert await _read(ports) == decisions(1, 3)
     assert await ports.store.read_after(WEDDING, "w2", 0, limit_decisions=10) == decisions(1, 2)
-    assert [row.id for row in await ports.store.pending_outbox([1])] == ["message-3"]
+    assert [row.id for row in await ports.store.pending_outbox([1], [], 10)] == ["message-3"]
 
 
 async def test_d12_another_generation_is_told_so(ports: Ports) -> None:
@@ -95,10 +95,12 @@ async def test_d6_the_outbox_keeps_order_until_rows_are_struck_off(ports: Ports)
     """Each row once, in the order of its flush; unknown ids are fine."""
     await _store(ports, 1, 2)
     await _store(ports, 3, 4)
-    assert [row.id for row in await ports.store.pending_outbox([0, 1])] == ["message-2", "message-4"]
-    assert await ports.store.pending_outbox([2]) == []
+    assert [row.id for row in await ports.store.pending_outbox([0, 1], [], 10)] == ["message-2", "message-4"]
+    assert await ports.store.pending_outbox([2], [], 10) == []
+    assert [row.id for row in await ports.store.pending_outbox([1], [], 1)] == ["message-2"]
+    assert await ports.store.pending_outbox([1], ["log.r0.2.w.w2.ann"], 10) == []
     await ports.store.strike_outbox(["message-2", "never written"])
-    assert [row.id for row in await ports.store.pending_outbox([1])] == ["message-4"]
+    assert [row.id for row in await ports.store.pending_outbox([1], [], 10)] == ["message-4"]
 
 
 async def test_d1_the_first_host_decides_with_which_rules_a_partition_begins(ports: Ports) -> None:

@@ -57,7 +57,7 @@ def _a_partition_that_drops_a_queued_op(patch: pytest.MonkeyPatch) -> None:
     deliver = Partition.deliver
 
     def drop(self: Partition, message: LogMessage) -> list[Publication]:
-        if any(actor.wedding == message.wedding for actor in self.waiting):
+        if any(actor.id == message.id for actor in self.waiting):
             return []
         return deliver(self, message)
 

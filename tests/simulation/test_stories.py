@@ -1,7 +1,9 @@
-"""What simulated histories found in the silent fold, each told as the shortest story that shows it."""
+"""What simulated histories have found, each told as the shortest story that shows it."""
 
 import pytest
 
+from actors.contract.subjects import WEDDING, log_stream
+from actors.runtime.actor import Lifecycle
 from actors.runtime.partition import Partition
 from tests.simulation.clients import WEDDINGS, Client
 from tests.simulation.processes import Process
@@ -51,6 +53,45 @@ def test_d7_a_gap_that_another_host_filled_is_forgotten() -> None:
     world = _world_of_one_stream()
     partitions = _host_with_gaps(world)
     for number in world.database.positions:
-        world.database.positions[number] = world.streams.streams[f"LOG_{number % world.identity.streams}"].last
+        world.database.positions[number] = world.streams.streams[log_stream(0)].last
     world.streams.trim(world.database.positions)
     assert world.scheduler.run_until(lambda: not any(each.has_gap for each in partitions), world.scheduler.now + 10.0)
+
+
+def test_d7_a_snapshot_of_an_actor_that_wakes_anew_is_no_news() -> None:
+    """It slept while its snapshot was written and was needed again before that was known; its host goes on."""
+    world = _world_of_one_stream()
+    life = world.hosts["host-1"]
+    life.start()
+    assert world.scheduler.run_until(lambda: life.is_serving, 10.0)
+    host = life.host
+    assert host is not None
+    partition = host.duty.ownership.partitions[0]
+    world.scheduler.let_run(life.process)
+    actor = partition._actor(WEDDING, "w")
+    world.scheduler.let_run(None)
+    assert actor.lifecycle is Lifecycle.WAKING
+    partition.note_snapshot(WEDDING, "w", 1)
+    assert actor.snapshot_rev == 0
+
+
+def test_d12_a_log_trimmed_while_a_host_takes_over_is_not_lost() -> None:
+    """Its former owner stores and trims between the questions of the new one, for which nothing is missing."""
+    world = _world_of_one_stream()
+    database, stream = world.database, world.streams.streams[log_stream(0)]
+    checkpoints = database.checkpoints
+    world.streams.append([("log.r0.1.w.w1.ana", b"no op")] * 9)
+
+    def answer(generation: int) -> dict[int, int]:
+        before = checkpoints(generation)
+        for number in database.positions:
+            database.positions[number] = stream.last
+        world.streams.trim(database.positions)
+        return before
+
+    database.checkpoints = answer  # type: ignore[method-assign]  # the one instant that matters
+    life = world.hosts["host-1"]
+    life.start()
+    world.scheduler.run_until(lambda: life.is_serving, 10.0)
+    assert world.offences == []
+    assert life.is_serving
