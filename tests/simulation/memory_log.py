@@ -5,6 +5,7 @@ tests/simulation/test_contract_log.py says of JetStream and this alike.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,6 +15,7 @@ from actors.contract.ids import TIMER_PRINCIPAL
 from actors.contract.subjects import DEAD_STREAM, log_stream
 from actors.runtime.ports import OnMessage
 from store.errors import AppendRefused, LogMismatch, StoreError
+from store.log_search import Found
 from store.timers import TimerRow
 from tests.simulation.lines import Line
 from tests.simulation.memory_store import MemoryDatabase
@@ -53,6 +55,12 @@ class MemoryStream:
         """Return what is above a position and begins so, and how far the stream went."""
         start = max(position, self.first - 1)
         return [record for record in self.records[start:] if record.subject.startswith(prefixes)], self.last
+
+    def matching(self, subject: str, position: int) -> list[Found]:
+        """Return what is above a position and has such a subject, in which `*` stands for one word."""
+        pattern = re.compile(re.escape(subject).replace(r"\*", r"[^.]+"))
+        kept = self.records[max(position, self.first - 1) :]
+        return [Found(each.position, each.subject, each.data) for each in kept if pattern.fullmatch(each.subject)]
 
     def require(self, position: int) -> None:
         """Raise LogMismatch when the stream does not go on after this position."""
@@ -202,6 +210,12 @@ class MemoryLog:
 
     async def put_timers(self, rows: Sequence[TimerRow]) -> None:
         await self._line.ask(partial(self._streams.put_timers, rows))
+
+    async def messages_after(self, stream: str, subject: str, position: int) -> list[Found]:
+        return await self._line.ask(partial(self._streams.streams[stream].matching, subject, position))
+
+    def alarms(self) -> list[str]:
+        return []  # nothing ever damages it
 
     async def look_after(self) -> None:
         """Every stream is there."""

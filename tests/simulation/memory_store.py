@@ -55,6 +55,8 @@ class MemoryDatabase:
         self.timers: dict[tuple[str, str, str], Timer] = {}
         #: Rules markers (position, version) by partition, ascending.
         self.markers: dict[int, list[tuple[int, int]]] = {}
+        #: Lives that ended while they decided an op, by (generation, partition, position).
+        self.deaths: defaultdict[tuple[int, int, int], set[str]] = defaultdict(set)
         self.projected: dict[int, int] = {}
         self.guard_refusals = 0
         #: Both are switched to see that histories of such a store are found out.
@@ -116,6 +118,20 @@ class MemoryDatabase:
             if not known or known[0][0]:
                 known.insert(0, (0, begin_with))
         return {partition: list(markers) for partition, markers in self.markers.items()}
+
+    def note_deaths(self, deaths: Sequence[tuple[int, int, int, str]]) -> None:
+        for *op, life in deaths:
+            self.deaths[op[0], op[1], op[2]].add(life)
+
+    def condemn(self, generation: int, partitions: Sequence[int]) -> list[tuple[int, int]]:
+        return sorted(
+            (partition, position)
+            for (death_generation, partition, position), lives in self.deaths.items()
+            if len(lives) >= 2
+            and death_generation == generation
+            and partition in partitions
+            and position > self.positions.get(partition, 0)
+        )
 
     def timers_to_send(self, partitions: Sequence[int], ahead_seconds: float) -> list[TimerRow]:
         now_ms, ahead_ms = self._now_ms(), ahead_seconds * 1000
@@ -219,6 +235,12 @@ class MemoryStore:
 
     async def rules_markers(self, begin_with: int) -> dict[int, list[tuple[int, int]]]:
         return await self._line.ask(partial(self._database.rules_markers, begin_with))
+
+    async def note_deaths(self, deaths: Sequence[tuple[int, int, int, str]]) -> None:
+        await self._line.ask(partial(self._database.note_deaths, deaths))
+
+    async def condemn(self, partitions: Sequence[int]) -> list[tuple[int, int]]:
+        return await self._line.ask(partial(self._database.condemn, self._generation, partitions))
 
     async def timers_to_send(self, partitions: Sequence[int], ahead_seconds: float) -> list[TimerRow]:
         return await self._line.ask(partial(self._database.timers_to_send, partitions, ahead_seconds))

@@ -102,3 +102,12 @@ async def test_inv6_dead_letters_lie_beside_the_log(ports: Ports) -> None:
     """A copy put aside moves no position of the log."""
     assert await ports.log.append([("wedsync.dead.internal", b"{}")]) == 1
     assert (await ports.log.positions(STREAM))[1] == 0
+
+
+async def test_d1_messages_are_found_by_their_subject(ports: Ports) -> None:
+    """Above a position, in order, whatever lies between."""
+    markers = [(f"log.r0.{number}.m.skip._rules", b"%d" % number) for number in (1, 2)]
+    await ports.log.append([_op(1, "a"), markers[0], _op(2, "b"), markers[1]])
+    found = await ports.log.messages_after(STREAM, "log.r0.*.m.skip._rules", 0)
+    assert [(each.position, each.subject, each.data) for each in found] == [(2, *markers[0]), (4, *markers[1])]
+    assert [each.position for each in await ports.log.messages_after(STREAM, "log.r0.*.m.skip._rules", 2)] == [4]

@@ -134,3 +134,16 @@ async def test_d7_every_stored_block_is_projected_once(ports: Ports) -> None:
     await _store(ports, 4, 5)
     assert await ports.store.project_events([0, 1]) == 2
     assert await ports.store.project_events([0, 1]) == 0
+
+
+async def test_d1_an_op_on_which_two_lives_ended_is_condemned_until_it_is_stored(ports: Ports) -> None:
+    """The same life counts once, and what the checkpoint has passed is no suspect any more."""
+    await ports.store.checkpoints()
+    await ports.store.note_deaths([(1, 1, 3, "first"), (1, 1, 4, "first")])
+    await ports.store.note_deaths([(1, 1, 3, "first")])
+    assert await ports.store.condemn([0, 1]) == []
+    await ports.store.note_deaths([(1, 1, 3, "second")])
+    assert await ports.store.condemn([0, 1]) == [(1, 3)]
+    assert await ports.store.condemn([0]) == []
+    await _store(ports, 1, 3)
+    assert await ports.store.condemn([1]) == []
