@@ -56,8 +56,7 @@ def run_history(seed: int, prepare: Prepare = lambda _world: None) -> Outcome:
     world.offences += [f"in the gateway: {task.exception()!r}" for task in work if task.done() and task.exception()]
     world.offences += offences_of(world, clients, observer)
     digest = _digest(world, observer)
-    for life in world.living():
-        life.crash()
+    world.end()
     gateway.kill()
     offences = (world.offences + scheduler.faults)[:MAX_OFFENCES]
     return Outcome(seed, offences, world.seen + Counter({"guard refusals": world.database.guard_refusals}), scheduler.now, digest)

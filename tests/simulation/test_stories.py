@@ -1,5 +1,7 @@
 """What simulated histories have found, each told as the shortest story that shows it."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from actors.contract.subjects import WEDDING, log_stream
@@ -10,8 +12,12 @@ from tests.simulation.processes import Process
 from tests.simulation.world import World
 
 
-def _world_of_one_stream() -> World:
-    return next(world for world in map(World, range(100)) if world.identity.streams == 1)
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A world whose log is one stream."""
+    made = next(made for made in map(World, range(100)) if made.identity.streams == 1)
+    yield made
+    made.end()
 
 
 def _host_with_gaps(world: World) -> list[Partition]:
@@ -35,9 +41,8 @@ def _host_with_gaps(world: World) -> list[Partition]:
 
 
 @pytest.mark.timeout(5)
-def test_d7_a_partition_given_up_during_a_silent_fold_does_not_hold_the_host() -> None:
+def test_d7_a_partition_given_up_during_a_silent_fold_does_not_hold_the_host(world: World) -> None:
     """The fold goes on to the ends of the other gaps and is over then, though the checkpoint of the one given up stays behind."""
-    world = _world_of_one_stream()
     given_up, *others = _host_with_gaps(world)
     host = world.hosts["host-1"].host
     assert host is not None
@@ -48,9 +53,8 @@ def test_d7_a_partition_given_up_during_a_silent_fold_does_not_hold_the_host() -
     assert not host.failure.done()
 
 
-def test_d7_a_gap_that_another_host_filled_is_forgotten() -> None:
+def test_d7_a_gap_that_another_host_filled_is_forgotten(world: World) -> None:
     """Its ops are stored and trimmed, so no fold could read them again: the host goes on from what is stored."""
-    world = _world_of_one_stream()
     partitions = _host_with_gaps(world)
     for number in world.database.positions:
         world.database.positions[number] = world.streams.streams[log_stream(0)].last
@@ -58,9 +62,8 @@ def test_d7_a_gap_that_another_host_filled_is_forgotten() -> None:
     assert world.scheduler.run_until(lambda: not any(each.has_gap for each in partitions), world.scheduler.now + 10.0)
 
 
-def test_d7_a_snapshot_of_an_actor_that_wakes_anew_is_no_news() -> None:
+def test_d7_a_snapshot_of_an_actor_that_wakes_anew_is_no_news(world: World) -> None:
     """It slept while its snapshot was written and was needed again before that was known; its host goes on."""
-    world = _world_of_one_stream()
     life = world.hosts["host-1"]
     life.start()
     assert world.scheduler.run_until(lambda: life.is_serving, 10.0)
@@ -75,9 +78,8 @@ def test_d7_a_snapshot_of_an_actor_that_wakes_anew_is_no_news() -> None:
     assert actor.snapshot_rev == 0
 
 
-def test_d12_a_log_trimmed_while_a_host_takes_over_is_not_lost() -> None:
+def test_d12_a_log_trimmed_while_a_host_takes_over_is_not_lost(world: World) -> None:
     """Its former owner stores and trims between the questions of the new one, for which nothing is missing."""
-    world = _world_of_one_stream()
     database, stream = world.database, world.streams.streams[log_stream(0)]
     checkpoints = database.checkpoints
     world.streams.append([("log.r0.1.w.w1.ana", b"no op")] * 9)

@@ -99,6 +99,11 @@ class World:
     def log_of(self, process: Process) -> MemoryLog:
         return MemoryLog(self.streams, self.database, SimulatedLine(process, self.log_server, AppendUnknown))
 
+    def end(self) -> None:
+        """Let nothing of it go on."""
+        for life in self.living():
+            life.crash()
+
     def living(self) -> "list[HostLife]":
         return [life for life in self.hosts.values() if life.process is not None]
 
