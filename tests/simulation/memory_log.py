@@ -79,6 +79,8 @@ class MemoryStreams:
         """`at_ms` lets something happen at an instant of the log's clock, such as the firing of a timer."""
         self.streams = {log_stream(index): MemoryStream() for index in range(streams)} | {DEAD_STREAM: MemoryStream()}
         self.appends = 0
+        #: What is stored is in the way of new ops.
+        self.is_filled = False
         #: What TIMERS holds, by the subject of the firing and the timer.
         self.schedules: dict[tuple[str, str], TimerRow] = {}
         self._count = streams
@@ -220,8 +222,10 @@ class MemoryLog:
     async def look_after(self) -> None:
         """Every stream is there."""
 
-    async def trim(self) -> int:
-        return await self._line.ask(lambda: self._streams.trim(self._database.positions))
+    async def trim(self, *, by_age: bool) -> int:
+        return await self._line.ask(
+            lambda: self._streams.trim(self._database.positions) if by_age or self._streams.is_filled else 0
+        )
 
     async def close(self) -> None:
         with suppress(StoreError):

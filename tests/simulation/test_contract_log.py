@@ -83,10 +83,11 @@ async def test_d11_trimming_ends_at_the_lowest_checkpoint(ports: Ports) -> None:
     """What a partition has not stored stays, also what others have; what went cannot be read from any more."""
     await ports.log.append([_op(number % 4, "x") for number in range(8)])
     await ports.store.checkpoints()
-    assert await ports.log.trim() == 0
+    assert await ports.log.trim(by_age=True) == 0
     moves = {0: (0, 8), 1: (0, 3), 2: (0, 8), 3: (0, 8)}
     assert await ports.store.flush(moves, [], [], []) == {}
-    assert await ports.log.trim() == 3
+    assert await ports.log.trim(by_age=False) == 0
+    assert await ports.log.trim(by_age=True) == 3
     assert await ports.log.positions(STREAM) == (4, 8)
     with pytest.raises(LogMismatch):
         await ports.log.reader(STREAM, [log_filter("r0", 1)], 1, _Heard().take).start()

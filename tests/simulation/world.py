@@ -62,6 +62,7 @@ class World:
         self.log_server = Server(self.scheduler, self.ground, self.random.choice([0.01, 0.05, 0.3]))
         self.database = MemoryDatabase(self.identity.generation, PARTITIONS, self.now_ms)
         self.streams = MemoryStreams(self.identity.streams, self.now_ms, self._at_ms)
+        self.streams.is_filled = True
         self.broker = Broker(self.fate_of_message)
         #: How often a message is lost, and the pairs of processes that do not hear each other.
         self.message_loss = 0.0
