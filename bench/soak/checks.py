@@ -38,7 +38,8 @@ def twice(stored: Sequence[Stored]) -> Offences:
         if key in ops:
             offences.append(f"twice: {each.wedding} decided {each.op} at positions {ops[key]} and {each.position}")
         ops[key] = each.position
-        for mark in each.marks if each.applied else ():
+        # A reminder repeats the text of its task.
+        for mark in each.marks if each.applied and not each.fired else ():
             if (each.wedding, mark) in marks:
                 offences.append(
                     f"twice: {each.wedding} applied the text {mark} at {marks[each.wedding, mark]} and {each.position}"

@@ -22,6 +22,7 @@ from bench.installation import Installation, InstallationFailed
 from bench.soak.checks import apart, holes_in_store, lost, twice, unanswered
 from bench.soak.crowd import Crowd, gathered
 from bench.soak.history import History, Stored
+from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.run import Options, copies_of
 from bench.soak.stored import decisions_of, heads_of, proofs_of, until_intake_is_empty
@@ -76,15 +77,16 @@ async def run_damage(folder: Path, options: Options) -> int:
             await _work(crowd, options.seed * 10 + len(ROUNDS), options.healed_seconds)
             await crowd.answered(options.healed_seconds)
             await until_intake_is_empty(site, options.healed_seconds)
+            offences += await until_nothing_is_armed(site, options.healed_seconds)
             actors, differences = await heads_of(site, weddings, options.healed_seconds)
             copies = await copies_of(crowd, actors)
         offences += differences + await proofs_of(site, actors)
         stored = await decisions_of(site, weddings)
     history.close()
-    print(counts(history.entries, [], 0, len(stored)))
+    print(counts(history.entries, [], 0, len(stored), fired_in(stored)))
     print(errors_in(installation.log_path))
     print(f"acknowledged ops that only the damaged files had, and that nobody sent again: {len(lost(history.entries, stored))}")
-    offences += [*twice(stored), *holes_in_store(stored), *apart(actors, copies), *unanswered(history.entries)]
+    offences += [*twice(stored), *silent(stored), *holes_in_store(stored), *apart(actors, copies), *unanswered(history.entries)]
     print(verdict(offences, options.seed, history.path, options.shown), flush=True)
     return len(offences)
 

@@ -22,6 +22,7 @@ from bench.installation import Installation, Site
 from bench.soak.checks import everything
 from bench.soak.crowd import Crowd, gathered
 from bench.soak.history import History
+from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.run import Options, copies_of
 from bench.soak.stored import decisions_of, heads_of, proofs_of, until_intake_is_empty
@@ -99,14 +100,15 @@ async def run_full_log(folder: Path, options: Options) -> int:
             async with _working(crowd, options):
                 offences = await _fill_and_heal(site, Writer(site, plans[0], session), plans[-1])
             await until_intake_is_empty(site, options.healed_seconds)
+            offences += await until_nothing_is_armed(site, options.healed_seconds)
             actors, differences = await heads_of(site, weddings, options.healed_seconds)
             copies = await copies_of(crowd, actors)
         offences += differences + await proofs_of(site, actors)
         stored = await decisions_of(site, weddings)
     history.close()
-    print(counts(history.entries, [], 0, len(stored)))
+    print(counts(history.entries, [], 0, len(stored), fired_in(stored)))
     print(errors_in(installation.log_path))
-    offences += everything(history.entries, stored, actors, copies)
+    offences += silent(stored) + everything(history.entries, stored, actors, copies)
     print(verdict(offences, options.seed, history.path, options.shown), flush=True)
     return len(offences)
 

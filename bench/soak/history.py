@@ -44,7 +44,8 @@ class Stored(msgspec.Struct, frozen=True):
     """One stored decision, as far as the checks need it.
 
     `sequences` are those of its parts, `marks` maps the texts that it wrote to their channels, `roles` people to what they
-    became (None: nobody any more).
+    became (None: nobody any more), `timers` those that it armed to when they are due (Unix ms; None: cancelled). `fired` is
+    the timer whose firing it is.
     """
 
     wedding: str
@@ -55,6 +56,8 @@ class Stored(msgspec.Struct, frozen=True):
     sequences: dict[str, int] = {}
     marks: dict[str, tuple[str, ...]] = {}
     roles: dict[str, str | None] = {}
+    timers: dict[str, int | None] = {}
+    fired: str = ""
 
 
 class Heads(msgspec.Struct, frozen=True):

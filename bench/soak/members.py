@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from actors.contract.events import Event
+from actors.contract.events import Event, instant_of
 from bench.installation import Site
 from bench.soak.history import Entry, Heads, History
 from bench.wedding_load import MemberPlan, small_wedding
@@ -23,6 +23,9 @@ from gateway.client.replica import SyncReport
 
 FIELD: Final = {"tasks": "title", "guests": "meal", "tables": "name", "budget": "category"}
 INSERTED: Final = 0.1
+#: How many of the inserted tasks remind their author, and when.
+REMINDED: Final = 0.5
+REMINDED_AFTER_SECONDS: Final = (0.0, 4.0)
 MOVED_TO_ANOTHER_CHANNEL: Final = 0.3
 VISIBILITIES: Final = ("everyone", "team", "core")
 ROLES_GIVEN: Final = ("vendor", "family", "planner")
@@ -68,7 +71,11 @@ class Member:
         collection, identifier = draw.choice(TARGETS)
         data = {FIELD.get(collection, "notes"): mark}
         if draw.random() < INSERTED:
-            self._ask(mark, lambda: self.client.insert("tasks", mark, {"title": mark, "done": False}))
+            task: dict[str, Any] = {"title": mark, "done": False}
+            if draw.random() < REMINDED:
+                due = time.time() + draw.uniform(*REMINDED_AFTER_SECONDS)
+                task |= {"remindAt": instant_of(int(due * 1000)), "assignee": self.name}
+            self._ask(mark, lambda: self.client.insert("tasks", mark, task))
             return
         if collection == "timeline" and draw.random() < MOVED_TO_ANOTHER_CHANNEL:
             data["visibility"] = draw.choice(VISIBILITIES)

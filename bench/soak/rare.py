@@ -28,6 +28,8 @@ FIGURES: Final = {
     "buffer_overflows": "flush buffer thrown away",
     "restarts_as_new": "host missed its own heartbeats and began anew",
     "answered_ops": "repeat answered again",
+    "timers_sent": "timer scheduled, or scheduled again",
+    "firings_ignored": "firing ignored that was no longer armed",
     "look_ups": "outcome looked up in the stored changes",
     "reads_behind": "read answered `behind`",
     "flush_failures": "flush failed",

@@ -11,7 +11,9 @@ from bench.soak.history import Entry, Kind
 from bench.soak.nemeses import KILL
 from bench.soak.strike import Struck
 
-KINDS = ("lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered", "full", "damage")
+KINDS = (
+    "lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered", "silent", "full", "damage",
+)  # fmt: skip  # one line in the order of the report
 _TOLD_KINDS: tuple[Kind, ...] = ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
 #: How nats-server says that it did not find a stream as it left it.
 LOSS_WORDS = ("Error recreating stream", "Missing stream metafile", "could not be recovered")
@@ -28,7 +30,7 @@ def heading(seed: int, seconds: float, rate: float, skews: Mapping[str, float]) 
     )
 
 
-def counts(entries: Sequence[Entry], struck: Sequence[Struck], drawn: int, stored: int) -> str:
+def counts(entries: Sequence[Entry], struck: Sequence[Struck], drawn: int, stored: int, fired: int) -> str:
     """How much was asked, answered and done."""
     kinds = Counter(entry.kind for entry in entries)
     codes = Counter(entry.code for entry in entries if entry.kind == "rejected")
@@ -37,7 +39,7 @@ def counts(entries: Sequence[Entry], struck: Sequence[Struck], drawn: int, store
     kills = sum(each.blow.kind == KILL for each in struck)
     faults = ", ".join(f"{count} {name}" for name, count in sorted(done.items()))
     return (
-        f"history: {told} {dict(codes) or ''}\nstored: {stored} decisions\n"
+        f"history: {told} {dict(codes) or ''}\nstored: {stored} decisions, {fired} reminders\n"
         f"faults: {kills} kills; {len(struck)} faults met somebody, {drawn} were drawn for the load ({faults})"
     )
 

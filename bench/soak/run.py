@@ -25,6 +25,7 @@ from bench.soak.members import LEVEL_SECONDS
 from bench.soak.nemeses import Blow
 from bench.soak.rare import Figures, reached
 from bench.soak.recovery import recoveries, told
+from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.stored import decisions_of, heads_of, moved, proofs_of, until_intake_is_empty
 from bench.soak.strike import Nemesis
@@ -90,7 +91,7 @@ async def run_soak(folder: Path, options: Options, tell: Callable[[str], None] =
             actors, copies, stored, differences = await _live(installation, history, nemesis, options)
             asking.cancel()
     history.close()
-    tell(counts(history.entries, nemesis.struck, len(_blows(options)), len(stored)))
+    tell(counts(history.entries, nemesis.struck, len(_blows(options)), len(stored), fired_in(stored)))
     hosts = [process for process in processes if process.startswith("host")]
     if nemesis.failed_starts:
         tell(f"`wedsync up` gave up {nemesis.failed_starts} times when everything was started again")
@@ -133,13 +134,15 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
             await working
             await crowd.answered(options.healed_seconds)
             await until_intake_is_empty(site, options.healed_seconds)
-            actors, differences = await heads_of(site, weddings, options.healed_seconds)
-            differences += await proofs_of(site, actors)
+            differences = await until_nothing_is_armed(site, options.healed_seconds)
+            actors, unknown = await heads_of(site, weddings, options.healed_seconds)
+            differences += unknown + await proofs_of(site, actors)
             if options.rest:
                 actors, more = await _at_rest(nemesis, installation, actors, weddings, options)
                 differences += more
             copies = await copies_of(crowd, actors)
             stored = await decisions_of(site, weddings)
+            differences += silent(stored)
             differences += [offence for member in crowd.members for offence in member.mismatches()]
     return actors, copies, stored, differences
 

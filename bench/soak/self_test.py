@@ -61,6 +61,7 @@ VARIANTS: Final = (
         [Blow(at, KILL, "host", number) for number, at in enumerate((2.0, 5.0))],
     ),
     Variant("rights", "a gateway that asks nobody's rights", frozenset({"unreadable"}), []),
+    Variant("timers", "a host that forgets timers before it has sent them", frozenset({"silent"}), [], seconds=4.0),
 )
 
 

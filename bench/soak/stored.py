@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from actors.contract.decisions import Decision
-from actors.contract.ids import partition_of
+from actors.contract.decisions import CancelTimer, Decision, StartTimer
+from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id, partition_of
 from actors.contract.subjects import INTAKE_STREAM, log_stream
 from bench.installation import Site
 from bench.soak.history import MARK, Heads, Stored
@@ -34,19 +34,28 @@ async def decisions_of(site: Site, weddings: Iterable[str]) -> list[Stored]:
 
 def stored_of(wedding: str, decision: Decision) -> Stored:
     """Keep what the checks need."""
+    fired = parse_timer_op_id(decision.op)[0] if decision.principal == TIMER_PRINCIPAL else ""
+    timers = {
+        effect.id: effect.due_ms if isinstance(effect, StartTimer) else None
+        for effect in decision.effects
+        if isinstance(effect, StartTimer | CancelTimer)
+    }
     marks: dict[str, tuple[str, ...]] = {}
     roles: dict[str, str | None] = {}
     for part in decision.parts:
         for change in part.changes:
             fields = change.insert or change.set or {}
             for value in fields.values():
-                if isinstance(value, str) and MARK.fullmatch(value):
-                    marks[value] = (*marks.get(value, ()), part.channel)
+                # A reminder holds the title of its task among other words.
+                text = value if isinstance(value, str) else ""
+                mark = MARK.search(text) if fired else MARK.fullmatch(text)
+                if mark is not None:
+                    marks[mark.group()] = (*marks.get(mark.group(), ()), part.channel)
             if change.collection == "people" and (change.remove or "role" in fields):
                 roles[change.id] = None if change.remove else str(fields["role"])
     sequences = {part.channel: part.sequence for part in decision.parts}
     applied = decision.refusal is None
-    return Stored(wedding, decision.position, decision.op, decision.principal, applied, sequences, marks, roles)
+    return Stored(wedding, decision.position, decision.op, decision.principal, applied, sequences, marks, roles, timers, fired)
 
 
 async def heads_of(site: Site, weddings: Sequence[str], within_seconds: float) -> tuple[list[Heads], list[str]]:

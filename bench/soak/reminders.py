@@ -1,0 +1,59 @@
+"""Timers in a soak: wait until none is armed, then every one that was armed must have fired or be cancelled (design D6).
+
+That none fired twice is seen by the check of all ops: a firing has its arming in its id. Called by `run`, the check by tests too.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from bench.installation import Site
+from bench.soak.history import Stored
+from config.supervision.roles import role_settings
+from store.errors import StoreError
+from store.postgres import Database
+
+_LOOK_SECONDS: Final = 0.5
+
+
+async def until_nothing_is_armed(site: Site, within_seconds: float) -> list[str]:
+    """Wait until every timer has fired, as the load arms none that is long to come; what stays armed is an offence."""
+    ends = asyncio.get_running_loop().time() + within_seconds
+    while armed := await _armed(site):
+        if asyncio.get_running_loop().time() > ends:
+            return [f"silent: {armed} timers are armed after {within_seconds:g} s"]
+        await asyncio.sleep(_LOOK_SECONDS)
+    return []
+
+
+async def _armed(site: Site) -> int:
+    """Count the rows of the table; one while nobody can tell."""
+    try:
+        database = await Database.open(role_settings(site.data, "host").database_url.get_secret_value(), max_size=1)
+        try:
+            async with database.connection() as connection:
+                return int(await connection.fetchval("SELECT count(*) FROM timers"))
+        finally:
+            await database.close()
+    except StoreError:
+        return 1
+
+
+def silent(stored: Iterable[Stored]) -> list[str]:
+    """Name every timer that was armed, not cancelled, and has not fired."""
+    armed: dict[tuple[str, str], int] = {}
+    for each in sorted(stored, key=lambda one: (one.wedding, one.position)):
+        if each.fired:
+            armed.pop((each.wedding, each.fired), None)
+        for timer, due_ms in each.timers.items():
+            armed.pop((each.wedding, timer), None)
+            if due_ms is not None:
+                armed[each.wedding, timer] = each.position
+    return [
+        f"silent: {wedding} {timer}, armed at position {position}, has not fired" for (wedding, timer), position in armed.items()
+    ]
+
+
+def fired_in(stored: Sequence[Stored]) -> int:
+    """Count the firings."""
+    return sum(bool(each.fired) for each in stored)
