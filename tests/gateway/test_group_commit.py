@@ -144,3 +144,15 @@ async def test_inv7_more_than_the_gateway_may_hold_is_refused_at_once(killable_n
         killable_nats.server.start()
         assert len(set(await asyncio.gather(*futures))) == 10
         await commit.close()
+
+
+@pytest.mark.servers
+async def test_d5_while_the_log_has_no_leader_ops_wait_and_keep_their_order(killable_nats: NatsServer) -> None:
+    """What nobody takes at the moment, as in an election, is neither refused nor lost: it is saved in order later."""
+    async with running_bus(killable_nats, "gateway") as bus, running_bus(killable_nats, "host") as host:
+        commit = await _commit_over(bus)
+        saved = [commit.submit(("ana", "c1"), "log.r0.0.w.w1.ana", b"%d" % number) for number in range(20)]
+        await eventually(lambda: commit.publishes_repeated, "the first publish was in vain")
+        await host.js_request("STREAM.CREATE.LOG_0", {"name": "LOG_0", "subjects": ["log.>"], "allow_atomic": True})
+        assert await asyncio.gather(*saved) == list(range(1, 21))
+        await commit.close()
