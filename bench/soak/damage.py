@@ -86,7 +86,10 @@ async def run_damage(folder: Path, options: Options) -> int:
     print(counts(history.entries, [], 0, len(stored), fired_in(stored)))
     print(errors_in(installation.log_path))
     print(f"acknowledged ops that only the damaged files had, and that nobody sent again: {len(lost(history.entries, stored))}")
-    offences += [*twice(stored), *silent(stored), *holes_in_store(stored), *apart(actors, copies), *unanswered(history.entries)]
+    # Who asks by another entrance was cut off in the middle of a question at each crash.
+    names = {member.name for member in crowd.members}
+    asked = [entry for entry in history.entries if entry.client in names]
+    offences += [*twice(stored), *silent(stored), *holes_in_store(stored), *apart(actors, copies), *unanswered(asked)]
     print(verdict(offences, options.seed, history.path, options.shown), flush=True)
     return len(offences)
 
