@@ -39,11 +39,13 @@ FIGURES: Final = {
     "catch_ups": "room fetched what it missed",
     "stale_envelopes": "envelope of a late owner ignored",
     "permission_refreshes": "envelope waited for newer permissions",
+    "messages_held_back": "message between actors held back until its turn",
     "gateway_commit_repeats": "publish to the log sent again",
     "channels_resumed_by_events": "channel resumed by events",
     "internal_errors": "op met a fault of the rules",
     "digest_mismatches": "client held another digest",
     "generation_changes": "generation raised",
+    "messages_missing": "message between actors lost with a log",
 }
 #: An event of the log of the processes, likewise.
 EVENTS: Final = {
@@ -56,7 +58,7 @@ EVENTS: Final = {
     "log_trimmed": "log trimmed",
 }
 #: What must not be reached at all, and is shown with the offences elsewhere.
-NEVER: Final = frozenset({"internal_errors", "digest_mismatches", "generation_changes"})
+NEVER: Final = frozenset({"internal_errors", "digest_mismatches", "generation_changes", "messages_missing"})
 
 
 class Figures:
