@@ -87,7 +87,7 @@ class ProcessNotReady(SupervisionError):
 
 
 class OperatorNeeded(SupervisionError):
-    """{identity} cannot go on; for the reason see `wedsync status`. A damaged log: `wedsync scrub`, then `wedsync reseed`."""
+    """{identity} cannot go on, the reason is in the log lines above; for a damaged log run `wedsync scrub`, `wedsync reseed`."""
 
     code = "operator_needed"
 
