@@ -71,6 +71,7 @@ def offences_of(world: World, clients: Iterable[Client], observer: Observer) -> 
     for wedding, decided in truth.fold.decisions.items():
         yield from _stored(world, wedding, decided)
         yield from _loaded(world, truth.fold.states[wedding])
+        yield from _settled(truth.fold.states[wedding])
     yield from _positions(world)
     yield from _snapshots(world, truth)
     yield from _in_memory(world, truth)
@@ -111,6 +112,15 @@ def _loaded(world: World, right: ActorState) -> Iterator[str]:
     state, _ = world.scheduler.run(world.ground, load(world.store_of(world.ground), right.kind, right.id))
     if snapshot_form.encode(state) != snapshot_form.encode(right):
         yield f"{right.id}: stored is a state of rev {state.rev} that is not that of the log at rev {right.rev}"
+
+
+def _settled(state: ActorState) -> Iterator[str]:
+    """Every question to a supplier has its answer, and nothing waits for a time that is over."""
+    for item in state.items.get("vendors", {}).values():
+        if item.fields.get("booking") == "asked":
+            yield f"{state.id}: {item.fields} never got an answer"
+    if state.timers.armed:
+        yield f"{state.id}: {state.timers.armed} never fired"
 
 
 def _positions(world: World) -> Iterator[str]:

@@ -23,14 +23,21 @@ _CREATION: Final[dict[str, Any]] = {
     "title": "Ours", "date": "2027-06-19", "timeZone": "Europe/Berlin", "homeCurrency": "EUR", "role": "couple",
 }  # fmt: skip  # the one op that every wedding begins with
 _INSERTS: Final[dict[str, dict[str, Any]]] = {
-    "tasks": {"title": "Task", "done": False},
+    "tasks": {"title": "Task", "remindAt": "2027-06-19T08:00:02.500Z", "assignee": "ana"},
+    "vendors": {
+        "name": "Band",
+        "account": "band",
+        "contractStart": "2027-06-19T20:00:00Z",
+        "contractEnd": "2027-06-19T23:00:00Z",
+    },
     "timeline": {"title": "Dance", "visibility": "team"},
     "people": {"name": "Ben", "role": "planner"},
     "guests": {"firstName": "Gus"},
     "budget": {"item": "Cake", "estimate": 100},
 }
 _UPDATES: Final[dict[str, tuple[str, tuple[Any, ...]]]] = {
-    "tasks": ("done", (True, False)),
+    "tasks": ("remindAt", ("2027-06-19T08:00:01.000Z", "2027-06-19T08:00:04.000Z")),
+    "vendors": ("contractEnd", ("2027-06-19T22:00:00Z", "2027-06-19T21:00:00Z")),
     "timeline": ("visibility", ("everyone", "team", "core")),
     "people": ("role", ("planner", "guest", "family")),
     "guests": ("firstName", ("Gia", "Gil")),
@@ -103,7 +110,7 @@ class Client:
         if self._number <= len(PEOPLE) and self._is_author:
             person = Target("people", PEOPLE[self._number - 1])
             return Op(COLLECTIONS["people"].type, "insert", person, op_id, _INSERTS["people"])
-        collection = draw.choice(("tasks", "tasks", "timeline", "people", "guests", "budget"))
+        collection = draw.choice(("tasks", "tasks", "vendors", "timeline", "people", "guests", "budget"))
         item = draw.choice(PEOPLE) if collection == "people" else draw.choice("abc")
         action = draw.choice(("insert", "insert", "insert", "update", "update", "update", "delete"))
         data: dict[str, Any] = {}

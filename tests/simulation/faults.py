@@ -7,9 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from actors.contract.markers import ACTIVATE, ActivateRules, encode_directive
+from actors.contract.subjects import marker_subject
+from actors.domain.rules import NEWEST
 from tests.simulation.lines import Server
 from tests.simulation.memory_bus import MemoryBus
-from tests.simulation.world import HostLife, World
+from tests.simulation.world import PARTITIONS, HostLife, World
 
 Fault = Callable[[World], None]
 
@@ -108,9 +111,23 @@ def _connect_again(life: HostLife, bus: MemoryBus) -> None:
         bus.reconnect()
 
 
+def lose_timers(world: World) -> None:
+    """The stream of timers loses what it holds."""
+    world.seen["timers lost"] += len(world.streams.schedules)
+    world.streams.schedules.clear()
+
+
+def activate_rules(world: World) -> None:
+    """An operator activates the newest rules in every partition, while hosts come and go."""
+    for partition in range(PARTITIONS):
+        subject = marker_subject("r0", partition, ACTIVATE)
+        world.streams.append([(subject, encode_directive(ActivateRules(NEWEST)))])
+    world.seen["rules activated"] += 1
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     kill_host, kill_host, freeze_host, freeze_host, join_host, end_host, stop_store, stop_log, lose_answers, lose_messages,
-    cut_pair, cut_off_host,
+    cut_pair, cut_off_host, lose_timers, activate_rules,
 )  # fmt: skip  # what comes twice comes twice as often
 
 
@@ -125,5 +142,11 @@ def heal(world: World) -> None:
             life.process.wake()
             if life.bus is not None and not life.bus.is_connected:
                 life.bus.reconnect()
+    _start_somebody(world)
+    # Whoever is draining now is gone by then.
+    world.ground.call_later(3.0, _start_somebody, world)
+
+
+def _start_somebody(world: World) -> None:
     if not world.living():
-        world.random.choice(list(world.hosts.values())).start()
+        _some_host(world).start()

@@ -74,10 +74,11 @@ def _clients(world: World, gateway: Process) -> list[Client]:
 
 
 def is_stored(world: World) -> bool:
-    """Tell whether every checkpoint is at the end of its log."""
+    """Tell whether every checkpoint is at the end of its log, every message has left and every timer has fired."""
     lasts = [world.streams.streams[f"LOG_{index}"].last for index in range(world.identity.streams)]
     positions = world.database.positions
-    return bool(positions) and all(position >= lasts[partition % len(lasts)] for partition, position in positions.items())
+    is_read = bool(positions) and all(position >= lasts[partition % len(lasts)] for partition, position in positions.items())
+    return is_read and not world.database.outbox and not world.database.timers
 
 
 def _digest(world: World, observer: Observer) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, Final
 
+from actors.domain.rules import RULES
 from actors.runtime.errors import HostError
 from actors.runtime.host import Host
 from config.settings import Settings
@@ -44,6 +45,8 @@ def settings_of(host: str, streams: int) -> Settings:
         heartbeat_interval_seconds=0.7,
         member_timeout_seconds=1.8,
         drain_seconds=2.0,
+        timer_sweep_seconds=2.0,
+        timer_ahead_seconds=1.0,
     )
     # Smaller than anybody would set them: full buffers are met within a few ops.
     return settings.model_copy(update={"flush_buffer_bytes": 6_000, "waking_queue_bytes": 900})
@@ -63,6 +66,9 @@ class World:
         self.database = MemoryDatabase(self.identity.generation, PARTITIONS, self.now_ms)
         self.streams = MemoryStreams(self.identity.streams, self.now_ms, self._at_ms)
         self.streams.is_filled = True
+        if self.random.random() < 0.3:
+            # The partitions began long ago.
+            self.database.rules_markers(min(RULES))
         self.broker = Broker(self.fate_of_message)
         #: How often a message is lost, and the pairs of processes that do not hear each other.
         self.message_loss = 0.0
