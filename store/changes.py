@@ -5,6 +5,7 @@ Called by the host's flush. Decisions are the contract's; nothing here decides a
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from actors.contract.decisions import Decision
@@ -33,13 +34,15 @@ WITH locked AS (
   ORDER BY partition FOR UPDATE
 ), moved AS (
   UPDATE checkpoints c SET position = wanted.new, moved_at = now(), day = GREATEST(c.day, (now() AT TIME ZONE 'UTC')::date)
-  FROM unnest($2::int[], $3::bigint[], $4::bigint[]) AS wanted(partition, old, new) JOIN locked USING (partition)
+  FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[]) AS wanted(partition, old, new, skipped)
+    JOIN locked USING (partition)
   WHERE c.partition = wanted.partition AND c.generation = $1 AND c.position = wanted.old
+    AND (c.skipped <= GREATEST(wanted.old, wanted.skipped) OR c.skipped > wanted.new)
   RETURNING c.partition, c.day
 ), blocks AS (
   SELECT * FROM moved JOIN
-    unnest($5::int[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-           $13::text[], $14::bytea[])
+    unnest($6::int[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+           $14::text[], $15::bytea[])
     AS b(partition, kind, id, first_rev, last_rev, last_position, first_ms, last_ms, clients, block) USING (partition)
 ), stored AS (
   INSERT INTO changes (partition, kind, id, first_rev, last_rev, last_position, first_ms, last_ms, clients, block, day)
@@ -52,17 +55,17 @@ WITH locked AS (
 ), sent AS (
   INSERT INTO outbox (partition, id, subject, payload)
   SELECT o.partition, o.id, o.subject, o.payload
-  FROM unnest($15::int[], $16::text[], $17::text[], $18::bytea[]) WITH ORDINALITY AS o(partition, id, subject, payload, ordinal)
+  FROM unnest($16::int[], $17::text[], $18::text[], $19::bytea[]) WITH ORDINALITY AS o(partition, id, subject, payload, ordinal)
   WHERE o.partition IN (SELECT partition FROM moved)
   ORDER BY o.ordinal
   ON CONFLICT (id) DO NOTHING
 ), marked AS (
   INSERT INTO rules_markers (partition, position, version)
-  SELECT m.partition, m.position, m.version FROM unnest($19::int[], $20::bigint[], $21::int[]) AS m(partition, position, version)
+  SELECT m.partition, m.position, m.version FROM unnest($20::int[], $21::bigint[], $22::int[]) AS m(partition, position, version)
   WHERE m.partition IN (SELECT partition FROM moved)
   ON CONFLICT (partition, position) DO NOTHING
 ), fates AS (
-  SELECT * FROM unnest($22::int[], $23::text[], $24::text[], $25::text[], $26::bigint[], $27::bigint[], $28::bytea[], $29::text[])
+  SELECT * FROM unnest($23::int[], $24::text[], $25::text[], $26::text[], $27::bigint[], $28::bigint[], $29::bytea[], $30::text[])
     AS f(partition, kind, id, timer, number, due_ms, body, fate)
   WHERE f.partition IN (SELECT partition FROM moved)
 ), armed AS (
@@ -84,14 +87,16 @@ async def flush(
     rows: Sequence[Row],
     outbox: Sequence[OutboxRow] = (),
     markers: Sequence[MarkerRow] = (),
+    skipped: Mapping[int, int] = MappingProxyType({}),
 ) -> dict[int, int]:
     """Move checkpoints {partition: (old, new)} and write the rows, outbox rows, timers and rules markers of those that moved.
 
-    One transaction. Returns {partition: stored position} of those that did not move, since another host was first.
+    `skipped` is the highest position by partition that the caller has skipped: whoever decided an op that is to be skipped moves
+    nothing. One transaction. Returns {partition: stored position} of those that did not move, since another host was first.
     Raises GenerationChanged, StoreUnavailable.
     """
     await _keep_days_ahead(database)
-    checkpoint_columns = _columns([(partition, old, new) for partition, (old, new) in moves.items()], 3)
+    checkpoint_columns = _columns([(each, old, new, skipped.get(each, 0)) for each, (old, new) in moves.items()], 4)
     block_columns = _columns([_block(row) for row in rows], 10)
     timer_columns = _columns([fate for row in rows for fate in timers.fates(*row)], 8)
     async with database.connection() as connection:

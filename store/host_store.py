@@ -4,6 +4,7 @@ Every method is one function of this package under the generation of the log tha
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from actors.contract.decisions import Decision
 from store import changes, outbox, rules, snapshots, stored_changes, suspects, timers
@@ -34,8 +35,9 @@ class HostStore:
         rows: Sequence[Row],
         outbox: Sequence[OutboxRow],
         markers: Sequence[MarkerRow],
+        skipped: Mapping[int, int] = MappingProxyType({}),
     ) -> dict[int, int]:
-        return await changes.flush(self._database, self._identity.generation, moves, rows, outbox, markers)
+        return await changes.flush(self._database, self._identity.generation, moves, rows, outbox, markers, skipped)
 
     async def rules_markers(self, begin_with: int) -> dict[int, list[tuple[int, int]]]:
         partitions = range(self._identity.partitions)

@@ -12,23 +12,36 @@ from store.postgres import Database
 #: How many processes an op may kill.
 DEATHS: Final = 2
 
-_CONDEMN = """
+# What was decided is no suspect, and what a lost log was to skip stands for another op in the one that replaced it.
+_FORGET = """
 WITH locked AS (
   SELECT partition, position FROM checkpoints WHERE partition = ANY($2::int[]) AND generation = $1 ORDER BY partition FOR UPDATE
 ), decided AS (
   DELETE FROM suspects s USING locked WHERE s.partition = locked.partition AND s.position <= locked.position
+)
+DELETE FROM skipped_ops k USING locked
+WHERE k.partition = locked.partition AND k.position > locked.position AND k.generation < $1"""
+_CONDEMN = """
+WITH own AS (
+  SELECT partition, position FROM checkpoints WHERE partition = ANY($2::int[]) AND generation = $1
 ), condemned AS (
-  INSERT INTO skipped_ops (partition, position)
-  SELECT s.partition, s.position FROM suspects s JOIN locked USING (partition)
-  WHERE s.generation = $1 AND s.position > locked.position
+  INSERT INTO skipped_ops (partition, position, generation)
+  SELECT s.partition, s.position, $1 FROM suspects s JOIN own USING (partition)
+  WHERE s.generation = $1 AND s.position > own.position
   GROUP BY s.partition, s.position HAVING count(*) >= $3
   ON CONFLICT (partition, position) DO NOTHING
   RETURNING partition, position
+), skipped AS (
+  SELECT partition, position FROM condemned
+  UNION
+  SELECT k.partition, k.position FROM skipped_ops k JOIN own USING (partition) WHERE k.position > own.position
+), highest AS (
+  SELECT own.partition, COALESCE(max(skipped.position), 0) AS position FROM own LEFT JOIN skipped USING (partition) GROUP BY 1
+), fenced AS (
+  UPDATE checkpoints c SET skipped = highest.position FROM highest
+  WHERE c.partition = highest.partition AND c.skipped <> highest.position
 )
-SELECT partition, position FROM condemned
-UNION
-SELECT k.partition, k.position FROM skipped_ops k JOIN locked USING (partition) WHERE k.position > locked.position
-ORDER BY 1, 2"""
+SELECT partition, position FROM skipped ORDER BY 1, 2"""
 
 
 async def note(database: Database, deaths: Sequence[tuple[int, int, int, str]]) -> None:
@@ -44,9 +57,11 @@ async def note(database: Database, deaths: Sequence[tuple[int, int, int, str]]) 
 async def condemn(database: Database, generation: int, partitions: Sequence[int]) -> list[tuple[int, int]]:
     """The (partition, position) of every op above its checkpoint that is not to be decided, new ones included.
 
-    Forgets suspects that have been decided. What is returned counts only when the log says so too.
+    Forgets suspects that have been decided. What is returned counts only when the log says so too; from now on no flush passes it
+    but that of a host which skips it (store.changes).
     """
-    async with database.connection() as connection:
+    async with database.transaction() as connection:
+        await connection.execute(_FORGET, generation, list(partitions))
         rows = await connection.fetch(_CONDEMN, generation, list(partitions), DEATHS)
     return [(row["partition"], row["position"]) for row in rows]
 

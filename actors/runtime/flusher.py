@@ -14,7 +14,7 @@ import structlog
 
 from actors.runtime.flush_batch import Batch, capture
 from actors.runtime.outbox import OutboxSender
-from actors.runtime.partition import Partition
+from actors.runtime.partition import Partition, highest_skips
 from actors.runtime.resources import Resources
 from actors.runtime.silent_fold import SilentFold
 from actors.runtime.snapshot_policy import due_snapshots, unsaved_states
@@ -73,7 +73,8 @@ class Flusher:
             if not batch.moves:
                 await self._write_snapshots(snapshots)
                 return False
-            refused = await self._resources.store.flush(batch.moves, batch.rows, batch.outbox, batch.markers)
+            skipped = highest_skips(batch.partitions)
+            refused = await self._resources.store.flush(batch.moves, batch.rows, batch.outbox, batch.markers, skipped)
             self._take_note(batch, refused)
             await self._write_snapshots(snapshots)
             if batch.outbox:

@@ -5,7 +5,7 @@ Positions are those of the partition's log stream. `checkpoint` is what Postgres
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -223,8 +223,12 @@ class Partition:
         return [MarkerRow(self.number, *marker) for marker in self.directives.between(old, new)]
 
     def settle(self, old: int, new: int, refused: Mapping[int, int]) -> None:
-        """Take note of a flush from `old` to `new`; raises StoreWentBack when less is stored than before."""
+        """Take note of a flush from `old` to `new`; raises StoreWentBack when less is stored than before,
+        DecidedOtherwise when the flush would pass an op that is to be skipped.
+        """
         stored = refused.get(self.number, new)
+        if refused.get(self.number) == old:
+            raise DecidedOtherwise(f"partition {self.number}: an op above {old} is skipped, and was decided here")
         if stored < old:
             raise StoreWentBack(f"partition {self.number} was stored up to {old} and now says {stored}")
         if not self.is_dropped:
@@ -286,3 +290,8 @@ class Partition:
         """Report messages of another actor that never came: the outbox keeps their order, so a log has lost them."""
         self.counters.messages_missing += missing
         log.error("messages_missing", id=message.id, sender=message.principal, position=message.position, missing=missing)
+
+
+def highest_skips(partitions: Iterable[Partition]) -> dict[int, int]:
+    """Return the highest position by partition that is skipped there: what a flush says of itself."""
+    return {each.number: max(each.directives.skips) for each in partitions if each.directives.skips}

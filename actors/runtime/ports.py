@@ -33,10 +33,12 @@ class Store(Protocol):
         rows: Sequence[Row],
         outbox: Sequence[OutboxRow],
         markers: Sequence[MarkerRow],
+        skipped: Mapping[int, int] = ...,
     ) -> dict[int, int]:
         """Store in one transaction what belongs to the checkpoints that move from old to new.
 
-        Returns the stored positions of those that did not, since another host was first. Raises GenerationChanged.
+        `skipped` is the highest skipped position by partition; a move past an op that is to be skipped and was not is refused.
+        Returns the stored positions of those that did not move, since another host was first. Raises GenerationChanged.
         """
         ...
 

@@ -20,7 +20,7 @@ from actors.domain.state import ActorState
 from actors.runtime.activation import load
 from actors.runtime.effects import outbox_rows
 from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
-from actors.runtime.partition import Partition
+from actors.runtime.partition import Partition, highest_skips
 from actors.runtime.resources import Resources
 from store.changes import Row
 
@@ -131,7 +131,7 @@ class SilentFold:
             settings = self._resources.settings
             effects = list(outbox_rows(settings.region, settings.partitions, rows))
             markers = [marker for number, move in moves.items() for marker in self._partitions[number].markers_between(*move)]
-            refused = await self._resources.store.flush(moves, rows, effects, markers)
+            refused = await self._resources.store.flush(moves, rows, effects, markers, highest_skips(self._partitions.values()))
             for number, (old, new) in moves.items():
                 self._partitions[number].settle(old, new, refused)
             moves = {number: move for number, move in self._moves(upto).items() if number in refused}

@@ -7,7 +7,7 @@ import pytest
 
 from actors.contract.ids import partition_of
 from actors.runtime.deciding import Deciding
-from store import suspects
+from store import changes, suspects
 from store.bus import Bus
 from store.postgres import Database
 from tests.runtime.conftest import MakeSettings
@@ -97,6 +97,30 @@ async def test_inv6_only_two_deaths_at_the_very_same_op_condemn_it(database: Dat
     assert await suspects.condemn(database, 1, [1, 2]) == [(1, 12)]
     assert await suspects.condemn(database, 1, [1, 2]) == [(1, 12)], "whoever could not tell the log is told again"
     assert await suspects.condemn(database, 1, [2]) == []
+
+
+async def test_inv2_no_flush_passes_a_skipped_op_unaware(database: Database) -> None:
+    """An owner that decided the op before it was condemned stores nothing of it; one that skips it does, as do those below it."""
+    async with database.connection() as connection:
+        await connection.execute("INSERT INTO checkpoints (partition, generation, position) VALUES (1, 1, 10)")
+    await suspects.note(database, [(1, 1, 12, "a"), (1, 1, 12, "b")])
+    assert await suspects.condemn(database, 1, [1]) == [(1, 12)]
+    assert await changes.flush(database, 1, {1: (10, 13)}, []) == {1: 10}
+    assert await changes.flush(database, 1, {1: (10, 11)}, []) == {}
+    assert await changes.flush(database, 1, {1: (11, 13)}, [], skipped={1: 12}) == {}
+    assert await changes.flush(database, 1, {1: (13, 14)}, []) == {}
+
+
+async def test_d12_a_skip_dies_with_its_log(database: Database) -> None:
+    """After a re-seeding the position belongs to another op, which is decided."""
+    async with database.connection() as connection:
+        await connection.execute("INSERT INTO checkpoints (partition, generation, position) VALUES (1, 1, 10)")
+        await suspects.note(database, [(1, 1, 12, "a"), (1, 1, 12, "b")])
+        assert await suspects.condemn(database, 1, [1]) == [(1, 12)]
+        await connection.execute("UPDATE checkpoints SET generation = 2")
+    assert await suspects.condemn(database, 2, [1]) == []
+    assert await suspects.skipped(database, 1) == []
+    assert await changes.flush(database, 2, {1: (10, 13)}, []) == {}
 
 
 def test_inv6_what_is_in_hand_outlives_its_owner(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ tests/simulation/test_contract_store.py says of PostgreSQL and this alike.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
@@ -57,6 +58,7 @@ class MemoryDatabase:
         self.markers: dict[int, list[tuple[int, int]]] = {}
         #: Lives that ended while they decided an op, by (generation, partition, position).
         self.deaths: defaultdict[tuple[int, int, int], set[str]] = defaultdict(set)
+        self.skipped: defaultdict[int, int] = defaultdict(int)
         self.projected: dict[int, int] = {}
         self.guard_refusals = 0
         #: Both are switched to see that histories of such a store are found out.
@@ -78,11 +80,13 @@ class MemoryDatabase:
         rows: Sequence[Row],
         outbox: Sequence[OutboxRow],
         markers: Sequence[MarkerRow],
+        skipped: Mapping[int, int],
     ) -> dict[int, int]:
         self._require(generation, moves)
         refused = {}
         for partition, (old, new) in moves.items():
-            if self.has_guard and self.positions[partition] != old:
+            passes_unaware = max(old, skipped.get(partition, 0)) < self.skipped[partition] <= new
+            if self.has_guard and (self.positions[partition] != old or passes_unaware):
                 refused[partition] = self.positions[partition]
             else:
                 self.positions[partition] = new
@@ -124,7 +128,7 @@ class MemoryDatabase:
             self.deaths[op[0], op[1], op[2]].add(life)
 
     def condemn(self, generation: int, partitions: Sequence[int]) -> list[tuple[int, int]]:
-        return sorted(
+        found = sorted(
             (partition, position)
             for (death_generation, partition, position), lives in self.deaths.items()
             if len(lives) >= 2
@@ -132,6 +136,8 @@ class MemoryDatabase:
             and partition in partitions
             and position > self.positions.get(partition, 0)
         )
+        self.skipped.update(dict.fromkeys(partitions, 0) | dict(found))
+        return found
 
     def timers_to_send(self, partitions: Sequence[int], ahead_seconds: float) -> list[TimerRow]:
         now_ms, ahead_ms = self._now_ms(), ahead_seconds * 1000
@@ -230,8 +236,9 @@ class MemoryStore:
         rows: Sequence[Row],
         outbox: Sequence[OutboxRow],
         markers: Sequence[MarkerRow],
+        skipped: Mapping[int, int] = MappingProxyType({}),
     ) -> dict[int, int]:
-        return await self._line.ask(partial(self._database.flush, self._generation, moves, rows, outbox, markers))
+        return await self._line.ask(partial(self._database.flush, self._generation, moves, rows, outbox, markers, skipped))
 
     async def rules_markers(self, begin_with: int) -> dict[int, list[tuple[int, int]]]:
         return await self._line.ask(partial(self._database.rules_markers, begin_with))

@@ -145,5 +145,6 @@ async def test_d1_an_op_on_which_two_lives_ended_is_condemned_until_it_is_stored
     await ports.store.note_deaths([(1, 1, 3, "second")])
     assert await ports.store.condemn([0, 1]) == [(1, 3)]
     assert await ports.store.condemn([0]) == []
-    await _store(ports, 1, 3)
+    assert await ports.store.flush({1: (0, 3)}, [], [], []) == {1: 0}, "nobody passes it unaware"
+    assert await ports.store.flush({1: (0, 3)}, [], [], [], {1: 3}) == {}
     assert await ports.store.condemn([1]) == []
