@@ -19,6 +19,8 @@ HEALED_SECONDS: Final = 6.0
 #: How many broken ones run beside each other: most of their time is spent on waiting.
 AT_ONCE: Final = 2
 SHOWN_OFFENCES: Final = 3
+#: A loss of unwritten messages is a matter of milliseconds, so a machine that is busy with other things may need another seed.
+ATTEMPTS: Final = 3
 
 
 class Variant(NamedTuple):
@@ -41,7 +43,7 @@ VARIANTS: Final = (
         [Blow(at, KILL, "nats") for at in (1.5, 3.0, 5.0, 7.0, 9.5)],
         # Members send again what has no answer, so a loss may heal; what an integrator was told to be queued is gone.
         rate=20.0,
-        publishers=8,
+        publishers=24,
         seconds=10.0,
     ),
     Variant(
@@ -71,8 +73,12 @@ async def run_self_test(folder: Path, seed: int) -> int:
 
     async def in_turn(variant: Variant) -> bool:
         async with turns:
-            (folder / variant.broken).mkdir()
-            return await _is_found(folder / variant.broken, seed, variant)
+            for attempt in range(ATTEMPTS):
+                own = folder / f"{variant.broken}-{attempt}"
+                own.mkdir()
+                if await _is_found(own, seed + attempt, variant):
+                    return True
+        return False
 
     print(f"self-test seed {seed}", flush=True)
     found = await asyncio.gather(*map(in_turn, VARIANTS))
