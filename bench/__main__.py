@@ -1,6 +1,6 @@
 """`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `cluster`: kills of
 leaders among three NATS servers; `outage`: PostgreSQL frozen for minutes; `rude`: bad clients too; `reminders`: 10,000 of them
-in one minute; `activation`: opening a wedding after 1,000,000 ops.
+in one minute; `activation`: opening a wedding after 1,000,000 ops; `moves`: hosts go, come and die.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -22,6 +22,7 @@ from bench.cluster import run_cluster
 from bench.faults import run_faults
 from bench.installation import Installation
 from bench.ladder import climb, loaded_weddings, run_step
+from bench.moves import run_moves
 from bench.outage import run_outage
 from bench.peers import PeersMissing, floor_rate
 from bench.reminders import run_reminders
@@ -64,6 +65,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=8, help="cluster: how many leaders are killed (default 8)")
     parser.add_argument("--ops", type=int, default=1_000_000, help="activation: past ops of the long wedding")
     parser.add_argument("--days", type=int, default=400, help="activation: days over which both histories go")
+    parser.add_argument("--moves", type=int, default=20, help="moves: how often a host goes and comes in good order")
+    parser.add_argument("--kills", type=int, default=0, help="moves: how often a host is killed instead")
     parser.add_argument("--json", type=Path, help="write the report to this file as well")
     options = parser.parse_args()
     is_long = options.load in {"faults", "cluster", "outage", "reminders"}
@@ -129,6 +132,7 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "ladder": _run_load,
     "cluster": run_cluster,
     "activation": run_activation,
+    "moves": run_moves,
     "faults": run_faults,
     "outage": run_outage,
     "rude": run_rude,

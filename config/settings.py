@@ -99,8 +99,9 @@ class Settings(BaseSettings):
     database_timeout_seconds: PositiveFloat = 10.0
 
     # Who is alive, and how far everybody is.
-    heartbeat_interval_seconds: PositiveFloat = 0.5
-    member_timeout_seconds: PositiveFloat = 2.0
+    #: Another host takes over when one was silent for the timeout: the least that a dead host's weddings wait.
+    heartbeat_interval_seconds: PositiveFloat = 0.25
+    member_timeout_seconds: PositiveFloat = 1.5
     heads_interval_seconds: PositiveFloat = 1.0
     heads_window_seconds: PositiveFloat = 10.0
     heads_silence_seconds: PositiveFloat = 3.0

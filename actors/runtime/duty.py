@@ -26,7 +26,9 @@ from actors.runtime.trimmer import Trimmer
 from store.errors import GenerationChanged, LogMismatch, StoreError
 
 #: How often the share is looked at when nobody is heard.
-LOOK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 0.1
+#: How long a host that goes still folds, while its successors take over and wake the weddings that are busy.
+HAND_OVER_SECONDS: Final = 1.0
 DRAIN_POLL_SECONDS: Final = 0.01
 log = structlog.get_logger()
 
@@ -100,11 +102,15 @@ class Duty:
         await self.calls.listen_to(owned)
 
     async def drain(self) -> None:
-        """End in good order: say so, stop reading, store and snapshot everything; raises StoreError."""
+        """End in good order: say so, hand over, stop reading, store and snapshot everything; raises StoreError."""
+        settings = self._resources.settings
         await self._heartbeats.leave()
+        if self._heartbeats.alive() - {settings.host_id}:
+            # It answers no reads any more, but what it decides reaches everybody at once; receivers drop what comes twice.
+            await asyncio.sleep(min(HAND_OVER_SECONDS, settings.drain_seconds / 4))
         await self.ownership.stop_reading()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._resources.settings.drain_seconds / 2):
+            async with asyncio.timeout(settings.drain_seconds / 2):
                 await self._decide_what_waits()
         await self.flusher.drain()
 

@@ -16,7 +16,7 @@ def test_defaults_are_those_of_the_design() -> None:
 
     assert (settings.region, settings.partitions, settings.log_streams) == ("r0", 64, 1)
     assert (settings.flush_interval_seconds, settings.flush_ops, settings.flush_buffer_bytes) == (0.250, 2_000, 64 * 1024 * 1024)
-    assert (settings.hello_timeout_seconds, settings.http_answer_timeout_seconds, settings.member_timeout_seconds) == (5, 2, 2)
+    assert (settings.hello_timeout_seconds, settings.http_answer_timeout_seconds, settings.member_timeout_seconds) == (5, 2, 1.5)
     assert (settings.log_trim_age_hours, settings.log_trim_from_fill) == (72, 0.60)
     assert (settings.limits.ops_per_second_per_connection, settings.limits.op_burst_per_connection) == (200, 1_000)
 
@@ -49,7 +49,7 @@ def test_overrides_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ({"WEDSYNC_PORT": "eighty"}, "WEDSYNC_PORT"),
         ({"WEDSYNC_REGION": "r.0"}, "WEDSYNC_REGION"),
         ({"WEDSYNC_LIMIT_FRAME_BYTES": "1"}, "WEDSYNC_LIMIT_FRAME_BYTES"),
-        ({"WEDSYNC_MEMBER_TIMEOUT_SECONDS": "0.5"}, "at least twice WEDSYNC_HEARTBEAT_INTERVAL_SECONDS, here 1"),
+        ({"WEDSYNC_MEMBER_TIMEOUT_SECONDS": "0.4"}, "at least twice WEDSYNC_HEARTBEAT_INTERVAL_SECONDS, here 0.5"),
         ({"WEDSYNC_READER_SILENCE_SECONDS": "1.5"}, "at least twice WEDSYNC_READER_HEARTBEAT_SECONDS, here 2"),
         ({"WEDSYNC_LOG_STREAMS": "4", "WEDSYNC_PARTITIONS": "2"}, "must not exceed WEDSYNC_PARTITIONS, here 2"),
         ({"WEDSYNC_HEADS_WINDOW_SECONDS": "1"}, "WEDSYNC_HEADS_WINDOW_SECONDS is 1"),
