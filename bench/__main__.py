@@ -1,6 +1,7 @@
 """`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `cluster`: kills of
 leaders among three NATS servers; `outage`: PostgreSQL frozen for minutes; `rude`: bad clients too; `reminders`: 10,000 of them
-in one minute; `activation`: opening a wedding after 1,000,000 ops; `moves`: hosts go, come and die.
+in one minute; `activation`: opening a wedding after 1,000,000 ops; `moves`: hosts go, come and die;
+`trimming`: a small log under 5,000 ops/s.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -28,6 +29,7 @@ from bench.peers import PeersMissing, floor_rate
 from bench.reminders import run_reminders
 from bench.report import step_line, summary
 from bench.rude import run_rude
+from bench.trimming import run_trimming
 
 #: The load must not be held back by limits made for people.
 _ENVIRONMENT = {"WEDSYNC_LOG_LEVEL": "warning"}
@@ -71,7 +73,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     is_long = options.load in {"faults", "cluster", "outage", "reminders"}
     options.weddings = options.weddings or (20 if is_long or options.quick else 200)
-    seconds = {"faults": 60.0, "cluster": 25.0, "outage": 120.0, "reminders": 60.0}.get(options.load, 8.0)
+    seconds = {"faults": 60.0, "cluster": 25.0, "outage": 120.0, "trimming": 150.0, "reminders": 60.0}.get(options.load, 8.0)
     options.seconds = options.seconds or (3.0 if options.quick else seconds)
     return options
 
@@ -137,6 +139,7 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "outage": run_outage,
     "rude": run_rude,
     "reminders": run_reminders,
+    "trimming": run_trimming,
 }
 
 if __name__ == "__main__":
