@@ -40,6 +40,7 @@ async def test_d12_clients_converge_after_a_lost_log_was_replaced(tmp_path: Path
             await asyncio.to_thread(wedsync.kill)
             await eventually(lambda: not wedsync.status()["processes"][0]["pid"], "everything has ended")
             damage.flip_bit(wedsync.data / "nats", at=0.3)
+            damage.remove_index(wedsync.data / "nats")
             command = [sys.executable, "-m", "config.cli.app", "up", "--port", "0", "--data", str(wedsync.data)]
             refused = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
             assert (refused.returncode, refused.stdout) == (1, "")
