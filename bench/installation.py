@@ -133,6 +133,11 @@ class Installation:
             await self.kill_everything()
 
     @property
+    def has_ended(self) -> bool:
+        """Whether `up` has given up by itself, as for a damaged log."""
+        return self._process is None or self._process.returncode is not None
+
+    @property
     def site(self) -> Site:
         """Where it serves."""
         return Site(self.url, self.data)

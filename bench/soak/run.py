@@ -32,6 +32,7 @@ from bench.soak.strike import Nemesis
 from bench.soak.ways import Ways
 from bench.wedding_load import found_weddings, small_wedding
 from config.settings import Settings
+from config.supervision.servers import running_servers
 
 #: The last fault comes so long before the end of the load, so that the load meets what is left of it.
 LAST_FAULT_BEFORE_END_SECONDS: Final = 5.0
@@ -133,6 +134,10 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
             await nemesis.rage(_blows(options))
             await working
             await crowd.answered(options.healed_seconds)
+            if installation.has_ended:
+                async with running_servers(site.data):
+                    stored = await decisions_of(site, weddings)
+                return [], [], stored, ["proof: `wedsync up` ended by itself, see up.log"]
             await until_intake_is_empty(site, options.healed_seconds)
             differences = await until_nothing_is_armed(site, options.healed_seconds)
             actors, unknown = await heads_of(site, weddings, options.healed_seconds)
