@@ -18,7 +18,7 @@ from actors.contract.events import Event, instant_of
 from bench.installation import Site
 from bench.soak.history import Entry, Heads, History
 from bench.wedding_load import MemberPlan, small_wedding
-from gateway.client import Client, ClientError, NotReached, Pending, QueueFull
+from gateway.client import Client, ClientError, Pending, QueueFull
 from gateway.client.replica import SyncReport
 
 FIELD: Final = {"tasks": "title", "guests": "meal", "tables": "name", "budget": "category"}
@@ -129,7 +129,7 @@ class Member:
     async def level(self, channels: dict[str, tuple[int, str]], within_seconds: float) -> Heads:
         """Wait until this copy stands where the actor does, then tell where it stands."""
         wanted = {name: sequence for name, (sequence, _) in channels.items() if not name.startswith("inbox.")}
-        with suppress(NotReached):
+        with suppress(ClientError):
             await self.client.until(
                 lambda: self.client.is_synced and self.client.sequences() == wanted, within_seconds=within_seconds
             )
