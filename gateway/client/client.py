@@ -37,6 +37,8 @@ STABLE_SECONDS: Final = 5.0
 #: 4401 is not among them where the token can be renewed.
 FINAL_CLOSE_CODES: Final = frozenset({4400, 4403, 4404, 4406, 4410})
 BAD_TOKEN_CLOSE_CODE: Final = 4401
+#: A hello that came too late is closed with the same code, so that one refusal proves nothing about the token.
+REFUSALS_IN_A_ROW: Final = 3
 
 
 class Client:
@@ -67,6 +69,7 @@ class Client:
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._stopped: ClientError | None = None
+        self._refusals = 0
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -238,7 +241,9 @@ class Client:
         if not isinstance(error, ConnectionClosed):
             return None
         code = error.close_code
-        if code in FINAL_CLOSE_CODES or (code == BAD_TOKEN_CLOSE_CODE and isinstance(self._token, str)):
+        self._refusals = self._refusals + 1 if code == BAD_TOKEN_CLOSE_CODE else 0
+        is_refused = self._refusals >= REFUSALS_IN_A_ROW and isinstance(self._token, str)
+        if code in FINAL_CLOSE_CODES or is_refused:
             told = self._session.last_error
             return Stopped(code, told.code if told else "closed", f"{told.message} {told.remedy}" if told else "")
         return None
