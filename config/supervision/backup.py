@@ -25,6 +25,7 @@ from config.supervision.data_folder import DataFolder
 from config.supervision.embedded_postgres import postgres_program
 from config.supervision.errors import DatabaseCopyFailed, FolderNotEmpty, NoBackup
 from config.supervision.nats_permissions import inbox_prefix
+from config.supervision.provision import with_a_leader
 from config.supervision.servers import running_servers
 from config.supervision.stream_copy import first_sequences, load_stream, save_stream, stream_names
 from store.bus import Bus
@@ -88,7 +89,7 @@ async def _fill(folder: DataFolder, path: Path, progress: Progress) -> None:
 async def _copy_once(settings: Settings, bus: Bus, content: Path, progress: Progress) -> bool:
     """Copy database and streams; False when the log was trimmed between the two."""
     names = [name for name in await stream_names(bus) if name.startswith(LOG_STREAM_PREFIX) or name in _STREAMS]
-    before = await first_sequences(bus, names)
+    before = await with_a_leader(lambda: first_sequences(bus, names))
     progress("PostgreSQL", 0)
     dump = content / "postgres.dump"
     await _postgres("pg_dump", settings, "--format=custom", "--no-owner", "--file", str(dump))
@@ -139,6 +140,8 @@ async def host_bus(settings: Settings) -> AsyncIterator[Bus]:
         inbox_prefix=inbox_prefix("host"),
     )
     try:
+        # A cluster that was started for this has its leaders a few seconds later.
+        await with_a_leader(partial(stream_names, bus))
         yield bus
     finally:
         await bus.close()

@@ -54,7 +54,7 @@ async def provision_servers(settings: Settings) -> None:
 async def _check_jetstream(bus: Bus) -> None:
     """Raise JetStreamMissing where a server of one's own cannot keep the log; whether it syncs cannot be asked."""
     try:
-        account = await _with_a_leader(lambda: bus.js_request("INFO", timeout_seconds=_ASK_AGAIN_SECONDS))
+        account = await with_a_leader(lambda: bus.js_request("INFO", timeout_seconds=_ASK_AGAIN_SECONDS))
     except (NoResponder, JetStreamError) as error:
         raise JetStreamMissing(reason="JetStream is off for this account") from error
     level = account.get("api", {}).get("level", 0)
@@ -63,10 +63,10 @@ async def _check_jetstream(bus: Bus) -> None:
 
 
 async def _provision_streams(bus: Bus, database: Database, settings: Settings) -> LogIdentity:
-    return await _with_a_leader(lambda: provision(bus, database, settings))
+    return await with_a_leader(lambda: provision(bus, database, settings))
 
 
-async def _with_a_leader(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+async def with_a_leader(ask: Callable[[], Awaitable[Answer]]) -> Answer:
     """Ask until a cluster that has just started has chosen its leaders; raises what the last asking raised."""
     deadline = time.monotonic() + _LEADERS_WITHIN_SECONDS
     while True:
