@@ -22,6 +22,7 @@ from bench.wedding_load import MemberPlan, found_weddings, small_wedding
 from bench.witness import Verdict, Witness, judge, stored_decisions
 from config.supervision.processes import running
 from gateway.client import Client, NotReached, Pending, QueueFull
+from store.errors import StoreUnavailable
 
 KILLED: Final = ("host", "gateway", "nats", "postgres")
 ANSWERS_WITHIN_SECONDS: Final = 60.0
@@ -96,10 +97,20 @@ class Crowd:
         newest = {event.id for witness in witnesses for event in witness.events[-1:]}
         ends = time.monotonic() + FLUSHED_WITHIN_SECONDS
         while True:
-            decisions = await stored_decisions(self._site, wedding)
+            decisions = await self._stored(wedding, ends)
             if newest <= {decision.op for decision in decisions} or time.monotonic() > ends:
                 return decisions
             await asyncio.sleep(0.2)
+
+    async def _stored(self, wedding: str, ends: float) -> list[Any]:
+        """Read once PostgreSQL, which may have been killed just now, answers."""
+        while True:
+            try:
+                return await stored_decisions(self._site, wedding)
+            except StoreUnavailable:
+                if time.monotonic() > ends:
+                    raise
+                await asyncio.sleep(0.2)
 
 
 async def _synced(client: Client, within_seconds: float) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from config.cli.options import DEFAULT_DATA, Data
+from config.errors import ConfigError
 from config.supervision.data_folder import DataFolder
 from config.supervision.roles import role_settings
 from config.supervision.runtime_state import current_state
@@ -18,6 +19,7 @@ from config.supervision.runtime_state import current_state
 EXIT_NOT_RUNNING = 3
 EXIT_ALARM = 4
 _PATIENCE_SECONDS = 3.0
+_NOT_KNOWN: dict[str, Any] = {"alarms": None, "lastScrub": None}
 
 
 def command(
@@ -27,7 +29,7 @@ def command(
     """Show every process and its state."""
     folder = DataFolder(data)
     state = current_state(folder)
-    state |= asyncio.run(_outlook(folder)) if state["pid"] is not None else {"alarms": None, "lastScrub": None}
+    state |= asyncio.run(_outlook(folder)) if state["pid"] is not None else _NOT_KNOWN
     if as_json:
         typer.echo(json.dumps(state, indent=2))
     else:
@@ -46,13 +48,13 @@ async def _outlook(folder: DataFolder) -> dict[str, Any]:
     try:
         url = role_settings(folder, "host").database_url.get_secret_value()
         database = await Database.open(url, max_size=1, timeout_seconds=_PATIENCE_SECONDS)
-    except StoreError:
-        return {"alarms": None, "lastScrub": None}
+    except (StoreError, ConfigError):  # away, or its address is another command's environment
+        return _NOT_KNOWN
     try:
         standing = await alarms.standing(database)
         scrub = await scrubs.last(database)
     except StoreError:
-        return {"alarms": None, "lastScrub": None}
+        return _NOT_KNOWN
     finally:
         await database.close()
     return {

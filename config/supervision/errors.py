@@ -37,6 +37,12 @@ class FolderMissing(SupervisionError):
     code = "folder_missing"
 
 
+class ServersElsewhere(SupervisionError):
+    """{folder} runs with servers of your own: set {variable}, as for `wedsync up`, and run the command again."""
+
+    code = "servers_elsewhere"
+
+
 class ClusterFixed(SupervisionError):
     """The log in {folder} was made with --cluster {servers}, not {wanted}: start it with that, or choose another folder."""
 

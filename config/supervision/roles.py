@@ -14,6 +14,7 @@ from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder, Keys
 from config.supervision.embedded_nats import nats_address
 from config.supervision.embedded_postgres import postgres_url
+from config.supervision.errors import ServersElsewhere
 
 _READY_WITHIN_SECONDS = 60.0
 _STOP_WITHIN_SECONDS = 20.0
@@ -30,7 +31,13 @@ def uses_own_postgres() -> bool:
 
 
 def role_environment(folder: DataFolder, keys: Keys, ports: Mapping[str, int], user: str) -> dict[str, str]:
-    """What a process that acts as this NATS user (host, gateway, operator) needs beside the caller's environment."""
+    """What a process that acts as this NATS user (host, gateway, operator) needs beside the caller's environment.
+
+    Raises ServersElsewhere when the folder knows no server of ours and the environment names none.
+    """
+    for variable, port, is_ours in (("NATS_URL", "nats", uses_own_nats()), ("DATABASE_URL", "postgres", uses_own_postgres())):
+        if is_ours and not any(each.startswith(port) for each in ports):
+            raise ServersElsewhere(folder=folder.path, variable=variable)
     secret = os.environ.get("WEDSYNC_JWT_SECRET") or keys.jwt_secret
     environment = {"WEDSYNC_DATA_DIR": str(folder.path), "WEDSYNC_JWT_SECRET": secret}
     if uses_own_nats():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.runtime.host import Host
+from config.exit_codes import NEEDS_OPERATOR
 from config.settings import Settings
 from config.supervision.data_folder import DataFolder
 from store.errors import LogMismatch
@@ -69,5 +70,5 @@ async def test_d12_a_host_does_not_wait_for_what_does_not_pass(
     with pytest.raises(LogMismatch):
         await Host.start(other)
     host = HostProcess(other, tmp_path / "host.log")
-    assert await host.ends() == 1
+    assert await host.ends() == NEEDS_OPERATOR
     assert "host_cannot_start" in (tmp_path / "host.log").read_text()
