@@ -49,9 +49,10 @@ WITH locked AS (
   SELECT partition, kind, id, first_rev, last_rev, last_position, first_ms, last_ms, clients::jsonb, block, day FROM blocks
 ), marks AS (
   INSERT INTO change_marks (kind, id, day, first_rev, first_ms)
-  SELECT b.kind, b.id, b.day, b.first_rev, b.first_ms FROM blocks b
+  SELECT b.kind, b.id, b.day, b.first_rev, b.first_ms
+  FROM (SELECT *, row_number() OVER (PARTITION BY kind, id ORDER BY first_rev) AS place FROM blocks) AS b
   WHERE b.last_rev / 1000 > (b.first_rev - 1) / 1000
-    OR NOT EXISTS (SELECT FROM change_marks m WHERE m.kind = b.kind AND m.id = b.id AND m.day = b.day)
+    OR (b.place = 1 AND NOT EXISTS (SELECT FROM change_marks m WHERE m.kind = b.kind AND m.id = b.id AND m.day = b.day))
 ), sent AS (
   INSERT INTO outbox (partition, id, subject, payload)
   SELECT o.partition, o.id, o.subject, o.payload

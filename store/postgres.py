@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import asyncpg
 
@@ -28,6 +28,9 @@ _PASSING = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
+
+#: Every statement is planned with its values: a plan for any values looks into all day partitions, of which there are hundreds.
+_SESSION: Final = {"application_name": "wedsync", "timezone": "UTC", "jit": "off", "plan_cache_mode": "force_custom_plan"}
 
 
 class Database:
@@ -51,7 +54,7 @@ class Database:
                 max_size=max_size,
                 timeout=min(timeout_seconds, CONNECT_WITHIN_SECONDS),
                 command_timeout=timeout_seconds,
-                server_settings={"application_name": "wedsync", "timezone": "UTC", "jit": "off"},
+                server_settings=_SESSION,
             )
         return cls(pool, DatabaseWatch(url, pool), timeout_seconds)
 

@@ -139,3 +139,16 @@ async def test_d7_the_head_of_a_long_history_is_read_without_the_rest(store: Dat
     plans.forget()
     assert await stored_changes.find(store, "w", "w1", "ann", f"{CLIENT}:3777") == decision(3777)
     assert plans.rows <= 300
+
+
+async def test_d7_marks_are_few_and_plans_are_made_for_their_days(store: Database) -> None:
+    """A flush of many blocks leaves one mark a day and one per 1,000 revs, and no reading falls back to a plan for all days."""
+    await write_over_days(store, *(decisions(first, first + 99) for first in range(1, 501, 100)))
+    rows = [Row(PARTITION, "w", "w2", [decision(rev)]) for rev in range(1, 3001)]
+    assert await changes.flush(store, GENERATION, {PARTITION: (500, 3500)}, rows) == {}
+    for _ in range(10):
+        assert len(await stored_changes.read_after(store, "w", "w2", 2990, limit_decisions=1000)) == 10
+    async with store.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM change_marks WHERE id = 'w2'") == 1 + 3
+        planned = "SELECT sum(generic_plans) FROM pg_prepared_statements WHERE cardinality(parameter_types) > 0"
+        assert await connection.fetchval(planned) == 0
