@@ -4,6 +4,7 @@ Exceptions of nats and asyncpg never pass beyond this package; callers catch the
 """
 
 from inspect import cleandoc
+from typing import Final
 
 
 class StoreError(Exception):
@@ -45,6 +46,12 @@ class NoResponder(StoreError):
     """Nobody listens on this subject; check that the process that should answer is running."""
 
     code = "no_responder"
+
+
+#: Codes of JetStream that say something about the world and not about the request.
+NO_MESSAGE: Final = 10037
+STREAM_EXISTS: Final = 10058
+STREAM_NOT_FOUND: Final = 10059
 
 
 class JetStreamError(StoreError):

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from actors.contract.subjects import INTAKE_STREAM
+from store.acknowledgements import delivery_tokens
 from store.bus import Bus, BusSubscription, Message
 from store.errors import StoreError
 
@@ -205,10 +206,8 @@ class IntakeConsumer:
 
 def _sequences(reply: str) -> tuple[int, int]:
     """The message's sequence in the stream and among the deliveries since the consumer was made or reset."""
-    # $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>..., in version 2 with domain and account in front.
-    tokens = reply.split(".")
-    first = 5 if len(tokens) == 9 else 7
-    return int(tokens[first]), int(tokens[first + 1])
+    tokens = delivery_tokens(reply)
+    return int(tokens[3]), int(tokens[4])
 
 
 def _header(headers: Mapping[str, str] | None, name: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from store.acknowledgements import delivery_tokens
 from store.bus import Bus, BusSubscription, Message
 from store.errors import GenerationChanged, JetStreamError, LogMismatch, StoreError
 from store.log_continuity import Continuity
@@ -111,29 +112,27 @@ class LogConsumer:
         return int((await self._stream_info())["state"]["last_seq"])
 
     async def _on_delivery(self, message: Message) -> None:
-        tokens = message.reply.split(".")
-        if len(tokens) < 9:
+        tokens = delivery_tokens(message.reply)
+        if not tokens:
             await self._on_status(message)
             return
-        # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<consumer sequence>.<nanoseconds>.<pending>, in version 2 of the
-        # form with domain and account in front.
-        first = 2 if len(tokens) == 9 else 4
-        if tokens[first + 1] != self._consumer:
+        _, consumer, _, sequence, consumer_sequence, nanoseconds, _ = tokens
+        if consumer != self._consumer:
             return
         self._heard_at = time.monotonic()
-        if int(tokens[first + 4]) != self._consumer_sequence + 1:
+        if int(consumer_sequence) != self._consumer_sequence + 1:
             self._reset("gap")
             return
-        position = int(tokens[first + 3])
+        position, timestamp_ms = int(sequence), int(nanoseconds) // 1_000_000
         if position > self.position:
             try:
-                await self._on_message(position, int(tokens[first + 5]) // 1_000_000, message.subject, message.data)
+                await self._on_message(position, timestamp_ms, message.subject, message.data)
             except Exception as error:
                 self._break(error)
                 return
             self.position = position
-            self._continuity.handled(position, int(tokens[first + 5]) // 1_000_000)
-            if tokens[first + 1] != self._consumer:  # made anew meanwhile: the counts are another consumer's
+            self._continuity.handled(position, timestamp_ms)
+            if consumer != self._consumer:  # made anew meanwhile: the counts are another consumer's
                 return
         self._consumer_sequence += 1
         if self._consumer_sequence == self._caught_up[0]:

@@ -5,10 +5,10 @@ Asked by store.log_consumer before every consumer that it makes, above all after
 
 from typing import Any, Final
 
-from store import log_range
 from store.bus import Bus
 from store.errors import GenerationChanged, LogMismatch, NoLeader
 from store.log_fence import REMEDY
+from store.log_search import message_at
 
 #: How often in a row a log with copies must look too short: one that has just become leader may still be taking in its last ops.
 SHORT_ASKINGS: Final = 10
@@ -46,5 +46,8 @@ class Continuity:
                 "Begin at the stored checkpoint."
             )
         seen, timestamp_ms = self._anchor
-        if 0 < seen >= state["first_seq"] and await log_range.time_of(self._bus, self._stream, seen) not in {None, timestamp_ms}:
+        if not 0 < seen >= state["first_seq"]:
+            return
+        message = await message_at(self._bus, self._stream, seen)
+        if message is not None and message.timestamp_ms != timestamp_ms:
             raise LogMismatch(f"{self._stream} holds another message at {seen} than was read there: it has lost ops. {REMEDY}")

@@ -15,7 +15,8 @@ from actors.contract.subjects import LOG_STREAM_PREFIX, log_stream, parse_log_su
 from store import log_range, scrubs
 from store.blocks import unpack
 from store.bus import Bus
-from store.errors import JetStreamError, LogMismatch
+from store.errors import LogMismatch
+from store.log_search import message_at
 from store.postgres import Database
 
 REMEDY: Final = (
@@ -23,7 +24,6 @@ REMEDY: Final = (
 )
 #: A message that was trimmed long ago is no anchor; the log keeps what is stored for 72 h.
 _ANCHOR_DAYS: Final = 4
-_NO_MESSAGE: Final = 10037
 SETTLE_ASKINGS: Final = 10
 SETTLE_SECONDS: Final = 0.5
 _ANCHOR = """
@@ -151,15 +151,12 @@ async def _is_another(bus: Bus, database: Database, stream: str, partitions: lis
     if row is None:
         return False
     decision = unpack(row["block"])[-1]
+    message = await message_at(bus, stream, decision.position)
+    if message is None:  # trimmed, or damaged and stored
+        return False
     try:
-        message = (await bus.js_request(f"STREAM.MSG.GET.{stream}", {"seq": decision.position}))["message"]
-    except JetStreamError as error:
-        if error.err_code == _NO_MESSAGE:  # trimmed, or damaged and stored
-            return False
-        raise
-    try:
-        principal = parse_log_subject(message["subject"]).principal
-        op = _decode_entry(msgspec.json.decode(f'"{message.get("data", "")}"', type=bytes)).op.id
+        principal = parse_log_subject(message.subject).principal
+        op = _decode_entry(message.data).op.id
     except (ValueError, msgspec.MsgspecError):
         return True
     return (principal, op) != (decision.principal, decision.op)

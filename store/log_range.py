@@ -8,27 +8,19 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from actors.contract.subjects import log_stream
+from store.acknowledgements import delivery_tokens
 from store.bus import Bus, BusSubscription, Message
-from store.errors import JetStreamError, RequestTimeout
+from store.errors import STREAM_NOT_FOUND, JetStreamError, RequestTimeout
+from store.log_search import Found
 
 BATCH_MESSAGES: Final = 1000
 _ANSWER_SECONDS: Final = 10.0
 _INACTIVE_SECONDS: Final = 30
 _NANOSECONDS: Final = 1_000_000_000
 _names = itertools.count(1)
-
-
-class Stored(NamedTuple):
-    """One message of the log; `data` is empty where only headers were asked for."""
-
-    position: int
-    timestamp_ms: int
-    subject: str
-    data: bytes
 
 
 class Bounds(NamedTuple):
@@ -47,7 +39,7 @@ async def bounds(bus: Bus, stream: str) -> Bounds | None:
     try:
         info = await bus.js_request(f"STREAM.INFO.{stream}")
     except JetStreamError as error:
-        if error.err_code == 10059:  # no such stream
+        if error.err_code == STREAM_NOT_FOUND:
             return None
         raise
     state = info["state"]
@@ -75,8 +67,8 @@ async def damage(bus: Bus, streams: int) -> str:
     return " ".join(reports)
 
 
-async def read(bus: Bus, stream: str, after: int, upto: int, *, headers_only: bool = False) -> AsyncIterator[Stored]:
-    """Yield every readable message in (after, upto], ascending; raises StoreError."""
+async def read(bus: Bus, stream: str, after: int, upto: int, *, headers_only: bool = False) -> AsyncIterator[Found]:
+    """Yield every readable message in (after, upto], ascending; `data` is empty with `headers_only`. Raises StoreError."""
     if upto <= after:
         return
     answers: asyncio.Queue[Message] = asyncio.Queue()
@@ -107,44 +99,6 @@ async def holes(bus: Bus, stream: str, after: int, upto: int) -> AsyncIterator[t
         yield expected, upto
 
 
-async def time_of(bus: Bus, stream: str, position: int) -> int | None:
-    """Return the log time of the message at a position in Unix milliseconds, None when it cannot be read; raises StoreError."""
-    try:
-        message = (await bus.js_request(f"STREAM.MSG.GET.{stream}", {"seq": position}))["message"]
-    except JetStreamError as error:
-        if error.err_code == 10037:  # no message found
-            return None
-        raise
-    seconds, _, fraction = message["time"].rstrip("Z").partition(".")
-    return int(datetime.fromisoformat(seconds + "+00:00").timestamp()) * 1000 + int(fraction.ljust(9, "0")[:3])
-
-
-async def last_before(bus: Bus, stream: str, found: Bounds, instant: datetime) -> int:
-    """Return the highest position below the first message that is as young as the instant; raises StoreError."""
-    low, high = found.first, found.last + 1
-    while low < high:
-        middle = (low + high) // 2
-        message = await _message_from(bus, stream, middle)
-        if message is None or datetime.fromisoformat(message["time"][:19] + "+00:00") >= instant:
-            high = middle
-        else:
-            low = max(middle, int(message["seq"])) + 1
-    return min(low, found.last + 1) - 1
-
-
-async def _message_from(bus: Bus, stream: str, position: int) -> dict[str, Any] | None:
-    """Return the first readable message at or above a position, None when there is none."""
-    try:
-        message: dict[str, Any] = (await bus.js_request(f"STREAM.MSG.GET.{stream}", {"seq": position, "next_by_subj": ">"}))[
-            "message"
-        ]
-    except JetStreamError as error:
-        if error.err_code == 10037:  # no message found
-            return None
-        raise
-    return message
-
-
 async def _create(bus: Bus, stream: str, name: str, start: int, *, headers_only: bool) -> None:
     config = {
         "name": name,
@@ -160,28 +114,26 @@ async def _create(bus: Bus, stream: str, name: str, start: int, *, headers_only:
     await bus.js_request(f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config, "action": "create"})
 
 
-async def _batch(bus: Bus, stream: str, name: str, inbox: str, answers: asyncio.Queue[Message]) -> list[Stored]:
+async def _batch(bus: Bus, stream: str, name: str, inbox: str, answers: asyncio.Queue[Message]) -> list[Found]:
     """Ask for the next messages; fewer than asked for, or none, at the end of the stream."""
     request = f'{{"batch":{BATCH_MESSAGES},"no_wait":true}}'
     await bus.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", request.encode(), reply=inbox)
-    batch: list[Stored] = []
+    batch: list[Found] = []
     try:
         while len(batch) < BATCH_MESSAGES:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 message = await answers.get()
-            if not message.reply.startswith("$JS.ACK."):
+            if not delivery_tokens(message.reply):
                 break
-            batch.append(_stored(message))
+            batch.append(_found(message))
     except TimeoutError:
         raise RequestTimeout(f"{stream} did not go on within {_ANSWER_SECONDS:g} s; run the command again.") from None
     return batch
 
 
-def _stored(message: Message) -> Stored:
-    # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<consumer sequence>.<nanoseconds>.<pending>; more in front in version 2.
-    tokens = message.reply.split(".")
-    first = 2 if len(tokens) == 9 else 4
-    return Stored(int(tokens[first + 3]), int(tokens[first + 5]) // 1_000_000, message.subject, message.data)
+def _found(message: Message) -> Found:
+    _, _, _, position, _, nanoseconds, _ = delivery_tokens(message.reply)
+    return Found(int(position), int(nanoseconds) // 1_000_000, message.subject, message.data)
 
 
 async def _give_back(bus: Bus, stream: str, name: str, listening: BusSubscription) -> None:

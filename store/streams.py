@@ -11,13 +11,11 @@ from actors.contract.subjects import DEAD_FILTER, DEAD_STREAM, INTAKE_FILTER, IN
 from config.settings import Settings
 from store import timer_stream, timers
 from store.bus import Bus
-from store.errors import JetStreamError, LogMismatch, ReseedUnfinished
+from store.errors import STREAM_EXISTS, STREAM_NOT_FOUND, JetStreamError, LogMismatch, ReseedUnfinished
 from store.log_fence import fault_of
 from store.postgres import Database
 from store.reseed_ledger import unfinished
 
-_STREAM_NOT_FOUND = 10059
-_STREAM_EXISTS = 10058
 _SECOND: Final = 1_000_000_000
 _DAY: Final = 24 * 3600 * _SECOND
 _METADATA_ID, _METADATA_PARTITIONS, _METADATA_STREAMS = "wedsync_stream_id", "wedsync_partitions", "wedsync_streams"
@@ -152,7 +150,7 @@ async def _make(bus: Bus, config: StreamConfig) -> bool:
             beginning = timer_stream.first_sequence() if name == TIMERS_STREAM else {}
             await bus.js_request(f"STREAM.CREATE.{name}", config | beginning)
         except JetStreamError as error:
-            if error.err_code != _STREAM_EXISTS:  # made by another process just now
+            if error.err_code != STREAM_EXISTS:  # made by another process just now
                 raise
             return False
         return True
@@ -168,7 +166,7 @@ async def _info(bus: Bus, name: str) -> dict[str, Any] | None:
     try:
         return await bus.js_request(f"STREAM.INFO.{name}")
     except JetStreamError as error:
-        if error.err_code == _STREAM_NOT_FOUND:
+        if error.err_code == STREAM_NOT_FOUND:
             return None
         raise
 

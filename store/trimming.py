@@ -13,6 +13,7 @@ from actors.contract.subjects import log_stream
 from config.settings import Settings
 from store.bus import Bus
 from store.changes import checkpoints
+from store.log_search import last_before
 from store.postgres import Database
 from store.streams import LogIdentity
 
@@ -40,7 +41,7 @@ async def trim(bus: Bus, database: Database, identity: LogIdentity, settings: Se
         up_to = lowest
         if not is_filled:
             oldest_kept = datetime.now(UTC) - timedelta(hours=settings.log_trim_age_hours)
-            up_to = await _last_before(bus, stream, state["first_seq"], lowest, oldest_kept)
+            up_to = await last_before(bus, stream, state["first_seq"], lowest, oldest_kept)
         dropped += await _purge(bus, stream, state, up_to)
     return dropped
 
@@ -56,22 +57,3 @@ async def _purge(bus: Bus, stream: str, state: dict[str, Any], up_to: int) -> in
     if purged:
         log.info("log_trimmed", stream=stream, up_to=up_to, messages=purged)
     return purged
-
-
-async def _last_before(bus: Bus, stream: str, first: int, last: int, instant: datetime) -> int:
-    """The highest position from `first` to `last` whose message is older than the instant; `first - 1` when none is."""
-    low, high = first - 1, last
-    while low < high:
-        middle = (low + high + 1) // 2
-        message = await _message_at_or_after(bus, stream, middle)
-        if datetime.fromisoformat(message["time"][:19] + "+00:00") < instant:
-            low = max(middle, min(message["seq"], last))
-        else:
-            high = middle - 1
-    return low
-
-
-async def _message_at_or_after(bus: Bus, stream: str, position: int) -> dict[str, Any]:
-    answer = await bus.js_request(f"STREAM.MSG.GET.{stream}", {"seq": position, "next_by_subj": ">"})
-    message: dict[str, Any] = answer["message"]
-    return message

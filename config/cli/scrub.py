@@ -99,14 +99,14 @@ async def _scrub_stream(
     bus: "Bus", database: "Database", stream: int, checkpoints: dict[int, int], since: datetime | None
 ) -> tuple["StreamScrub", int]:
     from config.cli.verification.scrub import StreamScrub
-    from store import log_range
+    from store import log_range, log_search
 
     scrub = StreamScrub(bus, database, stream, checkpoints)
     bounds = await log_range.bounds(bus, scrub.stream)
     if bounds is None:
         typer.echo(f"differs: {scrub.stream} is missing")
         return scrub, 1
-    after = 0 if since is None else await log_range.last_before(bus, scrub.stream, bounds, since)
+    after = 0 if since is None else await log_search.last_before(bus, scrub.stream, bounds.first, bounds.last, since)
     count = 0
     async for difference in scrub.differences(bounds, after):
         count += 1

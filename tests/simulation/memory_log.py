@@ -60,7 +60,7 @@ class MemoryStream:
         """Return what is above a position and has such a subject, in which `*` stands for one word."""
         pattern = re.compile(re.escape(subject).replace(r"\*", r"[^.]+"))
         kept = self.records[max(position, self.first - 1) :]
-        return [Found(each.position, each.subject, each.data) for each in kept if pattern.fullmatch(each.subject)]
+        return [Found(*each) for each in kept if pattern.fullmatch(each.subject)]
 
     def require(self, position: int) -> None:
         """Raise LogMismatch when the stream does not go on after this position."""

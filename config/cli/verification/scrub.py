@@ -20,6 +20,7 @@ from config.cli.verification.reading import snapshot_of, stored_decisions
 from store import log_range, rules, scrubs, stored_changes
 from store.bus import Bus
 from store.log_fence import runs, span
+from store.log_search import Found
 from store.postgres import Database
 from store.scrubs import StoredDecision
 
@@ -83,7 +84,7 @@ class StreamScrub:
     def _note_unread(self, first: int, last: int) -> None:
         self._unread.update(range(first, last + 1))
 
-    def _note(self, message: log_range.Stored) -> None:
+    def _note(self, message: Found) -> None:
         self.messages += 1
         try:
             decoded = decode_message(*message)
