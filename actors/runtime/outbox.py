@@ -8,53 +8,33 @@ sent again, and the receiver ignores it. A new owner first sends what is left. N
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
+from actors.runtime.sender import Sender
 from store.errors import AppendRefused, BadMessage, StoreError
 from store.outbox import OutboxRow
 
 #: How many messages are taken up at once; each is below the size of an op.
 PAGE: Final = 200
-RETRY_SECONDS: Final = 1.0
 #: How often it is looked for what a former owner has stored and not sent.
 SWEEP_SECONDS: Final = 5.0
 log = structlog.get_logger()
 
 
-class OutboxSender:
+class OutboxSender(Sender):
     """The outbox of the partitions that a host owns."""
 
     def __init__(self, resources: Resources, partitions: Mapping[int, Partition]) -> None:
+        super().__init__(SWEEP_SECONDS)
         self._resources = resources
         self._partitions = partitions
-        self._due = asyncio.Event()
 
-    def nudge(self) -> None:
-        """Say that there may be something to send."""
-        self._due.set()
-
-    async def run(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), SWEEP_SECONDS)
-            self._due.clear()
-            try:
-                held_back = await self._send_all()
-            except StoreError as error:
-                log.warning("outbox_waits", error=str(error))
-            else:
-                if not held_back:
-                    continue
-            self._due.set()
-            await asyncio.sleep(RETRY_SECONDS)
-
-    async def _send_all(self) -> set[str]:
-        """Send everything that can go now; returns the subjects whose next message the log refuses. Raises StoreError."""
+    async def send(self) -> bool:
+        """Send everything that can go now; False when the log refuses the next message of some subjects. Raises StoreError."""
         held_back: set[str] = set()
         while rows := await self._resources.store.pending_outbox(list(self._partitions), sorted(held_back), PAGE):
             lines: defaultdict[str, list[OutboxRow]] = defaultdict(list)
@@ -70,7 +50,7 @@ class OutboxSender:
                 held_back.add(subject)
                 log.warning("messages_held_back", subject=subject, error=str(error))
         self._resources.counters.messages_held_back += len(held_back)
-        return held_back
+        return not held_back
 
     async def _send_line(self, line: list[OutboxRow]) -> tuple[list[OutboxRow], StoreError | None]:
         """Send the messages of one subject in order, up to the first that cannot go; returns those that the log has."""
