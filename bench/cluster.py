@@ -17,13 +17,13 @@ from typing import Any, Final
 
 import aiohttp
 
-from bench.faults import Crowd
+from bench.faults import Crowd, offer
 from bench.installation import Installation, Site
 from bench.wedding_load import found_weddings, small_wedding
 from config.supervision.nats_configuration import CLUSTER_SERVERS
 from config.supervision.nats_permissions import inbox_prefix
 from config.supervision.roles import role_settings
-from gateway.client import Client, Pending, QueueFull
+from gateway.client import Client, Pending
 from store.bus import Bus
 from store.errors import StoreError
 
@@ -89,7 +89,7 @@ async def one_kill(site: Site, crowd: Crowd, number: int, *, rate: float, second
     clock = Clock()
     crowd.listen_afresh(clock.hear)
     ops: list[tuple[Client, Pending]] = []
-    load = asyncio.create_task(offer(crowd, ops, clock, rate, seconds))
+    load = asyncio.create_task(offer(crowd, ops, rate, seconds, clock.start))
     await asyncio.sleep(seconds / 5)
     server, led = await leader_of_a_kind(site, number)
     os.kill(next(entry["pid"] for entry in site.processes() if entry["id"] == server), signal.SIGKILL)
@@ -106,20 +106,6 @@ async def one_kill(site: Site, crowd: Crowd, number: int, *, rate: float, second
         **verdict._asdict(),
         "broken": verdict.broken,
     }
-
-
-async def offer(crowd: Crowd, ops: list[tuple[Client, Pending]], clock: Clock, rate: float, seconds: float) -> int:
-    """Send ops at a rate and start their clocks; returns how many the clients' own queues refused."""
-    began, refused = time.monotonic(), 0
-    for number in range(round(rate * seconds)):
-        await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-        try:
-            ops.append(crowd.edit())
-        except QueueFull:
-            refused += 1
-        else:
-            clock.start(ops[-1][1])
-    return refused
 
 
 async def leader_of_a_kind(site: Site, number: int) -> tuple[str, str]:

@@ -148,7 +148,7 @@ async def one_fault(site: Site, crowd: Crowd, role: str, *, rate: float, seconds
     """Run the load, kill one process a third into it, and judge everything that was sent."""
     crowd.listen_afresh()
     ops: list[tuple[Client, Pending]] = []
-    load = asyncio.create_task(_offer(crowd, ops, rate, seconds))
+    load = asyncio.create_task(offer(crowd, ops, rate, seconds))
     await asyncio.sleep(seconds / 3)
     killed_at, before = time.monotonic(), len(ops)
     killed = site.kill(role)
@@ -168,8 +168,14 @@ async def one_fault(site: Site, crowd: Crowd, role: str, *, rate: float, seconds
     }
 
 
-async def _offer(crowd: Crowd, ops: list[tuple[Client, Pending]], rate: float, seconds: float) -> int:
-    """Send ops at a rate; returns how many the clients' own queues refused."""
+async def offer(
+    crowd: Crowd,
+    ops: list[tuple[Client, Pending]],
+    rate: float,
+    seconds: float,
+    on_asked: Callable[[Pending], None] = lambda _asked: None,
+) -> int:
+    """Send ops at a rate and tell of each; returns how many the clients' own queues refused."""
     began, refused = time.monotonic(), 0
     for number in range(round(rate * seconds)):
         await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
@@ -177,6 +183,8 @@ async def _offer(crowd: Crowd, ops: list[tuple[Client, Pending]], rate: float, s
             ops.append(crowd.edit())
         except QueueFull:
             refused += 1
+        else:
+            on_asked(ops[-1][1])
     return refused
 
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 import aiohttp
 import psutil
 
-from bench.cluster import Clock, connect_as_host, offer
-from bench.faults import Crowd
+from bench.cluster import Clock, connect_as_host
+from bench.faults import Crowd, offer
 from bench.installation import Installation, Site
 from bench.meters import resident_megabytes
 from bench.soak.strike import frozen
@@ -75,7 +75,7 @@ async def _outage(site: Site, crowd: Crowd, rate: float, seconds: float) -> dict
     crowd.listen_afresh(clock.hear)
     ops: list[tuple[Client, Pending]] = []
     watching = asyncio.create_task(memory.watch())
-    load = asyncio.create_task(offer(crowd, ops, clock, rate, BEFORE_SECONDS + seconds + AFTER_SECONDS))
+    load = asyncio.create_task(offer(crowd, ops, rate, BEFORE_SECONDS + seconds + AFTER_SECONDS, clock.start))
     await asyncio.sleep(BEFORE_SECONDS)
     postgres = next(each["pid"] for each in site.processes() if each["role"] == "postgres")
     with frozen(psutil.Process(postgres)):

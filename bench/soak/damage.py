@@ -22,10 +22,10 @@ from bench.installation import Installation, InstallationFailed
 from bench.soak.checks import apart, holes_in_store, lost, twice, unanswered
 from bench.soak.crowd import Crowd, gathered
 from bench.soak.history import History, Stored
-from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
+from bench.soak.reminders import fired_in, silent
 from bench.soak.report import counts, errors_in, heading, verdict
-from bench.soak.run import Options, copies_of
-from bench.soak.stored import decisions_of, heads_of, proofs_of, until_intake_is_empty
+from bench.soak.run import Options, at_the_end
+from bench.soak.stored import decisions_of, proofs_of
 from bench.soak.strike import frozen
 from bench.wedding_load import found_weddings, small_wedding
 from tests.support.damage import flip_bit, remove_description, remove_index, truncate
@@ -76,10 +76,7 @@ async def run_damage(folder: Path, options: Options) -> int:
                 offences += await _one_round(installation, crowd, each, seed, draw.uniform(0.2, 0.8))
             await _work(crowd, options.seed * 10 + len(ROUNDS), options.healed_seconds)
             await crowd.answered(options.healed_seconds)
-            await until_intake_is_empty(site, options.healed_seconds)
-            offences += await until_nothing_is_armed(site, options.healed_seconds)
-            actors, differences = await heads_of(site, weddings, options.healed_seconds)
-            copies = await copies_of(crowd, actors)
+            actors, copies, differences = await at_the_end(crowd, site, weddings, options)
         offences += differences + await proofs_of(site, actors)
         stored = await decisions_of(site, weddings)
     history.close()

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,6 +26,8 @@ from bench.soak.members import FIELD, TARGETS
 from bench.wedding_load import MemberPlan
 
 RETRY_SECONDS: Final = 0.3
+#: A connection on which nothing was acknowledged for so long is made anew.
+GIVE_UP_SECONDS: Final = 15.0
 ANSWER_SECONDS: Final = 10.0
 #: Answers that say: not judged, ask again.
 _AGAIN: Final = frozenset({409, 429, 503})
@@ -89,28 +93,38 @@ class Integrator:
 
     async def run(self, seed: str, is_over: Callable[[], bool], pause_seconds: float) -> None:
         """Publish one op after the other."""
-        connection = await nats.connect(
+        connection = await self._connect()
+        try:
+            number = 0
+            while not is_over():
+                number += 1
+                connection = await self._publish(connection, f"{seed}-{number}")
+                await asyncio.sleep(pause_seconds)
+        finally:
+            await connection.close()
+
+    async def _connect(self) -> NatsClient:
+        return await nats.connect(
             self._url,
             inbox_prefix=f"_INBOX_{self.name}".encode(),
             error_cb=_ignore,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RETRY_SECONDS,
         )
-        try:
-            number = 0
-            while not is_over():
-                number += 1
-                await self._publish(connection, f"{seed}-{number}")
-                await asyncio.sleep(pause_seconds)
-        finally:
-            await connection.close()
 
-    async def _publish(self, connection: NatsClient, mark: str) -> None:
+    async def _publish(self, connection: NatsClient, mark: str) -> NatsClient:
+        """Publish until it is queued; returns the connection of then, since one that nobody answers is made anew."""
         target = {"collection": "tasks", "id": "task-1"}
         op = {"type": "task_completion", "action": "update", "target": target, "data": {"title": mark}}
         history, subject = self._history, f"wedding.{self._wedding}.op.{self.name}"
         history.note(self._wedding, self.name, "invoke", mark=mark)
+        since = time.monotonic()
         while True:
+            if time.monotonic() - since > GIVE_UP_SECONDS:
+                # nats-py was seen never to come back from a connection that was refused while no gateway answered for it.
+                with suppress(nats.errors.Error, OSError, TimeoutError):
+                    await asyncio.wait_for(connection.close(), RETRY_SECONDS)
+                connection, since = await self._connect(), time.monotonic()
             try:
                 reply = await connection.request(subject, json.dumps(op).encode(), timeout=2.0, headers={"Wedsync-Op-Id": mark})
             except (nats.errors.Error, OSError, TimeoutError):
@@ -118,7 +132,7 @@ class Integrator:
                 continue
             if "error" not in json.loads(reply.data):
                 history.note(self._wedding, self.name, "queued", mark=mark, op=mark)
-                return
+                return connection
             await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -22,10 +22,10 @@ from bench.installation import Installation, Site
 from bench.soak.checks import everything
 from bench.soak.crowd import Crowd, gathered
 from bench.soak.history import History
-from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
+from bench.soak.reminders import fired_in, silent
 from bench.soak.report import counts, errors_in, heading, verdict
-from bench.soak.run import Options, copies_of
-from bench.soak.stored import decisions_of, heads_of, proofs_of, until_intake_is_empty
+from bench.soak.run import Options, at_the_end
+from bench.soak.stored import decisions_of, proofs_of
 from bench.soak.strike import frozen
 from bench.wedding_load import MemberPlan, found_weddings, small_wedding
 from gateway.client import Client, ClientError
@@ -99,10 +99,7 @@ async def run_full_log(folder: Path, options: Options) -> int:
         async with gathered(history, site, plans, session) as crowd:
             async with _working(crowd, options):
                 offences = await _fill_and_heal(site, Writer(site, plans[0], session), plans[-1])
-            await until_intake_is_empty(site, options.healed_seconds)
-            offences += await until_nothing_is_armed(site, options.healed_seconds)
-            actors, differences = await heads_of(site, weddings, options.healed_seconds)
-            copies = await copies_of(crowd, actors)
+            actors, copies, differences = await at_the_end(crowd, site, weddings, options)
         offences += differences + await proofs_of(site, actors)
         stored = await decisions_of(site, weddings)
     history.close()

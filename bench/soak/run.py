@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
-from bench.installation import Installation
+from bench.installation import Installation, Site
 from bench.soak import nemeses
 from bench.soak.altered import Alteration
 from bench.soak.checks import everything
@@ -167,6 +167,16 @@ async def _at_rest(
         differences += unknown + moved(actors, later, name)
         actors = later
     return actors, differences
+
+
+async def at_the_end(
+    crowd: Crowd, site: Site, weddings: Sequence[str], options: Options
+) -> tuple[list[Heads], list[Heads], list[str]]:
+    """Wait until nothing is under way; tell where the actors and where everybody else stand, and what did not come to an end."""
+    await until_intake_is_empty(site, options.healed_seconds)
+    differences = await until_nothing_is_armed(site, options.healed_seconds)
+    actors, unknown = await heads_of(site, weddings, options.healed_seconds)
+    return actors, await copies_of(crowd, actors), differences + unknown
 
 
 async def copies_of(crowd: Crowd, actors: Sequence[Heads]) -> list[Heads]:

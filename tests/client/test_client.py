@@ -229,8 +229,9 @@ async def test_a_hello_that_came_too_late_does_not_end_the_client(server: Script
     await peer.send({"type": "error", "code": "bad_token", "message": "No hello came in time.", "remedy": ""})
     await peer.close(4401)
     peer = await server.accept()
-    await peer.let_in()
+    assert (await peer.let_in())["token"] == "t"
     await connecting
+    assert client.is_synced
     await client.close()
 
 

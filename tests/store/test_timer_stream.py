@@ -97,6 +97,7 @@ async def test_d6_a_log_of_before_begins_to_take_firings(bus: Bus, database: Dat
     await streams.provision(bus, database, settings)
     await put(bus, timer("w1", 1))
     await arrive(bus, "w1", 1)
+    assert (await bus.js_request("STREAM.INFO.LOG_0"))["state"]["messages"] == 2
 
 
 async def test_d6_a_killed_server_neither_loses_nor_repeats_a_firing(
