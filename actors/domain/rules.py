@@ -28,9 +28,11 @@ _SECOND: Final[Rules] = {
     "tasks": _ITEM_VERBS | {"insert": tasks.insert, "update": tasks.update, "delete": tasks.delete, tasks.REMIND: tasks.remind},
     "vendors": _ITEM_VERBS | {"insert": vendors.insert, "update": vendors.update, "delete": vendors.delete},
 }
+#: Rights that a wedding sets itself, and a fair answer to those who disagree.
+_THIRD: Final[Rules] = {**_SECOND}
 
 #: Every version that this build can decide with.
-RULES: Final[Mapping[int, Rules]] = {1: _FIRST, 2: _SECOND}
+RULES: Final[Mapping[int, Rules]] = {1: _FIRST, 2: _SECOND, 3: _THIRD}
 #: What a new installation begins with.
 NEWEST: Final = max(RULES)
 
