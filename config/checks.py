@@ -3,6 +3,7 @@
 Called by config.settings when settings are read; a rule on one setting alone stands beside that setting.
 """
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 JWT_SECRET_BYTES: Final = 32
+_ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+")
 
 
 def member_timeout_outlasts_heartbeats(settings: "Settings") -> str | None:
@@ -96,6 +98,19 @@ def frames_hold_what_they_carry(settings: "Settings") -> str | None:
     )
 
 
+def origins_of(text: str) -> frozenset[str]:
+    """The origins that a setting lists, separated by commas, in lower case as browsers compare them."""
+    return frozenset(each.strip().lower() for each in text.split(",") if each.strip())
+
+
+def origins_are_origins(settings: "Settings") -> str | None:
+    """An address with a path, or without a scheme, would never equal what a browser sends."""
+    for origin in sorted(origins_of(settings.allowed_origins) - {"*"}):
+        if not _ORIGIN.fullmatch(origin):
+            return f"WEDSYNC_ALLOWED_ORIGINS names {origin!r}; write each as https://wedding.example, with nothing after the host"
+    return None
+
+
 RULES: Final[tuple[Callable[["Settings"], str | None], ...]] = (
     member_timeout_outlasts_heartbeats,
     reader_silence_outlasts_heartbeats,
@@ -105,6 +120,7 @@ RULES: Final[tuple[Callable[["Settings"], str | None], ...]] = (
     jwt_secret_is_long_enough,
     bursts_cover_a_second,
     frames_hold_what_they_carry,
+    origins_are_origins,
 )
 
 

@@ -52,7 +52,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     #: Several gateways of one machine listen on the same port (SO_REUSEPORT).
     share_port: bool = False
-    #: Origins of web pages that may open WebSockets, separated by commas, as in `https://wedding.example`; empty: every page.
+    #: Origins of web pages that may call over HTTP and WebSockets beside the gateway's own, separated by commas, as in
+    #: `https://wedding.example`; `*` is every page, empty those of this machine (localhost, 127.0.0.1, ::1).
     allowed_origins: str = ""
     hello_timeout_seconds: PositiveFloat = 5.0
     http_answer_timeout_seconds: PositiveFloat = 2.0

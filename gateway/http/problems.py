@@ -44,7 +44,9 @@ _OF_HTTP_STATUS: Final[dict[int, tuple[str, str, str]]] = {
     404: ("not_found", "There is nothing at this address.", "Use one of the addresses in docs/protocol.md."),
     405: ("bad_frame", "This address does not take this method.", "Use a method that the header Allow names."),
     408: ("bad_frame", "The body did not come in time.", "Send it at once, over a better connection."),
+    406: ("bad_frame", "The answer is JSON, which the header Accept does not take.", "Accept application/json, or leave it out."),
     413: ("too_large", "The body is larger than the limit.", CODES["too_large"].remedy),
+    415: ("bad_frame", "The body is JSON, which the header Content-Type does not say.", "Send Content-Type: application/json."),
 }
 
 _log = structlog.get_logger()
@@ -74,8 +76,14 @@ def problem_members(code: str, detail: str, remedy: str, *, op: str = "", follow
     return members
 
 
+def allowed_methods(refused: web.HTTPMethodNotAllowed) -> str:
+    """The header Allow: what the address takes, and OPTIONS, which every one takes."""
+    return ", ".join(sorted({*refused.allowed_methods, "OPTIONS"}))
+
+
 def problem_response(members: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
     """The response that carries a problem."""
+    headers = {"Cache-Control": "no-store", **(headers or {})}
     return web.Response(status=members["status"], body=_encode(members), content_type=PROBLEM_TYPE, headers=headers)
 
 
@@ -112,9 +120,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         code, detail, remedy = _OF_HTTP_STATUS.get(error.status, ("bad_frame", *CODES["bad_frame"]))
-        allowed = error.headers.get("Allow")
         members = problem_members(code, detail, remedy, status=error.status)
-        return problem_response(members, {"Allow": allowed} if allowed else None)
+        return problem_response(
+            members, {"Allow": allowed_methods(error)} if isinstance(error, web.HTTPMethodNotAllowed) else None
+        )
     except Exception:
         _log.exception("http_failed", method=request.method, path=request.path)
         text = CODES["internal_error"]

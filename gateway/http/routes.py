@@ -1,4 +1,7 @@
-"""The routes, made from the table of operations, and what goes around each: problems outermost, then the count of requests."""
+"""The routes, made from the table of operations, and what goes around each.
+
+Outermost is the count of requests, then the origin of web pages, problems, and media types.
+"""
 
 import time
 from http import HTTPStatus
@@ -6,14 +9,16 @@ from http import HTTPStatus
 from aiohttp import web
 
 from gateway.http.api import API, Api
+from gateway.http.negotiation import negotiated
 from gateway.http.operations import OPERATIONS
+from gateway.http.origins import pages_of_others
 from gateway.http.problems import Handler, problems
 
 
 def register(app: web.Application, api: Api) -> None:
     """Add the HTTP API to an application."""
     app[API] = api
-    app.middlewares.extend((measured, problems))
+    app.middlewares.extend((measured, pages_of_others, problems, negotiated))
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.address, operation.route)
         if operation.method == "GET":

@@ -172,7 +172,7 @@ async def test_every_refusal_is_a_problem(stack: RunningGateway, found: FoundWed
     assert is_problem(await ana.call("GET", "/api/nothing"), 404, "not_found")
     wrong_method = await ana.call("GET", f"{BASE}/join/w1")
     assert is_problem(wrong_method, 405, "bad_frame")
-    assert wrong_method.headers["Allow"] == "POST"
+    assert wrong_method.headers["Allow"] == "OPTIONS, POST"
     history = (await ana.get("history")).body["events"]
     assert {event["channel"] for event in history} == {"wedding.everyone", "people.everyone"}, "nothing was stored"
 

@@ -39,7 +39,7 @@ class HttpApi:
         ):
             text = await response.text()
             is_json = "json" in response.headers.get("Content-Type", "")
-            return Answer(response.status, json.loads(text) if is_json else None, text, response.headers)
+            return Answer(response.status, json.loads(text) if is_json and text else None, text, response.headers)
 
     async def post(self, what: str, body: Any = None) -> Answer:
         return await self.call("POST", f"{BASE}/{what}/{self.wedding}", body)
