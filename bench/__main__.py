@@ -1,7 +1,7 @@
 """`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `cluster`: kills of
 leaders among three NATS servers; `outage`: PostgreSQL frozen for minutes; `rude`: bad clients too; `reminders`: 10,000 of them
 in one minute; `activation`: opening a wedding after 1,000,000 ops; `moves`: hosts go, come and die;
-`trimming`: a small log under 5,000 ops/s.
+`trimming`: a small log under 5,000 ops/s; `fold`: what one op costs, without servers.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -21,6 +21,7 @@ from typing import Any
 from bench.activation import run_activation
 from bench.cluster import run_cluster
 from bench.faults import run_faults
+from bench.fold import run_fold
 from bench.installation import Installation
 from bench.ladder import climb, loaded_weddings, run_step
 from bench.moves import run_moves
@@ -136,6 +137,7 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "activation": run_activation,
     "moves": run_moves,
     "faults": run_faults,
+    "fold": run_fold,
     "outage": run_outage,
     "rude": run_rude,
     "reminders": run_reminders,

@@ -63,7 +63,7 @@ class Heads(msgspec.Struct, frozen=True, array_like=True):
 def envelope_of(decision: Decision, wedding: str, generation: int, acl: int) -> Envelope:
     """Build a decision's envelope; `acl` is the rev of the wedding's last permission change, this decision's included."""
     parts = tuple(
-        EnvelopePart(part.channel, part.sequence, msgspec.Raw(encode_event(decision, part, wedding))) for part in decision.parts
+        [EnvelopePart(part.channel, part.sequence, msgspec.Raw(encode_event(decision, part, wedding))) for part in decision.parts]
     )
     following = decision.number + 1 if decision.number else 0
     return Envelope(

@@ -81,9 +81,13 @@ def _check_target(op: Op, wedding: str) -> None:
 
 
 def _check_claims(op: Op) -> None:
-    if len(op.base) > MAX_BASE or any(not 0 <= sequence <= MAX_INTEGER for sequence in op.base.values()):
+    # Written for the op that claims little, which is nearly every one: a generator would cost more than all it looks at.
+    bad_base = len(op.base) > MAX_BASE
+    for sequence in op.base.values():
+        bad_base = bad_base or not 0 <= sequence <= MAX_INTEGER
+    if bad_base:
         raise BadOp("bad_frame", "`base` maps at most 500 channels to the sequences you had applied.")
-    if len(op.dependencies) > MAX_DEPENDENCIES or any(len(name) > 200 for name in op.dependencies):
+    if op.dependencies and (len(op.dependencies) > MAX_DEPENDENCIES or any(len(name) > 200 for name in op.dependencies)):
         raise BadOp(
             "bad_value", f"`dependencies` names at most {MAX_DEPENDENCIES} ops.", "Name only the ops that must come first."
         )

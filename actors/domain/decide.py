@@ -116,6 +116,6 @@ def _decision(
         client_version=entry.client_version,
         refusal=refused,
         parts=parts,
-        permissions_changed=any(part.channel in _PERMISSION_CHANNELS for part in parts),
+        permissions_changed=not _PERMISSION_CHANNELS.isdisjoint([part.channel for part in parts]),
         effects=effects,
     )

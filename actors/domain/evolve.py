@@ -50,52 +50,50 @@ def _follow_part(state: ActorState, decision: Decision, part: Part) -> None:
 def _insert(state: ActorState, channel_name: str, change: Change, fields: dict[str, Any], write: Write) -> None:
     channel = state.channels[channel_name]
     hashed = digest.item_hash(change.collection, change.id, fields)
+    _put_order(state, channel_name, change.collection, None, fields.get("order"))
     state.items.setdefault(change.collection, {})[change.id] = Item(dict(fields), channel_name, hashed, write, {})
     channel.digest = digest.add(channel.digest, hashed)
-    _add_order(channel, change.collection, fields.get("order"))
 
 
 def _remove(state: ActorState, change: Change) -> None:
     collection = state.items[change.collection]
-    item = collection.pop(change.id)
+    item = collection[change.id]
     channel = state.channels[item.channel]
     channel.digest = digest.subtract(channel.digest, item.hash)
+    _put_order(state, item.channel, change.collection, item.fields.get("order"), None)
+    del collection[change.id]
     if not collection:
         del state.items[change.collection]
-    _drop_order(state, item.channel, change.collection, item.fields.get("order"))
 
 
 def _set(state: ActorState, change: Change, values: dict[str, Any], write: Write) -> None:
     item = state.items[change.collection][change.id]
     channel = state.channels[item.channel]
-    order = item.fields.get("order")
+    if "order" in values:
+        _put_order(state, item.channel, change.collection, item.fields.get("order"), values["order"])
     merge_fields(item.fields, values)
     for field in values:
         item.writes[field] = write
     hashed = digest.item_hash(change.collection, change.id, item.fields)
     channel.digest = digest.add(digest.subtract(channel.digest, item.hash), hashed)
     item.hash = hashed
-    if "order" in values:
-        _add_order(channel, change.collection, values["order"])
-        if item.fields["order"] != order:
-            _drop_order(state, item.channel, change.collection, order)
 
 
-def _add_order(channel: ChannelState, collection: str, order: str | None) -> None:
-    if order is not None and order > channel.greatest_order.get(collection, ""):
-        channel.greatest_order[collection] = order
-
-
-def _drop_order(state: ActorState, channel_name: str, collection: str, order: str | None) -> None:
-    """Find the greatest order key anew when the item that had it has gone elsewhere."""
-    greatest = state.channels[channel_name].greatest_order
-    if order is None or greatest.get(collection) != order:
+def _put_order(state: ActorState, channel: str, collection: str, old: str | None, new: str | None) -> None:
+    """Follow one item's order key from `old` to `new`, before its fields do; None where it has none."""
+    if old == new:
         return
-    left = [item.fields["order"] for item in state.items.get(collection, {}).values() if item.channel == channel_name]
-    if left:
-        greatest[collection] = max(left)
+    orders = state.orders
+    if old is not None:
+        orders.remove(collection, channel, old)
+    if new is not None:
+        orders.add(collection, channel, new)
+    keys = orders.of(collection).get(channel)
+    greatest = state.channels[channel].greatest_order
+    if keys:
+        greatest[collection] = keys[-1]
     else:
-        del greatest[collection]
+        greatest.pop(collection, None)
 
 
 def _follow_timers(state: ActorState, decision: Decision) -> None:

@@ -13,7 +13,8 @@ from actors.contract.decisions import CancelTimer, StartTimer
 from actors.contract.ops import Op
 from actors.domain.authority import require_write
 from actors.domain.errors import Refused
-from actors.domain.order_keys import key_after, key_between, require_valid
+from actors.domain.order_index import next_after
+from actors.domain.order_keys import key_between, require_valid
 from actors.domain.state import ActorState, Item, Write, find_item
 
 
@@ -105,14 +106,19 @@ def delete(request: Request) -> Plan:
 def move(request: Request) -> Plan:
     """Give the item an order key right after another one, among those that the author may read."""
     item, target, after = writable(request), request.op.target, request.op.data["after"]
-    readable = {
-        identifier: other.fields["order"]
-        for identifier, other in request.state.items[target.collection].items()
-        if identifier != target.id and may_read(request.rights, other.channel)
-    }
-    if after is not None and after not in readable:
-        raise Refused("not_found", f"There is no {after} in {target.collection} that you may read.")
-    order = key_after(None if after is None else readable[after], readable.values())
+    before = None
+    if after is not None:
+        other = find_item(request.state, target.collection, str(after))
+        if other is None or not may_read(request.rights, other.channel):
+            raise Refused("not_found", f"There is no {after} in {target.collection} that you may read.")
+        before = other.fields["order"]
+    own = item.fields["order"]
+    following = [
+        next_after(keys, before, own if channel == item.channel else None)
+        for channel, keys in request.state.orders.of(target.collection).items()
+        if may_read(request.rights, channel)
+    ]
+    order = key_between(before, min((key for key in following if key is not None), default=None))
     change = Change(target.collection, target.id, set={"order": order})
     return Plan((PlannedPart(item.channel, (change,), (item.last_write("order"),)),))
 
@@ -138,10 +144,9 @@ def _channel_after(collection: str, item: Item, values: dict[str, Any]) -> str:
 
 def _greatest_order(request: Request, channel: str) -> str | None:
     """Return the greatest order key of the collection that the author may know of, that of the item's own channel included."""
-    collection = request.op.target.collection
     keys = (
-        known.greatest_order[collection]
-        for name, known in request.state.channels.items()
-        if collection in known.greatest_order and (name == channel or may_read(request.rights, name))
+        ascending[-1]
+        for name, ascending in request.state.orders.of(request.op.target.collection).items()
+        if name == channel or may_read(request.rights, name)
     )
     return max(keys, default=None)

@@ -3,7 +3,6 @@
 Called by the rules of items. Keys are compared as text; two items may have the same key, then the id decides.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from fractional_indexing import FIError, generate_key_between, validate_order_key
@@ -33,8 +32,3 @@ def key_between(before: str | None, after: str | None) -> str:
     if not key or len(key) > MAX_LENGTH:
         raise Refused("bad_value", "There is no room left at this place.", "Move a neighbour to another place and back first.")
     return key
-
-
-def key_after(key: str | None, others: Iterable[str]) -> str:
-    """Return a key right after `key` (None: before all), that is before the least of `others` that is greater."""
-    return key_between(key, min((other for other in others if key is None or other > key), default=None))

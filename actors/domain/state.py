@@ -5,12 +5,14 @@ every kind keep the same things and differ in their rules (see kinds). The struc
 they are, so fields are only ever added at the end, with a default.
 """
 
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 import msgspec
 
 from actors.contract.decisions import IfMissed, Refusal
 from actors.contract.subjects import VENDOR, WEDDING
+from actors.domain.order_index import OrderIndex
 
 #: How many outcomes are remembered per client and per NATS principal; older ones are looked up in the stored changes.
 CLIENT_OUTCOMES: Final = 32
@@ -86,7 +88,7 @@ class Timers(msgspec.Struct, array_like=True):
     firings: int = 0
 
 
-class ActorState(msgspec.Struct, array_like=True):
+class ActorState(msgspec.Struct, array_like=True, dict=True):
     """Everything about one actor at `rev`; `position` is that of the last decided op.
 
     `acl` is the rev of the last permission change. `clients` is ordered by last use, the longest idle first. `sent` counts the
@@ -109,6 +111,11 @@ class ActorState(msgspec.Struct, array_like=True):
     timers: Timers = msgspec.field(default_factory=Timers)
     sent: dict[str, int] = {}
     received: dict[str, int] = {}
+
+    @cached_property
+    def orders(self) -> OrderIndex:
+        """The order keys of the items, sorted; not part of what is written down."""
+        return OrderIndex(self.items)
 
 
 class WeddingState(ActorState, array_like=True):

@@ -16,6 +16,7 @@ from actors.contract.ops import LogEntry
 from actors.domain import members, snapshot_form, views
 from actors.domain.decide import decide, decide_safely
 from actors.domain.evolve import evolve
+from actors.domain.order_index import OrderIndex
 from actors.domain.state import ActorState, new_state
 from tests.support.folding import MEMBERS, Fold, wedding_with_members
 from tests.support.random_ops import random_folds
@@ -85,7 +86,9 @@ def test_digests_channels_and_order_keys_are_kept_exactly(fold: Fold) -> None:
         assert views.channel_items(state, name) == by_channel[name]
         for collection, greatest in state.channels[name].greatest_order.items():
             assert greatest == max(str(fields["order"]) for fields in by_channel[name][collection].values())
+    fresh = OrderIndex(state.items)
     for collection, items in state.items.items():
+        assert state.orders.of(collection) == fresh.of(collection)
         for identifier, item in items.items():
             assert item.channel == channel_of(collection, item.fields)
             assert item.hash == item_hash(collection, identifier, item.fields)
