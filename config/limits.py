@@ -36,8 +36,10 @@ class Limits(BaseSettings):
     #: A client further behind than this gets a snapshot instead of events, per channel.
     resume_events: PositiveInt = 500
     resume_bytes: Annotated[int, Field(ge=64 * KIB)] = 2 * MIB
-    #: Bytes that may wait to be written to one socket before presence is dropped (half) and the socket is closed (whole).
+    #: Bytes that may wait to be written to one socket before presence is dropped (half), events are dropped and the socket is
+    #: resumed once it has read (three quarters), and it is closed (whole); and how long it may take to read.
     socket_buffer_bytes: Annotated[int, Field(ge=64 * KIB)] = 2 * MIB
+    stale_seconds_per_socket: PositiveInt = 15
     #: Frames of any kind that one connection may send in the long run, and at once; beyond it the socket closes with 4429.
     frames_per_second_per_connection: PositiveInt = 1_000
     frame_burst_per_connection: PositiveInt = 5_000

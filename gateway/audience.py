@@ -86,6 +86,9 @@ class Audience:
             socket.repeats.discard(envelope.op)
             if refusal is not None:
                 socket.write(rejected_frame(envelope.op, refusal.code, refusal.message, refusal.remedy, envelope.next))
+            elif socket.is_stale:
+                # Its event, or the state with it, comes first.
+                socket.miss_answer(envelope.op)
             elif not any(socket.may_see(part.channel) for part in envelope.parts):
                 socket.write(applied_frame(envelope.op))
 

@@ -21,5 +21,6 @@ class Counts:
     channels_resumed_by_events: int = 0
     digest_mismatches: int = 0
     sockets_opened: int = 0
+    sockets_stale: int = 0
     sockets_closed_by_code: Counter[int] = field(default_factory=Counter)
     generation_changes: int = 0

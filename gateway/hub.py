@@ -37,6 +37,8 @@ from store.revocations import Revocation
 LINGER_SECONDS: Final = 10.0
 _WATCH_SECONDS: Final = 0.5
 _SEND_AWAY_POLL_SECONDS: Final = 0.02
+#: Who does not leave at its moment is closed so much later.
+_SEND_AWAY_GRACE_SECONDS: Final = 0.25
 
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_heads = msgspec.json.Decoder(Heads).decode
@@ -78,14 +80,15 @@ class Hub:
                 socket.close(BAD_TOKEN, TokenError(message="The token has been revoked."))
 
     async def send_away(self, within_seconds: float) -> None:
-        """Ask every client to come back elsewhere within this time, and close whoever is still here, one by one."""
+        """Ask every client to come back elsewhere, each at a moment of its own within this time, and close who is still here."""
         sockets = [socket for room in self.rooms.values() for socket in room.audience.sockets]
-        goaway = struct_frame(Goaway("restart", int(within_seconds * 1000)))
+        random.shuffle(sockets)
         loop = asyncio.get_running_loop()
-        for socket in sockets:
-            socket.write(goaway)
-            # At random moments, so that those who do not know the frame do not storm the next gateway together.
-            loop.call_later(random.uniform(0, within_seconds), socket.close, RESTART)  # noqa: S311  # spreads load, guards nothing
+        for number, socket in enumerate(sockets):
+            # One after the other in random order, so that they come to the next gateway evenly.
+            seconds = (number + random.random()) / len(sockets) * within_seconds  # noqa: S311  # spreads load, guards nothing
+            socket.write(struct_frame(Goaway("restart", int(within_seconds * 1000), int(seconds * 1000))))
+            loop.call_later(min(seconds + _SEND_AWAY_GRACE_SECONDS, within_seconds), socket.close, RESTART)
         until = loop.time() + within_seconds
         while self.open_sockets and loop.time() < until:  # noqa: ASYNC110  # once in a life
             await asyncio.sleep(_SEND_AWAY_POLL_SECONDS)

@@ -45,7 +45,8 @@ def withdraw(room: Room) -> bool:
 def grant(room: Room, checkpoint: Checkpoint) -> None:
     """Bring the gained channels as they stand now; later envelopes of theirs follow as usual."""
     for socket in room.audience.sockets:
-        if not socket.withheld:
+        if not socket.withheld or socket.is_stale:
+            # A stale one gets everything when it is resumed.
             continue
         for channel in room.channels:
             if may_read(socket.rights, channel) and not socket.may_see(channel):

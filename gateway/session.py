@@ -26,12 +26,13 @@ from actors.contract.ids import is_client
 from actors.contract.server_frames import Welcome
 from config.settings import Settings
 from gateway.authentication import Authentication
-from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, INVALID_TEXT, RESTART, TRY_LATER
+from gateway.bringing import bring, watch_over
+from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, INVALID_TEXT, TRY_LATER
 from gateway.counts import Counts
 from gateway.credentials import Credentials
 from gateway.errors import UNREADABLE, GatewayError, OwnerUnreachable, Refused
 from gateway.formats import PACKED_PROTOCOL, json_of
-from gateway.frames import PONG, SYNCED, error_frame, rejected_frame, struct_frame
+from gateway.frames import PONG, error_frame, rejected_frame, struct_frame
 from gateway.hub import Hub
 from gateway.ids import new_client
 from gateway.lifecycle import Phase, stepped
@@ -117,6 +118,8 @@ class Session:
         if self.phase is not Phase.ENDED:
             self.phase = stepped(self.phase, Phase.ENDED)
         self._credentials.drop()
+        if self._socket.recovery is not None:
+            self._socket.recovery.cancel()
         if self._room is not None:
             self._room.audience.remove(self._socket)
             if was_live:
@@ -172,23 +175,10 @@ class Session:
         identity = (socket.id, socket.client, socket.principal, socket.role)
         welcome = Welcome(*identity, room.generation, last_op, sync.channels, limits, self._credentials.expires_at)
         socket.write(struct_frame(welcome))
-        acl = room.acl
-        unsent = 0
-        for frame in sync.frames:
-            socket.write(frame)
-            unsent += len(frame)
-            if unsent > self._settings.limits.socket_buffer_bytes // 2:
-                await socket.drained()
-                unsent = 0
-        tail = room.recent.after(sync.rev)
-        if tail is None or room.acl != acl or room.ended_with is not None:
-            # While a slow reader took its state, the room went on too far: it comes again.
-            socket.close(RESTART)
-        if socket.closed or tail is None:
+        if not await bring(socket, room, sync, self._settings.limits):
             return
-        socket.write(SYNCED)
-        room.audience.catch_up(socket, tail)
         room.audience.add(socket)
+        watch_over(socket, room, self._settings.limits, self._counts)
         self.phase = stepped(self.phase, Phase.LIVE)
         self._counts.sockets_opened += 1
         self._presence.join(room, socket)

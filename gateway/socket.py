@@ -1,7 +1,8 @@
 """One client's open WebSocket as rooms and presence see it: who it is, what it may read, and a way to write frames to it.
 
-Frames that are written within one loop turn go to the transport together. A socket whose unsent bytes pass the limit is closed
-with 4408, so that a slow reader costs bounded memory and nobody waits for it. The receiving side is gateway.session.
+Frames that are written within one loop turn go to the transport together. A slow reader costs bounded memory and nobody waits for
+it: presence goes first (gateway.presence), from three quarters of the limit on it gets no events (gateway.bringing), and beyond
+the limit it is closed with 4408. The receiving side is gateway.session.
 """
 
 import asyncio
@@ -21,6 +22,10 @@ from gateway.tokens import TokenClaims
 CLOSE_SECONDS: Final = 3.0
 #: How long `saved` waits for the next write to its socket, mostly the op's own event: a write costs more than all else in it.
 SAVED_PATIENCE_SECONDS: Final = 0.01
+
+
+#: The transport belongs to aiohttp, whose flow control cannot be shared: how often to look whether a slow reader has read.
+_DRAIN_POLL_SECONDS: Final = 0.01
 
 
 class WriteTurn:
@@ -66,8 +71,10 @@ class Socket:
 
     __slots__ = (
         "_buffer_limit",
+        "_missed_answers",
         "_outbox",
         "_saved_op",
+        "_stale_from",
         "_transport",
         "_turn",
         "client",
@@ -75,9 +82,12 @@ class Socket:
         "close_code",
         "id",
         "is_packed",
+        "is_stale",
         "on_close",
+        "on_full",
         "opened_at",
         "principal",
+        "recovery",
         "repeats",
         "rights",
         "role",
@@ -91,6 +101,7 @@ class Socket:
         self._transport = transport
         self._turn = turn
         self._buffer_limit = buffer_limit
+        self._stale_from = buffer_limit * 3 // 4
         self._outbox: list[bytes] = []
         self._saved_op = ""
         self.close_code: int | None = None
@@ -104,6 +115,12 @@ class Socket:
         self.withheld: tuple[Rights, ...] = ()
         #: Ops that were sent again and whose old answer has not come yet: answers can be lost where envelopes cannot.
         self.repeats: set[str] = set()
+        #: Called after a flush that left too much unsent; None before the socket is live.
+        self.on_full: Callable[[], None] | None = None
+        #: It read too slowly and gets no events until it is resumed by `recovery`.
+        self.is_stale = False
+        self.recovery: asyncio.Task[None] | None = None
+        self._missed_answers: list[str] = []
 
     @property
     def closed(self) -> bool:
@@ -116,6 +133,8 @@ class Socket:
 
     def may_see(self, channel: str) -> bool:
         """Tell whether live events of the channel go to this socket now."""
+        if self.is_stale:
+            return False
         if not self.withheld:
             return may_read(self.rights, channel)
         return may_read(self.rights, channel) and all(may_read(rights, channel) for rights in self.withheld)
@@ -139,7 +158,7 @@ class Socket:
         self._saved_op = op
 
     def flush(self) -> None:
-        """Hand the queued frames over; closes the socket when too much is unsent."""
+        """Hand the queued frames over, and see how much is unsent."""
         frames = self._outbox
         if self._saved_op:
             frames.insert(0, saved_frame(self._saved_op))
@@ -153,18 +172,42 @@ class Socket:
         if transport.is_closing():
             return
         transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
-        if transport.get_write_buffer_size() > self._buffer_limit and self.close_code is None:
+        unsent = transport.get_write_buffer_size()
+        if unsent > self._stale_from and self.close_code is None:
+            self._meet_slowness(unsent)
+
+    def _meet_slowness(self, unsent: int) -> None:
+        """The first time a live socket is only left behind, however much one turn brought; then the limit holds."""
+        if self.on_full is not None and not self.is_stale:
+            self.on_full()
+        elif unsent > self._buffer_limit:
             self.close(SLOW_READER)
 
-    async def drained(self) -> None:
-        """Wait until little is unsent; for large states, which would pass the limit at once."""
+    async def drained(self, within_seconds: float) -> None:
+        """Wait until little is unsent: for large states, which would pass the limit at once, and for stale sockets.
+
+        Who reads so slowly that it takes longer is closed with 4408.
+        """
         self.flush()
-        while self._is_full():  # noqa: ASYNC110  # the transport belongs to aiohttp, whose flow control cannot be shared
-            await asyncio.sleep(0.01)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_seconds
+        while self._is_full():
+            if loop.time() > until:
+                self.close(SLOW_READER)
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
 
     def _is_full(self) -> bool:
         is_open = self.close_code is None and not self._transport.is_closing()
         return is_open and self.buffered_bytes > self._buffer_limit // 4
+
+    def miss_answer(self, op: str) -> None:
+        """Remember an op of this client that was applied while its events could not come here."""
+        self._missed_answers.append(op)
+
+    def take_missed_answers(self) -> list[str]:
+        """The ops of `miss_answer`, which are forgotten."""
+        missed, self._missed_answers = self._missed_answers, []
+        return missed
 
     def close(self, code: int, error: GatewayError | None = None) -> None:
         """Send what is queued, the error if there is one, and the close; a second call does nothing.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from actors.contract.channels import Rights, may_read
 from actors.contract.client_frames import ChannelClaim, Resume
+from actors.contract.server_frames import Reason
 from config.limits import Limits
 from gateway.channel_state import digest_at, frames_now
 from gateway.checkpoint import Checkpoint
@@ -30,8 +31,10 @@ class Sync(NamedTuple):
     frames: list[bytes]
 
 
-async def prepare(room: Room, rights: Rights, resume: Resume | None, limits: Limits, counts: Counts) -> Sync:
-    """Gather the frames for somebody with these rights; raises OwnerUnreachable."""
+async def prepare(
+    room: Room, rights: Rights, resume: Resume | None, limits: Limits, counts: Counts, reason: Reason | None = None
+) -> Sync:
+    """Gather the frames for somebody with these rights; raises OwnerUnreachable. `reason` replaces each channel's own."""
     needs_content = resume is None or resume.generation != room.generation
     for _ in range(_MOST_TRIES):
         # Where the room stands now: at `synced` a client has everything that anybody here has seen.
@@ -50,11 +53,12 @@ async def prepare(room: Room, rights: Rights, resume: Resume | None, limits: Lim
             continue
         frames = [withdrawn_frame(channel) for channel in withdrawn(resume, readable)]
         for name, choice in choices.items():
-            counts.syncs_by_reason[choice.reason] += 1
+            told = reason or choice.reason
+            counts.syncs_by_reason[told] += 1
             if choice.mode == "snapshot":
-                frames += checkpoint.snapshot_frames(name, choice.reason)
+                frames += checkpoint.snapshot_frames(name, told)
             else:
-                frames += _event_frames(checkpoint, name, choice, events[name], limits)
+                frames += _event_frames(checkpoint, name, told, events[name], limits)
         return Sync(checkpoint.rev, readable, frames)
     raise OwnerUnreachable
 
@@ -78,7 +82,7 @@ def _claims(room: Room, rights: Rights, resume: Resume | None) -> dict[str, int]
     return {channel: sequence for channel, sequence in resume.channels.items() if may_read(rights, channel)}
 
 
-def _event_frames(checkpoint: Checkpoint, channel: str, choice: Choice, events: list[bytes], limits: Limits) -> list[bytes]:
+def _event_frames(checkpoint: Checkpoint, channel: str, reason: Reason, events: list[bytes], limits: Limits) -> list[bytes]:
     """The events in frames of at most one chunk each; sequence and digest are those after the last."""
     sequence, digest = checkpoint.channels[channel]
     groups: list[list[bytes]] = [[]]
@@ -90,6 +94,6 @@ def _event_frames(checkpoint: Checkpoint, channel: str, choice: Choice, events: 
         groups[-1].append(event)
         size += len(event) + 1
     return [
-        sync_frame(channel, choice.reason, sequence, digest, events=group, more=number < len(groups))
+        sync_frame(channel, reason, sequence, digest, events=group, more=number < len(groups))
         for number, group in enumerate(groups, 1)
     ]

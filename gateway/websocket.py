@@ -1,7 +1,9 @@
 """The WebSocket route: aiohttp's connection handed to a session, frame by frame. Nothing here knows what frames mean."""
 
 import asyncio
+import socket as sockets
 import time
+from typing import Final
 
 import structlog
 from aiohttp import WSMsgType, web
@@ -16,6 +18,8 @@ from gateway.rate import TokenBucket
 from gateway.session import Session
 from gateway.socket import CLOSE_SECONDS, Socket
 
+#: What the kernel takes of a socket before it is sent: the rest waits here, is counted, and is shared with other sockets.
+_KERNEL_UNSENT_BYTES: Final = 128 * 1024
 _log = structlog.get_logger()
 
 
@@ -58,6 +62,7 @@ async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport:
     """The conversation after the upgrade."""
     limits = gateway.settings.limits
     is_packed = connection.ws_protocol == PACKED_PROTOCOL
+    _keep_unsent_here(transport)
     socket = Socket(transport, gateway.write_turn, limits.socket_buffer_bytes, is_packed=is_packed)
     session = Session(
         socket,
@@ -94,6 +99,13 @@ async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport:
         if not socket.closed:
             gateway.counts.sockets_closed_by_code[connection.close_code or 0] += 1
             await _answer_close(connection)
+
+
+def _keep_unsent_here(transport: asyncio.Transport) -> None:
+    """Else the kernel would hold up to 4 MB for each slow reader before anybody noticed."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and hasattr(sockets, "TCP_NOTSENT_LOWAT"):
+        connection.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT, _KERNEL_UNSENT_BYTES)
 
 
 async def _converse(

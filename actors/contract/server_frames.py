@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-Reason = Literal["join", "resume", "generation", "too_old", "granted", "repair"]
+Reason = Literal["join", "resume", "generation", "too_old", "granted", "repair", "stale"]
 
 
 class Welcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="welcome"):
@@ -39,6 +39,12 @@ class ChannelSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
 
 class Synced(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="synced"):
     """Everything before is the sync, everything after is live."""
+
+
+class Stale(msgspec.Struct, frozen=True, rename="camel", tag="stale"):
+    """This socket read too slowly: nothing after these sequences was sent. One data_sync per channel follows, then `synced`."""
+
+    channels: dict[str, int]
 
 
 class LiveEvents(msgspec.Struct, frozen=True, rename="camel", tag="collaboration_event"):
@@ -97,10 +103,14 @@ class TokenRefreshed(msgspec.Struct, frozen=True, rename="camel", tag="token_ref
 
 
 class Goaway(msgspec.Struct, frozen=True, rename="camel", tag="goaway"):
-    """This gateway ends: come back, to another one, at a random moment within this time. What is sent until then is taken."""
+    """This gateway ends: come back, to another one, after the second time, a moment of this socket's own within the first.
+
+    What is sent until then is taken.
+    """
 
     reason: str
     reconnect_within_ms: int
+    reconnect_after_ms: int | None = None
 
 
 class Pong(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="pong"):
@@ -119,6 +129,7 @@ ServerFrame = (
     Welcome
     | ChannelSync
     | Synced
+    | Stale
     | LiveEvents
     | Saved
     | Applied

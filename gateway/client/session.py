@@ -13,9 +13,7 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from actors.contract.client_frames import ChannelClaim, ClientFrame, DataSync, PresenceUpdate, SubmitOp
-from actors.contract.errors import ContractError
 from actors.contract.events import Event
-from actors.contract.ids import parse_op_id
 from actors.contract.server_frames import (
     Applied,
     ChannelSync,
@@ -27,6 +25,7 @@ from actors.contract.server_frames import (
     Rejected,
     Saved,
     ServerFrame,
+    Stale,
     Synced,
     TokenExpiring,
     TokenRefreshed,
@@ -62,6 +61,7 @@ class Session:
         self.user = ""
         self.role = ""
         self.is_synced = False
+        self.is_stale = False  # events went by, and a sync of every channel is on its way
         self.replica = Replica()
         self.outbox = Outbox(limit=queue_limit, window=window)
         self.presence: dict[str, dict[str, Any]] = {}
@@ -106,7 +106,7 @@ class Session:
 
     def disconnected(self) -> None:
         """Forget what belonged to the connection."""
-        self.is_synced, self._welcome, self._resume_at = False, None, 0.0
+        self.is_synced, self.is_stale, self._welcome, self._resume_at = False, False, None, 0.0
         for forgotten in (self._owed, self._chunks, self._staged, self._withdrawn, self._frames, self._repairs, self.presence):
             forgotten.clear()
         self._listening.tell_change()
@@ -137,6 +137,8 @@ class Session:
                 self._welcome = frame
             case ChannelSync():
                 self._collect(frame)
+            case Stale():
+                self.is_stale = True
             case Synced():
                 self._synced()
             case Withdrawn():
@@ -159,14 +161,17 @@ class Session:
         if frame.more:
             return
         del self._chunks[frame.channel]
-        if self.is_synced:
-            report = self.replica.install(chunks)
-            self._tell([report])
-            self._check(report)
-        else:
-            self._staged.append(chunks)
+        self._staged.append(chunks)
+        if self.is_synced and not self.is_stale:
+            self._install_staged()
 
     def _synced(self) -> None:
+        if not self.is_synced:
+            self._begin()
+        self.is_stale = False
+        self._install_staged()
+
+    def _begin(self) -> None:
         welcome = self._welcome
         if welcome is None:
             raise ConnectionClosed(1002, "The server sent synced before welcome.")
@@ -178,22 +183,22 @@ class Session:
         self.replica.keep_only(welcome.channels.keys() - self._withdrawn)
         self.outbox.start(welcome.client, welcome.last_op)
         self.client = welcome.client
-        reports = [self.replica.install(chunks) for chunks in self._staged]
-        self._staged.clear()
         self.is_synced = True
-        self._tell(reports)
-        for report in reports:
-            self._check(report)
         if self._own_presence is not None:
             self._push(PresenceUpdate(self._own_presence))
         self._wake.set()
 
-    def _tell(self, reports: list[SyncReport]) -> None:
+    def _install_staged(self) -> None:
+        """Show what has been gathered, all of it at once."""
+        reports = [self.replica.install(chunks) for chunks in self._staged]
+        self._staged.clear()
         self._settle_own([event for report in reports for event in report.events])
         for report in reports:
             for event in report.events:
                 self._listening.tell_event(event)
             self._listening.tell_sync(report)
+        for report in reports:
+            self._check(report)
 
     def _check(self, report: SyncReport) -> None:
         """Compare digests after a sync; a mismatch is counted and repaired by a sync of that channel alone."""
@@ -277,11 +282,8 @@ class Session:
 
     def _our_number(self, op: str) -> int | None:
         """The number of an op of this client, None for an op of somebody else."""
-        try:
-            parsed = parse_op_id(op)
-        except ContractError:
-            return None
-        return parsed.number if parsed.client == self.outbox.client else None
+        client, _, number = op.rpartition(":")
+        return int(number) if client == self.outbox.client and number.isdecimal() else None
 
     def _follow_presence(self, frame: PresenceFrame) -> None:
         if frame.whole:

@@ -35,9 +35,15 @@ async def keep_up(advice: asyncio.Queue[Advice], connection: Connection, token: 
         match await advice.get():
             case TokenExpiring() if not isinstance(token, str):
                 await connection.send(TokenRefresh(await fresh_token(token)))
-            case Goaway(reconnect_within_ms=window_ms):
-                # Everybody chooses a moment of their own, so that the next gateway is not stormed.
-                await asyncio.sleep(random.uniform(0, window_ms / 1000))  # noqa: S311  # spreads load, guards nothing
+            case Goaway() as goaway:
+                await asyncio.sleep(_moment_to_leave(goaway))
                 raise ConnectionClosed(RESTART_CLOSE_CODE)
             case _:
                 pass
+
+
+def _moment_to_leave(goaway: Goaway) -> float:
+    """The moment that the gateway chose for us; without one we choose, so that the next gateway is not stormed."""
+    if goaway.reconnect_after_ms is not None:
+        return goaway.reconnect_after_ms / 1000
+    return random.uniform(0, goaway.reconnect_within_ms / 1000)  # noqa: S311  # spreads load, guards nothing

@@ -29,7 +29,7 @@ class _SocketListener:
 
     def send_presence(self, frame: bytes) -> bool:
         """Write the frame, unless half of what may wait is waiting already: presence goes first."""
-        if self._socket.buffered_bytes > self._most_buffered:
+        if self._socket.is_stale or self._socket.buffered_bytes > self._most_buffered:
             return False
         self._socket.write(frame)
         return True

@@ -21,6 +21,24 @@ async def test_withdrawn_and_granted_channels_follow_the_rights(server: Scripted
     await client.close()
 
 
+async def test_inv4_what_a_stale_client_missed_shows_all_at_once(server: ScriptedServer) -> None:
+    """Between `stale` and `synced` an item that moved is neither twice there nor gone: nothing shows before the end."""
+    client = Client(server.url, "w1", "t")
+    peer = await meet(server, client)
+    await peer.snapshot("tasks.team", 2, FLOWERS, reason="granted")
+    await client.until(lambda: client.confirmed() == FLOWERS)
+    seen: list[object] = []
+    client.listening.on_sync.append(lambda _: seen.append(client.confirmed()))
+    await peer.send({"type": "stale", "channels": {"tasks.team": 2}})
+    await peer.snapshot("tasks.team", 9, {}, reason="stale")
+    await peer.snapshot("tasks.everyone", 3, FLOWERS, reason="stale")
+    await peer.synced()
+    await client.until(lambda: client.sequences() == {"tasks.team": 9, "tasks.everyone": 3})
+    assert seen
+    assert all(state == FLOWERS for state in seen)
+    await client.close()
+
+
 async def test_presence_is_followed_and_told_again_after_a_reconnect(server: ScriptedServer) -> None:
     """The whole replaces what was known, null removes; our own presence is sent again on a new socket."""
     client = Client(server.url, "w1", "t")

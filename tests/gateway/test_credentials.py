@@ -100,5 +100,17 @@ async def test_clients_of_an_ending_gateway_move_on_without_losing_anything(
         await client.close()
 
 
+async def test_moments_to_leave_are_dealt_out_evenly(stack: RunningGateway, found: FoundWedding) -> None:
+    """Of ten sockets each has a tenth of the time to itself, whoever it is, so that the next gateway is not stormed."""
+    await found("w1")
+    talkers = [await stack.join("w1", "ana") for _ in range(10)]
+    leaving = asyncio.create_task(stack.gateway.hub.send_away(1.0))
+    moments = [(await talker.expect("goaway"))["reconnectAfterMs"] for talker in talkers]
+    assert [moment // 100 for moment in sorted(moments)] == list(range(10))
+    for talker in talkers:
+        await talker.close()
+    await leaving
+
+
 def _seconds(instant: str) -> float:
     return datetime.fromisoformat(instant).timestamp()
