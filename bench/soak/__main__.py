@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from bench.soak.damage import run_damage
 from bench.soak.full_log import run_full_log
+from bench.soak.proxied import run_proxied
 from bench.soak.run import Options, run_soak
 from bench.soak.self_test import run_self_test
 
@@ -44,6 +45,7 @@ CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]]
     "self-test": _self_test,
     "full-log": run_full_log,
     "damage": run_damage,
+    "proxy": run_proxied,
 }
 
 
@@ -55,6 +57,7 @@ def _arguments() -> dict[str, Any]:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="seed of edits and faults (default: the clock)")
     parser.add_argument("--weddings", type=int, default=20, help="how many weddings (default 20)")
     parser.add_argument("--members", type=int, default=4, help="members per wedding (default 4)")
+    parser.add_argument("--clients", type=int, default=50, help="clients of the campaign `proxy` (default 50)")
     parser.add_argument("--hosts", type=int, default=3, help="host processes (default 3)")
     parser.add_argument("--gateways", type=int, default=2, help="gateway processes (default 2)")
     parser.add_argument("--rate", type=float, default=60.0, help="ops per second over all weddings (default 60)")

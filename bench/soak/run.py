@@ -57,6 +57,7 @@ class Options(NamedTuple):
     broken: str = ""
     blows: Sequence[Blow] | None = None
     shown: int = 60
+    clients: int = 50
 
 
 class Outcome(NamedTuple):
