@@ -54,6 +54,7 @@ docs: $(READY) ## write the pages that are made from the code
 	@$(BIN)/python -P -m tests.architecture.error_catalogue
 	@$(BIN)/python -P -m tests.architecture.shipped_configuration
 	@$(BIN)/python -P -m tests.architecture.permission_matrix
+	@$(BIN)/python -P -m tests.contract.text_vectors
 
 bench: $(READY) ## measure a running load; options in ARGS
 	@$(BIN)/python -P -m bench $(ARGS)

@@ -17,3 +17,12 @@ class ContractError(Exception):
 
 class BadOp(ContractError):
     """An op that can be judged without any state is refused: nothing is stored and no number is consumed."""
+
+
+class DeltaTooLong(ContractError):
+    """A change of a text goes beyond its end: it was made on another text."""
+
+    def __init__(self, beyond: int) -> None:
+        """`beyond` counts the code points that the text would have to be longer."""
+        message = f"The delta goes {beyond} code points beyond the end of the text."
+        super().__init__("bad_value", message, "Make it on the text that you name; lengths are Unicode code points.")
