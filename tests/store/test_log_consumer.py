@@ -167,6 +167,9 @@ async def test_a_stopped_reader_delivers_nothing_and_leaves_no_consumer(
     consumer = await reader.start(read)
     await consumer.stop()
     await writer.append([op(1)])
-    names = await bus.js_request("CONSUMER.NAMES.LOG_0")
-    assert not names["consumers"]
+
+    async def is_forgotten() -> bool:
+        return not (await bus.js_request("CONSUMER.NAMES.LOG_0"))["consumers"]
+
+    await eventually(is_forgotten, "the server has forgotten the consumer")
     assert read.positions == []

@@ -25,12 +25,9 @@ from config.supervision.data_folder import DataFolder, Keys
 from config.supervision.embedded_nats import nats_child, nats_url
 from config.supervision.embedded_postgres import postgres_child, postgres_url
 from config.supervision.nats_permissions import inbox_prefix
-from store.migrate import migrate
-from store.postgres import Database
 from tests.support import containers
+from tests.support.clean_databases import CleanDatabases
 from tests.support.waiting import eventually_blocking
-
-_TEMPLATE_DATABASE = "wedsync_template"
 
 
 class EmbeddedServer:
@@ -136,7 +133,7 @@ class PostgresServer:
     def __init__(self, url_of: Callable[[str], str], server: EmbeddedServer | None = None) -> None:
         self.url_of = url_of
         self._server = server
-        self._template_is_made = False
+        self.clean_databases = CleanDatabases(self)
 
     @property
     def server(self) -> EmbeddedServer:
@@ -145,22 +142,14 @@ class PostgresServer:
             pytest.skip("needs an embedded server: this one runs in a container")
         return self._server
 
-    async def create_database(self, template: str = "template1") -> str:
+    async def create_database(self) -> str:
         """The name of a new database."""
         name = f"test_{secrets.token_hex(6)}"
-        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await self._execute(f'CREATE DATABASE "{name}"')
         return name
 
     async def drop_database(self, name: str) -> None:
         await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-    async def migrated_template(self) -> str:
-        """The name of a database with all migrations, made at the first call; others are cloned from it."""
-        if not self._template_is_made:
-            await self._execute(f'CREATE DATABASE "{_TEMPLATE_DATABASE}"')
-            await _migrate(self.url_of(_TEMPLATE_DATABASE))
-            self._template_is_made = True
-        return _TEMPLATE_DATABASE
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url_of("postgres"))
@@ -218,9 +207,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 @pytest.fixture
 async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
     """The URL of a migrated database that only this test uses."""
-    name = await postgres_server.create_database(await postgres_server.migrated_template())
-    yield postgres_server.url_of(name)
-    await postgres_server.drop_database(name)
+    async with postgres_server.clean_databases.lend() as url:
+        yield url
 
 
 @pytest.fixture
@@ -237,12 +225,3 @@ async def jetstream(nats_server: NatsServer) -> AsyncIterator[NatsServer]:
     await nats_server.delete_all_streams()
     yield nats_server
     await nats_server.delete_all_streams()
-
-
-async def _migrate(url: str) -> None:
-    """Apply all migrations of `store`."""
-    database = await Database.open(url, max_size=1)
-    try:
-        await migrate(database)
-    finally:
-        await database.close()

@@ -19,7 +19,7 @@ async def eventually(look: Callable[[], Awaitable[Seen]], what: str = ..., *, wi
 @overload
 async def eventually(look: Callable[[], Seen], what: str = ..., *, within_seconds: float = ...) -> Seen: ...
 async def eventually(
-    look: Callable[[], Seen | Awaitable[Seen]], what: str = "the condition holds", *, within_seconds: float = 10.0
+    look: Callable[[], Seen | Awaitable[Seen]], what: str = "the condition holds", *, within_seconds: float = 30.0
 ) -> Seen:
     """Look again and again until the result is true, and return it; an AssertionError names `what` and what was seen last."""
     deadline = time.monotonic() + within_seconds
@@ -33,7 +33,7 @@ async def eventually(
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-def eventually_blocking(look: Callable[[], Seen], what: str = "the condition holds", *, within_seconds: float = 10.0) -> Seen:
+def eventually_blocking(look: Callable[[], Seen], what: str = "the condition holds", *, within_seconds: float = 30.0) -> Seen:
     """Do the same where no event loop runs, as when processes start and stop."""
     deadline = time.monotonic() + within_seconds
     while True:
