@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     http_body_timeout_seconds: PositiveFloat = 30.0
     websocket_ping_seconds: PositiveFloat = 20.0
     drain_seconds: Annotated[float, Field(ge=0)] = 5.0
+    #: A gateway whose event loop stands still for so long ends, to be started again; half of it is told in its log.
+    loop_stuck_seconds: PositiveFloat = 15.0
 
     # The log: partitions and streams are fixed when it is created and compared at every start.
     partitions: Annotated[int, Field(ge=1, le=4096)] = 64

@@ -30,6 +30,8 @@ class AlarmWatch:
         self._scrubbed_at = 0.0
         self._scrub_differences = 0
         self._watch: asyncio.Task[None] | None = None
+        #: What came of the last look into PostgreSQL.
+        self.database_answers = True
 
     def add_readings(self, metrics: Metrics) -> None:
         """Show one gauge per alarm, by its name, and the last scrub."""
@@ -55,7 +57,9 @@ class AlarmWatch:
         while True:
             try:
                 await self._look()
+                self.database_answers = True
             except StoreError as error:
+                self.database_answers = False
                 _log.debug("alarms_not_read", error=error.message)
             except Exception:
                 _log.exception("alarm_watch_failed")

@@ -93,6 +93,12 @@ class Gateway:
         writer = await LogWriter.open(bus, boot, database)
         return cls(settings, bus, database, writer, boot)
 
+    def is_full(self) -> bool:
+        """Whether there is no room for another socket, or for many more ops on their way to the log."""
+        limits = self.settings.limits
+        waiting_bytes = sum(commit.waiting_bytes for commit in self.commits)
+        return self.hub.open_sockets >= limits.sockets_per_gateway or waiting_bytes > limits.waiting_bytes_per_gateway * 3 // 4
+
     async def commits_drained(self) -> None:
         """Return once every op that was taken has its place in the log."""
         await asyncio.gather(*(commit.drained() for commit in self.commits))

@@ -29,7 +29,14 @@ class Edge:
         self._presence = PresenceHub(bus, settings, gateway.boot)
         self.presence = SocketPresence(self._presence, settings.limits.socket_buffer_bytes)
         guard = gateway.writer.guard
-        self._health = Health(bus, guard, is_draining=lambda: not gateway.ready)
+        alarms = AlarmWatch(gateway.database, guard, settings.gateway_id)
+        self._health = Health(
+            bus,
+            guard,
+            is_draining=lambda: not gateway.ready,
+            is_full=gateway.is_full,
+            database_answers=lambda: alarms.database_answers,
+        )
         self._intake = Intake(bus, gateway.hub, gateway.submitter, self._presence, gateway.database, settings)
         self._callout = Callout(settings, gateway.authentication)
         projections = Projections(gateway.database, settings, gateway.boot)
@@ -39,11 +46,10 @@ class Edge:
         self._presence.on_gateway_lost.append(projections.gateway_lost)
         self._metrics = Metrics(gateway.counts, gateway=settings.gateway_id, version=VERSION)
         self._add_readings()
-        alarms = AlarmWatch(gateway.database, guard, settings.gateway_id)
         alarms.add_readings(self._metrics)
         service = MicroService(bus, settings, gateway.boot, self._metrics)
         self.services: list[Service] = [
-            gateway.revocations, projections, self._presence, self._health, self._intake, self._callout, service,
+            gateway.revocations, projections, self._presence, self._health, alarms, self._intake, self._callout, service,
         ]  # fmt: skip
 
     def register(self, app: web.Application) -> None:

@@ -1,7 +1,8 @@
 """Is this gateway alive, and may it get traffic: what `/healthz` and `/readyz` say, with the reasons.
 
-Alive means that the event loop turns; ready means that NATS and the log answer and nobody is draining. Checked in the background,
-so that a probe never waits. Knows no HTTP.
+Alive means that the event loop turns; ready means that NATS and the log answer, nobody is draining and there is room. Without
+PostgreSQL awake weddings go on (design D7), so that is told and keeps nobody away. Checked in the background, so that a probe
+never waits. Knows no HTTP; what no probe can tell, a loop that stands still, is gateway.watchdog's.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from store.log_guard import LogGuard
 _LOOP_CHECK_SECONDS: Final = 0.5
 _LOG_CHECK_SECONDS: Final = 2.0
 _STUCK_SECONDS: Final = 5.0
+#: A loop that is so late has enough to do.
+_OVERLOADED_SECONDS: Final = 1.0
 
 _log = structlog.get_logger()
 
@@ -26,9 +29,19 @@ _log = structlog.get_logger()
 class Health:
     """See the module."""
 
-    def __init__(self, bus: Bus, guard: LogGuard, is_draining: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        guard: LogGuard,
+        is_draining: Callable[[], bool],
+        *,
+        is_full: Callable[[], bool],
+        database_answers: Callable[[], bool],
+    ) -> None:
         self._bus = bus
         self._guard = guard
+        self._is_full = is_full
+        self._database_answers = database_answers
         self._log_answers = False
         self._checked_at = time.monotonic()
         self._watches: list[asyncio.Task[None]] = []
@@ -61,7 +74,13 @@ class Health:
             reasons.append("log_unavailable")
         elif self._guard.fault:
             reasons.append("log_lost")
+        if self.loop_lag_seconds > _OVERLOADED_SECONDS or self._is_full():
+            reasons.append("overloaded")
         return reasons
+
+    def impairments(self) -> list[str]:
+        """What does not work as it should and is no reason to go elsewhere: no other gateway would have it."""
+        return [] if self._database_answers() else ["postgres_unavailable"]
 
     async def _watch_loop(self) -> None:
         while True:

@@ -24,6 +24,7 @@ from gateway.app import GATEWAY, Gateway
 from gateway.door import Door
 from gateway.edge import Edge
 from gateway.errors import PortBusy
+from gateway.watchdog import Watchdog
 from store.away import when_there
 from store.errors import StoreError
 
@@ -39,12 +40,20 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
     configure_logging(settings, role="gateway", id=settings.gateway_id)
     try:
-        return uvloop.run(_main(settings))
+        return uvloop.run(_run_watched(settings))
     except asyncio.CancelledError:  # told to end before it served, as when it waits for NATS
         return 0
     except (PortBusy, StoreError) as failure:
         sys.stderr.write(f"gateway {settings.gateway_id}: {failure}\n")
         return 1
+
+
+async def _run_watched(settings: Settings) -> int:
+    watching = asyncio.create_task(Watchdog(settings.loop_stuck_seconds).run())
+    try:
+        return await _main(settings)
+    finally:
+        watching.cancel()
 
 
 async def _main(settings: Settings) -> int:

@@ -80,5 +80,6 @@ OPERATIONS: Final = (
     Operation("GET", "/docs", documents.page, "Read these documents in a browser", {_OK: None}, needs_token=False),
     Operation("GET", "/healthz", probes.healthz, "Whether the process is alive", {_OK: dict[str, Any]}, needs_token=False),
     Operation("GET", "/readyz", probes.readyz, "Whether traffic may come", {_OK: dict[str, Any]}, needs_token=False),
+    Operation("GET", "/startupz", probes.startupz, "Whether the start is over", {_OK: dict[str, Any]}, needs_token=False),
     Operation("GET", "/metrics", probes.metrics, "Numbers for Prometheus", {_OK: None}, needs_token=False),
 )  # fmt: skip

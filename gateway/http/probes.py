@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`: for orchestrators and Prometheus; they tell of no wedding and ask for no token."""
+"""`/healthz`, `/readyz`, `/startupz`, `/metrics`: for orchestrators and Prometheus; they tell of no wedding and want no token."""
 
 from http import HTTPStatus
 
@@ -23,11 +23,18 @@ async def healthz(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """Ready for traffic, or the reasons why not."""
-    reasons = request.app[API].health.reasons()
+    health = request.app[API].health
+    reasons, impaired = health.reasons(), {"impaired": health.impairments()}
     if not reasons:
-        return json_response({"status": "ready", "reasons": []})
+        return json_response({"status": "ready", "reasons": [], **impaired})
     members = problem_members("unavailable", "Not ready: " + ", ".join(reasons) + ".", "Send traffic to another gateway.")
-    return problem_response(members | {"reasons": reasons}, {"Retry-After": "1"})
+    return problem_response(members | {"reasons": reasons} | impaired, {"Retry-After": "1"})
+
+
+async def startupz(request: web.Request) -> web.Response:
+    """Started: the port opens last, when everything behind it runs, so whoever gets an answer gets this one."""
+    del request
+    return json_response({"status": "started"})
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -22,7 +22,7 @@ from gateway.http.permissions import permissions_of
 from gateway.http.problems import status_of
 from store.log_guard import LogGuard
 from tests.gateway.conftest import FoundWedding
-from tests.support.gateways import RunningGateway
+from tests.support.gateways import RunningGateway, gateway_settings, running_gateway
 from tests.support.hosts import running_bus
 from tests.support.http_api import HttpApi, is_problem
 from tests.support.requirements import ROOT, require_nats_command_line
@@ -35,13 +35,39 @@ async def test_a_gateway_is_ready_until_it_drains(stack: RunningGateway) -> None
     """Ready while NATS and the log answer; the reason stands in the problem when it drains."""
     api = HttpApi(stack, "w1", "ana", token="")
     ready = await eventually(lambda: _ready(api), "ready")
-    assert ready.body == {"status": "ready", "reasons": []}
+    assert ready.body == {"status": "ready", "reasons": [], "impaired": []}
+    assert (await api.call("GET", "/startupz")).body == {"status": "started"}
     assert (await api.call("GET", "/healthz")).body["status"] == "alive"
     stack.gateway.ready = False
     draining = await api.call("GET", "/readyz")
     assert is_problem(draining, 503, "unavailable")
     assert draining.body["reasons"] == ["draining"]
     assert (await api.call("GET", "/healthz")).status == 200
+
+
+@pytest.mark.servers
+async def test_a_full_gateway_sends_traffic_elsewhere_and_a_database_that_is_away_does_not(
+    jetstream: NatsServer, database_url: str, stack: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No room for another socket: `overloaded`. PostgreSQL away: told, and still ready, for awake weddings go on (design D7)."""
+    monkeypatch.setattr("gateway.alarms._LOOK_SECONDS", 0.05)
+    settings = gateway_settings(jetstream, database_url, gateway_id="gateway-2", limits={"sockets_per_gateway": 1})
+    async with running_gateway(settings) as small:
+        api = HttpApi(small, "w1", "ana", token="")
+        await eventually(lambda: _ready(api), "ready")
+        talker = await small.connect()
+        full = await api.call("GET", "/readyz")
+        assert is_problem(full, 503, "unavailable")
+        assert full.body["reasons"] == ["overloaded"]
+        await talker.close()
+        await eventually(lambda: _ready(api), "ready again")
+        small.gateway.database._pool.terminate()
+        await eventually(lambda: _impaired(api, "postgres_unavailable"), "PostgreSQL is known to be away")
+        assert (await api.call("GET", "/readyz")).status == 200
+
+
+async def _impaired(api: HttpApi, what: str) -> bool:
+    return what in (await api.call("GET", "/readyz")).body["impaired"]
 
 
 async def _ready(api: HttpApi) -> Any:
@@ -55,7 +81,7 @@ async def test_a_gateway_without_nats_is_not_ready(tmp_path: Path) -> None:
     server = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
     try:
         async with running_bus(server, "gateway") as bus:
-            health = Health(bus, LogGuard(bus), is_draining=lambda: False)
+            health = Health(bus, LogGuard(bus), is_draining=lambda: False, is_full=lambda: False, database_answers=lambda: True)
             await health.start()
             assert health.reasons() == ["log_unavailable"]
             server.server.kill()
