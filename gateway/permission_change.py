@@ -34,7 +34,7 @@ def withdraw(room: Room) -> bool:
             continue
         for channel in lost_channels(socket, room.channels, rights):
             socket.write(withdrawn_frame(channel))
-        if set(rights) - set(socket.rights):
+        if any(may_read(rights, channel) and not may_read(socket.rights, channel) for channel in room.channels):
             socket.withheld += (socket.rights,)
             is_gain = True
         socket.rights = rights

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from actors.contract.channels import Rights
+from actors.contract.write_rules import WriteRules
 
 CALLS: Final = ("state", "since", "permissions", "digest", "history")
 CHUNK_BYTES: Final = 512 * 1024
@@ -70,10 +71,11 @@ class HistoryEnd(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
-    """A member's role and read rights."""
+    """A member's role, read rights and write rules."""
 
     role: str
     rights: Rights
+    rules: WriteRules = ()
 
 
 class PermissionsBody(msgspec.Struct, frozen=True, array_like=True):

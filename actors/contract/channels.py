@@ -1,7 +1,8 @@
 """Channels `<section>.<audience>`: which one an item lives in, and which ones a person may read (design D4).
 
-A read right is a tuple of patterns: `*.team` is every section of that audience, `budget.payer-*` every audience with that prefix,
-anything else one channel. Gateways and owner use the same functions, so they never disagree.
+A read right is a tuple of patterns of which the last that matches decides: `*.team` is every section of that audience,
+`budget.payer-*` every audience with that prefix, a leading `-` takes away. Gateways and owner use the same functions, so they
+never disagree. What a wedding adds to a role or a person, and takes from them, comes from `permissions`.
 """
 
 from collections.abc import Mapping
@@ -12,31 +13,53 @@ Rights = tuple[str, ...]
 
 ROLES: Final = ("couple", "planner", "vendor", "family", "friend", "guest")
 CORE_ROLES: Final = frozenset({"couple", "planner"})
-#: The audiences that an item may name itself.
+#: The audiences that an item may name itself; personal ones come on top.
 TIMELINE_AUDIENCES: Final = ("everyone", "team", "core")
 ITEM_AUDIENCES: Final = ("everyone", "team", "core", "family")
 DEFAULT_AUDIENCE: Final = "team"
+#: `surprise-<person>`: the team but for that person. `private-<person>`: that person alone, whatever the role.
+SURPRISE: Final = "surprise-"
+PRIVATE: Final = "private-"
+#: `payer-<person>`: the core and that person, in the section budget.
+PAYER: Final = "payer-"
+
+#: Every section with the audiences that roles share, prefixes included. Nobody shares an inbox.
+SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "wedding": ("everyone",),
+    "people": ("everyone",),
+    "permissions": ("core",),
+    "timeline": (*TIMELINE_AUDIENCES, SURPRISE),
+    "budget": ("core", PAYER, SURPRISE),
+    "vendors": ("team",),
+    "guests": ("family",),
+    "documents": (*ITEM_AUDIENCES, SURPRISE),
+    "photos": (*ITEM_AUDIENCES, SURPRISE),
+    "tasks": (*ITEM_AUDIENCES, SURPRISE),
+    "messages": (*ITEM_AUDIENCES, SURPRISE),
+    "inbox": (),
+}
 
 _FIXED: Final = {
     "wedding": "wedding.everyone",
     "people": "people.everyone",
     "permissions": "permissions.core",
     "vendors": "vendors.team",
-    "tasks": "tasks.team",
     "guests": "guests.family",
     "tables": "guests.family",
 }
-_CORE_AUDIENCES: Final = ("*.everyone", "*.team", "*.family", "*.core", "budget.payer-*")
+_CORE_AUDIENCES: Final = ("*.everyone", "*.team", "*.family", "*.core", "budget.payer-*", "*.surprise-*")
 _ROLE_AUDIENCES: Final[dict[str, Rights]] = {
     "couple": _CORE_AUDIENCES,
     "planner": _CORE_AUDIENCES,
-    "vendor": ("*.everyone", "*.team"),
+    "vendor": ("*.everyone", "*.team", "*.surprise-*", "-budget.*"),
     "family": ("*.everyone", "*.family"),
     "friend": ("*.everyone",),
     "guest": ("*.everyone",),
 }
-#: What the principals `operator` and `import` may read: everything but the inboxes.
-SERVICE_RIGHTS: Final[Rights] = _CORE_AUDIENCES
+#: What couple and planner keep whatever their wedding's permissions say: the means to put them right (rule M1).
+_KEPT_BY_CORE: Final = ("wedding.everyone", "people.everyone", "permissions.core")
+#: What the principals `operator` and `import` may read: everything but inboxes and private notes.
+SERVICE_RIGHTS: Final[Rights] = (*_CORE_AUDIENCES, "-inbox.*")
 
 
 def channel_of(collection: str, fields: Mapping[str, object]) -> str:
@@ -47,28 +70,47 @@ def channel_of(collection: str, fields: Mapping[str, object]) -> str:
     if collection == "timeline":
         return "timeline." + str(fields.get("visibility", DEFAULT_AUDIENCE))
     if collection == "budget":
+        if "audience" in fields:
+            return f"budget.{fields['audience']}"
         payer = fields.get("payer")
-        return "budget.core" if payer is None or payer == "couple" else f"budget.payer-{payer}"
+        return "budget.core" if payer is None or payer == "couple" else f"budget.{PAYER}{payer}"
     if collection == "inbox":
         return f"inbox.{fields['person']}"
     return f"{collection}.{fields.get('audience', DEFAULT_AUDIENCE)}"
 
 
 @lru_cache(maxsize=65536)
-def rights_of(role: str, person: str) -> Rights:
-    """Return what a person of this role may read, personal channels included."""
-    personal = (f"inbox.{person}",) if role in CORE_ROLES else (f"budget.payer-{person}", f"inbox.{person}")
-    return _ROLE_AUDIENCES[role] + personal
+def rights_of(role: str, person: str, adjustments: Rights = ()) -> Rights:
+    """Return what a person of this role may read: the role's, what the wedding adjusts, and what is the person's own.
+
+    Inbox and private notes are nobody else's, and a surprise is hidden from its person, whatever the adjustments say.
+    """
+    payer = () if role in CORE_ROLES else (f"budget.{PAYER}{person}",)
+    kept = _KEPT_BY_CORE if role in CORE_ROLES and adjustments else ()
+    own = (f"*.{PRIVATE}{person}", "-inbox.*", f"inbox.{person}", f"-*.{SURPRISE}{person}")
+    return _ROLE_AUDIENCES[role] + payer + adjustments + kept + own
 
 
 @lru_cache(maxsize=65536)
 def may_read(rights: Rights, channel: str) -> bool:
-    """Tell whether these rights include the channel."""
+    """Tell whether these rights include the channel: the last pattern that matches it decides."""
     section, _, audience = channel.partition(".")
-    for pattern in rights:
-        pattern_section, _, pattern_audience = pattern.partition(".")
-        if pattern_section not in ("*", section):
-            continue
-        if pattern_audience == audience or (pattern_audience.endswith("*") and audience.startswith(pattern_audience[:-1])):
-            return True
+    for pattern in reversed(rights):
+        taken = pattern.startswith("-")
+        pattern_section, _, pattern_audience = pattern[taken:].partition(".")
+        if pattern_section in ("*", section) and audience_matches(pattern_audience, audience):
+            return not taken
     return False
+
+
+def audience_matches(pattern: str, audience: str) -> bool:
+    """Tell whether an audience is the pattern's, which may end in `*`."""
+    return pattern == audience or (pattern.endswith("*") and audience.startswith(pattern[:-1]))
+
+
+def person_of(audience: str) -> str | None:
+    """Return the person from whom a surprise is hidden or whose private notes these are; None for other audiences."""
+    for prefix in (SURPRISE, PRIVATE):
+        if audience.startswith(prefix):
+            return audience[len(prefix) :]
+    return None

@@ -32,7 +32,9 @@ def _collection(
     return Collection(op_type, known, frozenset(required.split()), ordered, frozenset(of_server.split()))
 
 
-_AUDIENCE: Final = {"audience": kinds.one_of(*ITEM_AUDIENCES)}
+#: What `permissions` gives and takes; the words in it are judged in actors.contract.permissions.
+RULES: Final = kinds.list_of(kinds.text(200), 200)
+_AUDIENCE: Final = {"audience": kinds.audience(*ITEM_AUDIENCES)}
 _DOCUMENT: Final = {"title": LABEL, "text": LONG_TEXT} | _AUDIENCE
 
 COLLECTIONS: Final[dict[str, Collection]] = {
@@ -62,7 +64,7 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "dependsOn": IDS,
             "vendors": IDS,
             "resource": LABEL,
-            "visibility": kinds.one_of(*TIMELINE_AUDIENCES),
+            "visibility": kinds.audience(*TIMELINE_AUDIENCES),
             "mayStartEarly": kinds.flag,
             "notes": TEXT,
         },
@@ -82,6 +84,7 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "balanceDueDaysBefore": kinds.whole(0, 3650),
             "approvalNeededAbove": kinds.money,
             "payer": kinds.token,
+            "audience": kinds.audience(private=False),
             "notes": TEXT,
         },
     ),
@@ -151,7 +154,8 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "remindAt": kinds.instant,
             "ifMissed": kinds.one_of("late", "skip"),
             "assignee": kinds.token,
-        },
+        }
+        | _AUDIENCE,
     ),
     "messages": _collection("message_sent", "text", {"text": LONG_TEXT} | _AUDIENCE),
     "inbox": _collection(
@@ -167,7 +171,12 @@ COLLECTIONS: Final[dict[str, Collection]] = {
         },
     ),
     "people": _collection("permission_update", "name role", {"name": LABEL, "role": kinds.one_of(*ROLES)}, ordered=False),
-    "permissions": _collection("permission_update", "", {"integrator": kinds.flag}, ordered=False),
+    "permissions": _collection(
+        "permission_update",
+        "",
+        {"integrator": kinds.flag, "read": RULES, "hidden": RULES, "write": RULES, "locked": RULES},
+        ordered=False,
+    ),
 }
 
 TYPES: Final = frozenset(collection.type for collection in COLLECTIONS.values()) | {"presence_change"}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final
 
+from actors.contract.channels import PRIVATE, SURPRISE, person_of
 from actors.contract.ids import MAX_INTEGER, is_token
 
 #: Returns None when the value fits, else what was expected ("a whole number from 0 to 10").
@@ -46,6 +47,20 @@ def one_of(*choices: str) -> Check:
 
     def check(value: object) -> str | None:
         return None if value in choices and isinstance(value, str) else "one of " + ", ".join(choices)
+
+    return check
+
+
+def audience(*shared: str, private: bool = True) -> Check:
+    """Who reads an item: one of the words that roles share, or a person who is not to see it or alone sees it."""
+    personal = [f"{SURPRISE}<person>"] + ([f"{PRIVATE}<person>"] if private else [])
+    words = one_of(*shared, *personal)("")
+
+    def check(value: object) -> str | None:
+        if not isinstance(value, str):
+            return words
+        person = None if value.startswith(PRIVATE) and not private else person_of(value)
+        return None if value in shared or (person is not None and is_token(person)) else words
 
     return check
 

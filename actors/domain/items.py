@@ -7,10 +7,11 @@ Refused where a rule says no. Called through the table in `rules`.
 from typing import Any, Final, Literal, NamedTuple
 
 from actors.contract.changes import Change, merge_fields
-from actors.contract.channels import Rights, channel_of, may_read
+from actors.contract.channels import Rights, channel_of, may_read, person_of
 from actors.contract.collections import COLLECTIONS
 from actors.contract.decisions import CancelTimer, StartTimer
 from actors.contract.ops import Op
+from actors.contract.write_rules import WriteRules
 from actors.domain.authority import require_write
 from actors.domain.errors import Refused
 from actors.domain.order_index import next_after
@@ -26,6 +27,8 @@ class Request(NamedTuple):
     principal: str
     role: str
     rights: Rights
+    #: What the author may write; None under the versions of the rules that knew roles alone.
+    rules: WriteRules | None = None
 
 
 class PlannedPart(NamedTuple):
@@ -61,7 +64,9 @@ _AUDIENCE_FIELDS: Final = frozenset({"visibility", "payer", "person", "audience"
 def insert(request: Request) -> Plan:
     """Put a whole new item into its channel, at the end unless the op says where."""
     collection = request.op.target.collection
-    require_write(request.role, request.rights, collection, channel_of(collection, request.op.data))
+    channel = channel_of(collection, request.op.data)
+    require_write(request, collection, channel, "insert", request.op.data)
+    require_known_person(request, channel)
     return insert_unasked(request)
 
 
@@ -82,14 +87,19 @@ def insert_unasked(request: Request) -> Plan:
 
 
 def update(request: Request) -> Plan:
-    """Set the named fields; where that gives the item another audience, it leaves its channel and arrives whole in the other."""
+    """Set the named fields; where that gives the item another audience, it leaves its channel and arrives whole in the other.
+
+    That takes the right to delete here and to insert there: who does so becomes the one who put it there.
+    """
     op, item = request.op, writable(request)
     collection, identifier = op.target.collection, op.target.id
     overwritten = tuple(item.last_write(field) for field in op.data)
     channel = _channel_after(collection, item, op.data)
     if channel == item.channel:
         return Plan((PlannedPart(channel, (Change(collection, identifier, set=op.data),), overwritten),))
-    require_write(request.role, request.rights, collection, channel)
+    require_write(request, collection, item.channel, "delete", (), item, identifier)
+    require_write(request, collection, channel, "insert")
+    require_known_person(request, channel)
     fields = dict(item.fields)
     merge_fields(fields, op.data)
     leaves = PlannedPart(item.channel, (Change(collection, identifier, remove=True),), overwritten)
@@ -129,8 +139,15 @@ def writable(request: Request) -> Item:
     item = find_item(request.state, target.collection, target.id)
     if item is None or not may_read(request.rights, item.channel):
         raise Refused("not_found")
-    require_write(request.role, request.rights, target.collection, item.channel)
+    require_write(request, target.collection, item.channel, request.op.action, request.op.data, item, target.id)
     return item
+
+
+def require_known_person(request: Request, channel: str) -> None:
+    """Raise Refused for a surprise for nobody: a slip of the pen would show it to the one from whom it is kept."""
+    person = person_of(channel.partition(".")[2])
+    if request.rules is not None and person is not None and find_item(request.state, "people", person) is None:
+        raise Refused("bad_value", f"{person} is no member of this wedding.", "Name the person by the id in `people`.")
 
 
 def _channel_after(collection: str, item: Item, values: dict[str, Any]) -> str:

@@ -10,8 +10,9 @@ from actors.contract.channels import Rights
 from actors.contract.ids import TIMER_PRINCIPAL
 from actors.contract.ops import LogEntry, Op
 from actors.contract.subjects import VENDOR, WEDDING
+from actors.contract.write_rules import SERVICE_RULES
 from actors.domain import correspondence, members, timers, vendors
-from actors.domain.authority import SERVICE_ROLE
+from actors.domain.authority import RIGHTS_ARE_DATA, SERVICE_ROLE
 from actors.domain.correspondence import Readers
 from actors.domain.items import Plan, Request
 from actors.domain.rules import verb_of
@@ -47,4 +48,5 @@ def _fire(state: ActorState, op: Op, version: int, now_ms: int) -> Plan:
     """Return what the firing of an armed timer does; its op is one that a rule made when it armed the timer."""
     if timers.is_missed(state, op, now_ms):
         return Plan(())
-    return verb_of(version, op.target.collection, op.action)(Request(state, op, TIMER_PRINCIPAL, SERVICE_ROLE, ()))
+    rules = SERVICE_RULES if version >= RIGHTS_ARE_DATA else None
+    return verb_of(version, op.target.collection, op.action)(Request(state, op, TIMER_PRINCIPAL, SERVICE_ROLE, (), rules))

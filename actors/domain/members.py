@@ -5,8 +5,9 @@ Called through the table in `kinds`; messages of other actors do not come this w
 
 from actors.contract.channels import Rights, may_read
 from actors.contract.ops import Op, check_op
-from actors.domain.authority import SERVICE_ROLE, rights_for, role_of
+from actors.domain.authority import RIGHTS_ARE_DATA, SERVICE_ROLE, authority_of, role_of
 from actors.domain.errors import Refused
+from actors.domain.former_values import check_as_before
 from actors.domain.items import Plan, Request
 from actors.domain.rules import verb_of
 from actors.domain.state import ActorState, exists, sequence_of
@@ -23,9 +24,11 @@ def judge(state: ActorState, op: Op, principal: str, version: int) -> tuple[Righ
     if role is None:
         raise Refused("not_allowed", "You are not a member of this wedding.", "Ask the couple or the planner to add you.")
     check_op(op, state.id)
-    rights = rights_for(principal, role)
+    if version < RIGHTS_ARE_DATA:
+        check_as_before(op)
+    rights, rules = authority_of(state, principal, role, version)
     _require_honest_base(state, op, rights)
-    return rights, verb_of(version, op.target.collection, op.action)(Request(state, op, principal, role, rights))
+    return rights, verb_of(version, op.target.collection, op.action)(Request(state, op, principal, role, rights, rules))
 
 
 def _require_honest_base(state: ActorState, op: Op, rights: Rights) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from actors.contract.changes import Change
 from actors.contract.channels import channel_of
 from actors.domain import items
+from actors.domain.authority import require_rule
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request
 from actors.domain.order_keys import key_between
@@ -13,6 +14,8 @@ from actors.domain.state import ActorState, find_item
 
 def insert_into_inbox(request: Request) -> Plan:
     """Leave a message in somebody's inbox; that person alone reads it."""
+    if request.rules is not None:
+        require_rule(request, "inbox", channel_of("inbox", request.op.data), "insert", request.op.data)
     return items.insert_unasked(request)
 
 

@@ -1,13 +1,18 @@
 """Members: a wedding keeps somebody who may manage it. Called through the table in `rules`, from version 2 of the rules on.
 
 Before version 2 the last of couple and planner could leave or step down, and then nobody in the wedding could add a member again.
+From version 3 on nobody gives a role that may do more than they may themselves.
 """
 
-from actors.contract.channels import CORE_ROLES
+from actors.contract.channels import CORE_ROLES, Rights
 from actors.contract.ids import SERVICE_PRINCIPALS
+from actors.contract.permissions import ROLE_PREFIX
+from actors.contract.write_rules import WriteRules
 from actors.domain import items
+from actors.domain.authority import rights_for, rules_for
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, Request
+from actors.domain.permissions import require_gift_within_own
 
 
 def update(request: Request) -> Plan:
@@ -24,6 +29,30 @@ def delete(request: Request) -> Plan:
     plan = items.delete(request)
     _require_another_manager(request)
     return plan
+
+
+def insert_within_rights(request: Request) -> Plan:
+    """Add a member (version 3); not under an id that `permissions` needs for a role, nor with more rights than one's own."""
+    plan = items.insert(request)
+    person, role = request.op.target.id, str(request.op.data["role"])
+    if person.startswith(ROLE_PREFIX):
+        raise Refused("bad_id", f"{person} would be taken for a role.", "Choose another id for this person.")
+    require_gift_within_own(request, ((), ()), _may(request, person, role))
+    return plan
+
+
+def update_within_rights(request: Request) -> Plan:
+    """Change a member (version 3); a new role gives nothing that its giver does not have."""
+    plan = update(request)
+    person = request.op.target.id
+    old, new = items.writable(request).fields["role"], request.op.data.get("role")
+    if new is not None and new != old:
+        require_gift_within_own(request, _may(request, person, old), _may(request, person, str(new)))
+    return plan
+
+
+def _may(request: Request, person: str, role: str) -> tuple[Rights, WriteRules]:
+    return rights_for(request.state, person, role), rules_for(request.state, person, role)
 
 
 def _require_another_manager(request: Request) -> None:

@@ -8,7 +8,7 @@ each partition (design D1, docs/operations.md). A section that has something of 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from actors.domain import items, messages, people, tasks, vendors, wedding
+from actors.domain import items, messages, people, permissions, tasks, vendors, wedding
 from actors.domain.items import Plan, Request
 
 Verb = Callable[[Request], Plan]
@@ -29,7 +29,11 @@ _SECOND: Final[Rules] = {
     "vendors": _ITEM_VERBS | {"insert": vendors.insert, "update": vendors.update, "delete": vendors.delete},
 }
 #: Rights that a wedding sets itself, and a fair answer to those who disagree.
-_THIRD: Final[Rules] = {**_SECOND}
+_THIRD: Final[Rules] = {
+    **_SECOND,
+    "people": {**_SECOND["people"], "insert": people.insert_within_rights, "update": people.update_within_rights},
+    "permissions": _ITEM_VERBS | {"insert": permissions.insert, "update": permissions.update, "delete": permissions.delete},
+}
 
 #: Every version that this build can decide with.
 RULES: Final[Mapping[int, Rules]] = {1: _FIRST, 2: _SECOND, 3: _THIRD}

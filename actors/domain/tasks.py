@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from actors.contract.changes import merge_fields
+from actors.contract.channels import may_read
 from actors.contract.decisions import IfMissed
 from actors.contract.ops import Op, Target
 from actors.domain import items, timers
+from actors.domain.authority import rights_for
 from actors.domain.items import Plan, Request
 from actors.domain.messages import into_inbox
-from actors.domain.state import ActorState, find_item
+from actors.domain.state import ActorState, Item, find_item
 
 REMIND: Final = "remind"
 _IF_MISSED: Final[dict[str, IfMissed]] = {"late": "fire_once_late", "skip": "skip_missed"}
@@ -57,7 +59,7 @@ def remind(request: Request) -> Plan:
     return Plan(
         tuple(
             into_inbox(state, person, f"reminder-{firing}-{place}", content)
-            for place, person in enumerate(_who_has_to_do(state, item.fields), 1)
+            for place, person in enumerate(_whom_to_remind(request, item), 1)
         )
     )
 
@@ -85,6 +87,18 @@ def _reminder_of(fields: Mapping[str, Any]) -> _Reminder | None:
         return None
     due_ms = round(datetime.fromisoformat(instant).timestamp() * 1000)
     return _Reminder(due_ms, _IF_MISSED[fields.get("ifMissed", "late")])
+
+
+def _whom_to_remind(request: Request, task: Item) -> list[str]:
+    """Return whose inbox gets the reminder; from version 3 on only of those who may read the task, lest it tell a surprise."""
+    state = request.state
+    if request.rules is None:
+        return _who_has_to_do(state, task.fields)
+    people = state.items.get("people", {})
+    sees = {person for person in people if may_read(rights_for(state, person, people[person].fields["role"]), task.channel)}
+    assignee = task.fields.get("assignee")
+    fields = task.fields if assignee in sees else {}
+    return [person for person in _who_has_to_do(state, fields) if person in sees]
 
 
 def _who_has_to_do(state: ActorState, fields: Mapping[str, Any]) -> list[str]:

@@ -7,14 +7,18 @@ from actors.contract import digest
 from actors.contract.calls import ClientCounter, Member
 from actors.contract.changes import ChannelItems
 from actors.contract.channels import Rights
-from actors.domain.authority import rights_for
+from actors.domain.authority import rights_for, rules_for
 from actors.domain.state import ActorState
 
 
 def members(state: ActorState) -> dict[str, Member]:
-    """Return every member's role and rights."""
+    """Return every member's role, read rights and write rules."""
     people = state.items.get("people", {})
-    return {person: Member(item.fields["role"], rights_for(person, item.fields["role"])) for person, item in people.items()}
+    return {person: _member(state, person, item.fields["role"]) for person, item in people.items()}
+
+
+def _member(state: ActorState, person: str, role: str) -> Member:
+    return Member(role, rights_for(state, person, role), rules_for(state, person, role))
 
 
 def integrators(state: ActorState) -> dict[str, Rights]:

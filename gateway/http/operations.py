@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from gateway.http import documents, history, probes, reading, sessions, shapes, writing
+from gateway.http import documents, history, permissions, probes, reading, sessions, shapes, writing
 
 BASE: Final = "/api/collaboration"
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -45,6 +45,7 @@ _HISTORY: Final = (
     Query("cursor", {"type": "string"}, "Go on where the page before ended, with the same other parameters."),
 )
 _USER: Final = Query("user", {"type": "string"}, "Whose sessions; the caller's unless given.")
+_MEMBER: Final = Query("user", {"type": "string"}, "Of whom; the caller unless given. Couple and planner may name others.")
 _OK, _NO_CONTENT = HTTPStatus.OK, HTTPStatus.NO_CONTENT
 _TAKEN: Final = {_OK: shapes.Taken, HTTPStatus.ACCEPTED: shapes.SavedOp}
 
@@ -58,6 +59,10 @@ OPERATIONS: Final = (
     Operation(
         "POST", f"{BASE}/sync/{{wedding}}", writing.sync, "Ask several ops and hear what is new",
         {_OK: shapes.Synced}, shapes.SyncRequest,
+    ),
+    Operation(
+        "GET", f"{BASE}/permissions/{{wedding}}", permissions.permissions, "See what somebody may read and write",
+        {_OK: shapes.Permissions}, query=(_MEMBER,),
     ),
     Operation("GET", f"{BASE}/presence/{{wedding}}", reading.presence, "See who is here", {_OK: shapes.Present}),
     Operation(

@@ -7,7 +7,7 @@ from aiohttp import web
 from actors.contract.channels import may_read
 from gateway.http.api import API, client_of_today
 from gateway.http.callers import json_response, visiting
-from gateway.http.permissions import permissions_of
+from gateway.http.permissions import permissions_in
 from gateway.ids import new_connection_id
 from gateway.tokens import make_token
 
@@ -16,7 +16,6 @@ async def join(request: web.Request) -> web.Response:
     """Give a member what its client needs to open a socket: a client id, a fresh token, the address."""
     settings = request.app[API].settings
     async with visiting(request) as (claims, room, rights):
-        role = room.role(claims.principal)
         token = make_token(
             settings.jwt_secret.get_secret_value(),
             claims.principal,
@@ -30,7 +29,7 @@ async def join(request: web.Request) -> web.Response:
             "client": client_of_today(),
             "token": token,
             "websocketUrl": _websocket_url(request),
-            "permissions": permissions_of(role or "guest", rights),
+            "permissions": permissions_in(room, claims.principal),
             "channels": {channel: sequence for channel, sequence in room.channels.items() if may_read(rights, channel)},
         }
     return json_response(answer)

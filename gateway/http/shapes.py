@@ -101,6 +101,7 @@ class Permissions(msgspec.Struct):
     role: str
     mayRead: list[str]  # noqa: N815  # as on the wire
     mayWrite: dict[str, list[str]]  # noqa: N815  # as on the wire
+    rules: list[str]
 
 
 class Joined(msgspec.Struct):

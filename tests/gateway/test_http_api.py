@@ -42,7 +42,9 @@ async def test_d8_join_gives_what_a_client_needs(stack: RunningGateway, found: F
     assert set(joined) == {"session", "client", "token", "websocketUrl", "permissions", "channels"}
     assert joined["channels"] == {"wedding.everyone": 1, "people.everyone": 4}
     assert joined["websocketUrl"] == f"ws://127.0.0.1:{stack.port}/ws"
-    assert joined["permissions"]["mayWrite"]["timeline"] == ["timeline.everyone", "timeline.team"]
+    written = ["timeline.everyone", "timeline.team", "timeline.surprise-*", "timeline.private-tom"]
+    assert joined["permissions"]["mayWrite"]["timeline"] == written
+    assert (await tom.get("permissions")).body == joined["permissions"]
     assert "budget" not in joined["permissions"]["mayWrite"]
     talker = await stack.connect()
     await talker.send({"type": "hello", "version": 1, "wedding": "w1", "token": joined["token"], "client": joined["client"]})

@@ -9,16 +9,11 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from actors.contract.channels import CORE_ROLES, ITEM_AUDIENCES, ROLES, may_read, rights_of
 from actors.contract.codes import CODES
-from actors.contract.collections import COLLECTIONS
-from actors.domain.authority import require_write
-from actors.domain.errors import Refused
 from config.supervision.data_folder import DataFolder
 from gateway.health import Health
 from gateway.http import routes
 from gateway.http.api import Api
-from gateway.http.permissions import permissions_of
 from gateway.http.problems import status_of
 from store.log_guard import LogGuard
 from tests.gateway.conftest import FoundWedding
@@ -153,44 +148,6 @@ async def test_operators_see_gateways_with_the_nats_command_line(stack: RunningG
 
 async def _joins(api: HttpApi) -> bool:
     return (await api.post("join")).status == 200
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_what_join_says_may_be_written_is_what_the_rules_allow(role: str) -> None:
-    """The hint for user interfaces agrees with the rules of the fold for every role and channel."""
-    rights = rights_of(role, "pat")
-    may_write = permissions_of(role, rights)["mayWrite"]
-    for collection in COLLECTIONS.keys() - {"inbox"}:
-        for channel in (
-            f"{section}.{audience}" for section in _sections(collection) for audience in (*ITEM_AUDIENCES, "payer-pat")
-        ):
-            told = may_write.get(collection, [])
-            assert (
-                (channel in told or "*" in told) == _is_allowed(role, rights, collection, channel)
-                or (role in CORE_ROLES and not may_read(rights, channel))
-                or not _can_hold(collection, channel)
-            ), (role, collection, channel)
-
-
-def _sections(collection: str) -> tuple[str, ...]:
-    return ("guests",) if collection == "tables" else (collection,)
-
-
-def _can_hold(collection: str, channel: str) -> bool:
-    audience = channel.partition(".")[2]
-    possible = {
-        "wedding": {"everyone"}, "people": {"everyone"}, "permissions": {"core"}, "vendors": {"team"}, "tasks": {"team"},
-        "guests": {"family"}, "tables": {"family"}, "timeline": {"everyone", "team", "core"}, "budget": {"core", "payer-pat"},
-    }  # fmt: skip
-    return audience in possible.get(collection, set(ITEM_AUDIENCES))
-
-
-def _is_allowed(role: str, rights: tuple[str, ...], collection: str, channel: str) -> bool:
-    try:
-        require_write(role, rights, collection, channel)
-    except Refused:
-        return False
-    return True
 
 
 def test_the_protocol_document_names_every_address_and_status() -> None:
