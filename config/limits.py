@@ -53,6 +53,8 @@ class Limits(BaseSettings):
     #: One person's presence, as JSON text, and its updates per second and connection.
     presence_bytes: Annotated[int, Field(ge=64)] = 4 * KIB
     presence_per_second: PositiveInt = 20
+    #: People of one page of `GET presence`.
+    presence_people: PositiveInt = 1_000
     #: Ops of one integrator that may wait in the intake, and events of one history answer.
     intake_waiting_per_principal: PositiveInt = 1_000
     history_events: PositiveInt = 1_000

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     presence_tick_large_room_seconds: PositiveFloat = 0.250
     presence_large_room_members: Annotated[int, Field(ge=2)] = 50
     presence_store_interval_seconds: PositiveFloat = 10.0
+    #: Who does nothing for so long (no op, no presence; a ping is not enough) is away.
+    presence_idle_seconds: PositiveFloat = 300.0
+    #: From so many people on a socket is told numbers, and of them only those who matter to it, at most so many.
+    presence_summary_members: Annotated[int, Field(ge=2)] = 100
+    presence_summary_shown: PositiveInt = 50
     #: Presence from HTTP or NATS has no socket that could close: it is forgotten after this time.
     presence_without_socket_seconds: PositiveFloat = 60.0
 

@@ -26,7 +26,7 @@ class Edge:
     def __init__(self, gateway: Gateway) -> None:
         settings, bus = gateway.settings, gateway.bus
         self._gateway = gateway
-        self._presence = PresenceHub(bus, settings, gateway.boot)
+        self._presence = PresenceHub(bus, settings, gateway.boot, gateway.hub.rooms.get)
         self.presence = SocketPresence(self._presence, settings.limits.socket_buffer_bytes)
         guard = gateway.writer.guard
         alarms = AlarmWatch(gateway.database, guard, settings.gateway_id)
@@ -39,11 +39,11 @@ class Edge:
         )
         self._intake = Intake(bus, gateway.hub, gateway.submitter, self._presence, gateway.database, settings)
         self._callout = Callout(settings, gateway.authentication)
-        projections = Projections(gateway.database, settings, gateway.boot)
+        projections = Projections(gateway.database, settings, gateway.boot, self._presence.seen)
         gateway.hub.observers.append(projections)
         gateway.hub.on_rights_change.append(lambda room: self._presence.rights_changed(room.wedding))
         self._presence.on_change.append(projections.presence_changed)
-        self._presence.on_gateway_lost.append(projections.gateway_lost)
+        self._presence.correspondence.on_gateway_lost.append(projections.gateway_lost)
         self._metrics = Metrics(gateway.counts, gateway=settings.gateway_id, version=VERSION)
         self._add_readings()
         alarms.add_readings(self._metrics)

@@ -135,6 +135,7 @@ class Intake:
         founding = _is_founding(op)
         async with self._hub.visit(message.wedding, founding=founding) as room:
             submitted = self._submitter.submit(room, author, op)
+            self._presence.person_active(message.wedding, message.principal)
             outcome = room.outcome(message.principal, submitted.op)
             try:
                 await submitted.position

@@ -6,21 +6,28 @@ missing owner are asked again until the time is up, which clients then see as `w
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
 
 from actors.contract.calls import (
     ChannelChunk,
+    FieldWrite,
     HistoryEnd,
     HistoryQuestion,
     Member,
+    PastHead,
+    PastQuestion,
     PermissionsBody,
     Question,
     Reply,
     SinceQuestion,
     StateHead,
     StateQuestion,
+    UndoPlan,
+    UndoQuestion,
+    WhyQuestion,
 )
 from actors.contract.envelopes import Envelope
 from actors.contract.ids import partition_of
@@ -34,6 +41,8 @@ from store.errors import BusDown, NoResponder, RequestTimeout
 #: How long one question may stay open in all, and how long one owner may take to answer it.
 PATIENCE_SECONDS: Final = 4.0
 _ANSWER_SECONDS: Final = 1.5
+#: An earlier state may take a week of decisions to make.
+_PAST_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.1
 #: Open questions at once: after a reconnect every room asks.
 _MOST_QUESTIONS: Final = 128
@@ -46,6 +55,9 @@ _decode_permissions = msgspec.json.Decoder(PermissionsBody).decode
 _decode_digests = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
 _decode_end = msgspec.json.Decoder(HistoryEnd).decode
 _decode_events = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_past = msgspec.json.Decoder(PastHead).decode
+_decode_writes = msgspec.json.Decoder(list[FieldWrite]).decode
+_decode_plan = msgspec.json.Decoder(UndoPlan).decode
 
 
 class WeddingState(NamedTuple):
@@ -91,12 +103,7 @@ class Owner:
         self._counts.state_calls += 1
         question = StateQuestion(self._position(wedding), content)
         replies = await self._ask(wedding, "state", question)
-        chunks: dict[str, list[ChannelChunk]] | None = None
-        if content:
-            chunks = {}
-            for reply in replies[1:]:
-                chunk = _decode_chunk(reply.body)
-                chunks.setdefault(chunk.channel, []).append(chunk)
+        chunks = _chunks(replies[1:]) if content else None
         return WeddingState(_stand(replies[0]), _decode_head(replies[0].body), chunks)
 
     async def since(self, wedding: str, *, rev: int | None = None, channels: dict[str, int] | None = None) -> Since:
@@ -120,10 +127,30 @@ class Owner:
         events = [bytes(event) for reply in replies for event in _decode_events(reply.body)]
         return events, _decode_end(last.body)
 
+    async def past(self, wedding: str, question: PastQuestion) -> tuple[PastHead, dict[str, list[ChannelChunk]]]:
+        """Return the state as it was, of the channels that the question's rights include."""
+        at = msgspec.structs.replace(question, position=self._position(wedding))
+        head, *replies = await self._ask(wedding, "past", at, answer_seconds=_PAST_SECONDS)
+        return _decode_past(head.body), _chunks(replies)
+
+    async def field_writes(self, wedding: str, question: WhyQuestion) -> tuple[list[FieldWrite], HistoryEnd]:
+        """Return who wrote a field, the newest first, and how far was read."""
+        at = msgspec.structs.replace(question, position=self._position(wedding))
+        *replies, last = await self._ask(wedding, "why", at, answer_seconds=_PAST_SECONDS)
+        return [write for reply in replies for write in _decode_writes(reply.body)], _decode_end(last.body)
+
+    async def undo_plan(self, wedding: str, question: UndoQuestion) -> UndoPlan:
+        """Return what takes an op back."""
+        at = msgspec.structs.replace(question, position=self._position(wedding))
+        [reply] = await self._ask(wedding, "undo", at, answer_seconds=_PAST_SECONDS)
+        return _decode_plan(reply.body)
+
     def _position(self, wedding: str) -> int:
         return self.positions.get(partition_of(wedding, self._partitions), 0)
 
-    async def _ask(self, wedding: str, call: str, question: msgspec.Struct) -> list[Reply]:
+    async def _ask(
+        self, wedding: str, call: str, question: msgspec.Struct, *, answer_seconds: float = _ANSWER_SECONDS
+    ) -> list[Reply]:
         subject = call_subject(self._region, WEDDING, wedding, call, self._partitions)
         payload = _encode(question)
         until = time.monotonic() + PATIENCE_SECONDS
@@ -131,7 +158,7 @@ class Owner:
             error, replies = "waking", []
             try:
                 async with self._asking:
-                    replies = await self._bus.call(subject, payload, timeout_seconds=_ANSWER_SECONDS)
+                    replies = await self._bus.call(subject, payload, timeout_seconds=answer_seconds)
             except (RequestTimeout, NoResponder, BusDown):
                 pass
             else:
@@ -153,3 +180,11 @@ class Owner:
 
 def _stand(reply: Reply) -> Stand:
     return Stand(reply.generation, reply.position, reply.rev, reply.acl)
+
+
+def _chunks(replies: Iterable[Reply]) -> dict[str, list[ChannelChunk]]:
+    chunks: dict[str, list[ChannelChunk]] = {}
+    for reply in replies:
+        chunk = _decode_chunk(reply.body)
+        chunks.setdefault(chunk.channel, []).append(chunk)
+    return chunks

@@ -5,6 +5,7 @@ Protocols only; gateway.edge fills them.
 
 from typing import Protocol
 
+from actors.contract.client_frames import PresenceUpdate
 from gateway.room import Room
 from gateway.socket import Socket
 
@@ -16,8 +17,12 @@ class PresenceHub(Protocol):
         """The socket has been synced."""
         ...
 
-    def update(self, room: Room, socket: Socket, presence: dict[str, object]) -> None:
-        """The person does something else now."""
+    def update(self, socket: Socket, frame: PresenceUpdate) -> None:
+        """The person does something else now, or its client says whether somebody is at it."""
+        ...
+
+    def active(self, socket: Socket) -> None:
+        """The person has just asked an op."""
         ...
 
     def leave(self, room: Room, socket: Socket) -> None:

@@ -6,11 +6,13 @@ person's presence is written at most once per `presence_store_interval_seconds` 
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 
 from config.settings import Settings
+from gateway.presence.fields import Presence
 from gateway.presence.people import Source
 from gateway.room import Room
 from gateway.socket import Socket
@@ -37,13 +39,15 @@ _log = structlog.get_logger()
 class Projections:
     """One gateway's rows; an observer of the hub's connections and of presence."""
 
-    def __init__(self, database: Database, settings: Settings, boot: str) -> None:
+    def __init__(self, database: Database, settings: Settings, boot: str, seen: Callable[[str, str], Presence | None]) -> None:
+        """`seen` tells what a person shows in a wedding now, None when it is not there."""
         self._database = database
+        self._seen = seen
         self._own = Source(settings.gateway_id, boot)
         self._presence_interval_seconds = settings.presence_store_interval_seconds
         self._sessions: dict[str, SessionRow] = {}
         self._connections: dict[str, ConnectionRow] = {}
-        self._presence: dict[tuple[str, str], PresenceRow] = {}
+        self._presence_changed: dict[tuple[str, str], None] = {}
         self._presence_written_at: dict[tuple[str, str], float] = {}
         self._lost: set[Source] = set()
         self._others_are_closed = False
@@ -70,10 +74,10 @@ class Projections:
         """A socket that had joined is gone."""
         self._keep(room.wedding, socket, _now_ms())
 
-    def presence_changed(self, wedding: str, user: str, seen: dict[str, Any] | None) -> None:
-        """A person shows something else; None when gone."""
-        self._presence[wedding, user] = PresenceRow(wedding, user, *self._own, seen, _now_ms())
-        _bound(self._presence)
+    def presence_changed(self, wedding: str, user: str) -> None:
+        """A person shows something else, or is gone; what, is asked when it is written."""
+        self._presence_changed[wedding, user] = None
+        _bound(self._presence_changed)
 
     def gateway_lost(self, source: Source) -> None:
         """Another gateway died: its rows are closed by whoever noticed."""
@@ -100,12 +104,13 @@ class Projections:
         """Write what waits; what could not be written waits on, unless something newer took its place."""
         sessions, self._sessions = self._sessions, {}
         connections, self._connections = self._connections, {}
-        presence = self._due_presence()
+        presence: list[tuple[str, str]] = []
         try:
             await self._close_rows_of_the_dead()
             await write_sessions(self._database, list(sessions.values()))
             await write_connections(self._database, list(connections.values()))
-            await write_presence(self._database, list(presence.values()))
+            presence = self._due_presence()
+            await write_presence(self._database, [self._presence_row(*key) for key in presence])
             self._is_failing = False
         except StoreError as error:
             if not self._is_failing:
@@ -113,7 +118,7 @@ class Projections:
             self._is_failing = True
             self._sessions = sessions | self._sessions
             self._connections = connections | self._connections
-            self._presence = presence | self._presence
+            self._presence_changed = dict.fromkeys(presence) | self._presence_changed
 
     async def _close_rows_of_the_dead(self) -> None:
         if not self._others_are_closed:
@@ -124,14 +129,17 @@ class Projections:
             await close_boot(self._database, *source)
             self._lost.discard(source)
 
-    def _due_presence(self) -> dict[tuple[str, str], PresenceRow]:
-        """Take the rows of persons who were not written lately."""
+    def _presence_row(self, wedding: str, user: str) -> PresenceRow:
+        return PresenceRow(wedding, user, *self._own, self._seen(wedding, user), _now_ms())
+
+    def _due_presence(self) -> list[tuple[str, str]]:
+        """Take the persons who have changed and were not written lately."""
         now = time.monotonic()
         since = now - self._presence_interval_seconds
         written = self._presence_written_at = {key: at for key, at in self._presence_written_at.items() if at > since}
-        due = {key: row for key, row in self._presence.items() if key not in written}
+        due = [key for key in self._presence_changed if key not in written]
         for key in due:
-            del self._presence[key]
+            del self._presence_changed[key]
             written[key] = now
         return due
 

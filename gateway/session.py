@@ -193,8 +193,8 @@ class Session:
                     self._submit(op)
                 case DataSync():
                     await self._take_data_sync(frame)
-                case PresenceUpdate(presence):
-                    self._update_presence(presence or {})
+                case PresenceUpdate():
+                    self._presence.update(self._socket, frame)
                 case TokenRefresh(token):
                     self._credentials.refresh(token)
                 case Ping():
@@ -225,9 +225,10 @@ class Session:
         try:
             op = read_op(raw, self._settings.limits)
             if isinstance(op, PresenceChange):
-                self._update_presence(op.data)
+                self._presence.update(self._socket, PresenceUpdate(op.data))
                 return
             submitted = self._submitter.submit(room, self._author, op)
+            self._presence.active(self._socket)
         except Refused as refused:
             self._reject(room, refused)
             return
@@ -252,10 +253,6 @@ class Session:
             self._socket.tell_saved(submitted.op)
         elif isinstance(failure, GatewayError):
             self._socket.write(rejected_frame(submitted.op, failure.code, failure.message, failure.remedy, submitted.number))
-
-    def _update_presence(self, presence: dict[str, object]) -> None:
-        if self._room is not None:
-            self._presence.update(self._room, self._socket, presence)
 
     async def _repair(self, frame: DataSync) -> None:
         wait_seconds = self._repairs.wait_seconds(time.monotonic())

@@ -8,6 +8,9 @@ reply subject, the last with `more` false. A questioner keeps to the replies of 
 - `permissions` (Question): `body` is a PermissionsBody;
 - `digest` (Question): `body` is {channel: [sequence, digest]};
 - `history` (HistoryQuestion): `body` is a list of encoded Events, in order of (rev, channel), of the last reply a HistoryEnd.
+- `past` (PastQuestion): `body` of the first reply is a PastHead, of every further one a ChannelChunk of a readable channel;
+- `why` (WhyQuestion): `body` is a list of encoded FieldWrites, the newest first, of the last reply a HistoryEnd;
+- `undo` (UndoQuestion): `body` is an UndoPlan.
 
 Errors, in `Reply.error`: `behind` (ask again), `waking` (the store is away), `wedding_unknown`, `too_old`, `bad_question`.
 """
@@ -17,9 +20,10 @@ from typing import Final
 import msgspec
 
 from actors.contract.channels import Rights
+from actors.contract.ops import Op
 from actors.contract.write_rules import WriteRules
 
-CALLS: Final = ("state", "since", "permissions", "digest", "history")
+CALLS: Final = ("state", "since", "permissions", "digest", "history", "past", "why", "undo")
 CHUNK_BYTES: Final = 512 * 1024
 
 
@@ -68,6 +72,74 @@ class HistoryEnd(msgspec.Struct, frozen=True):
 
     rev: int
     more: bool
+
+
+class PastQuestion(msgspec.Struct, frozen=True):
+    """Ask for the state as it was: after the last op up to `at_ms` (Unix milliseconds), or where `channel` had `sequence`.
+
+    Only the channels that `rights` include are told.
+    """
+
+    position: int = 0
+    rights: Rights = ()
+    at_ms: int = 0
+    channel: str = ""
+    sequence: int = 0
+
+
+class PastHead(msgspec.Struct, frozen=True, array_like=True):
+    """A wedding as it was at `now_ms`, the time of its last op by then; `channels` maps to (sequence, digest)."""
+
+    now_ms: int
+    channels: dict[str, tuple[int, str]]
+
+
+class WhyQuestion(msgspec.Struct, frozen=True):
+    """Ask for the last `limit` writes of one field in the channels that `rights` include, below `before_rev` (0: all)."""
+
+    position: int = 0
+    rights: Rights = ()
+    collection: str = ""
+    id: str = ""
+    field: str = ""
+    limit: int = 100
+    before_rev: int = 0
+
+
+class FieldWrite(msgspec.Struct, frozen=True, array_like=True):
+    """One op that wrote a field: its event in the one channel, and the value after it, None where the field was gone then."""
+
+    rev: int
+    action: str
+    value: object
+    event: msgspec.Raw
+
+
+class UndoQuestion(msgspec.Struct, frozen=True):
+    """Ask what takes back an op of a principal, who may read `rights` today."""
+
+    position: int = 0
+    principal: str = ""
+    op: str = ""
+    rights: Rights = ()
+
+
+class KeptWrite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an undo leaves, since `user` wrote it later by `op`: one field, or the whole item; without both the item is gone."""
+
+    collection: str
+    id: str
+    user: str | None = None
+    op: str | None = None
+    field: str | None = None
+
+
+class UndoPlan(msgspec.Struct, frozen=True):
+    """The ops, without ids, that take an op back as far as nobody wrote since, and what they leave; `found` False: no such op."""
+
+    found: bool
+    ops: tuple[Op, ...] = ()
+    kept: tuple[KeptWrite, ...] = ()
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):

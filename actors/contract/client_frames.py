@@ -43,10 +43,14 @@ class DataSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
     channels: dict[str, ChannelClaim] | None = None
 
 
-class PresenceUpdate(msgspec.Struct, frozen=True, rename="camel", tag="presence_update"):
-    """What the person is doing now; never stored in the log."""
+class PresenceUpdate(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="presence_update"):
+    """What the person is doing now; never stored in the log.
 
-    presence: dict[str, object] | None = None
+    Without `presence` it says only whether somebody is at the device; a client that noticed that nobody is says `active` false.
+    """
+
+    presence: dict[str, object] | msgspec.UnsetType | None = msgspec.UNSET
+    active: bool = True
 
 
 class TokenRefresh(msgspec.Struct, frozen=True, rename="camel", tag="token_refresh"):

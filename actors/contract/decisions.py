@@ -80,7 +80,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     """The one decision about one op. `rev` counts the wedding's decisions without a hole; `refusal` None means applied.
 
     `now_ms` is the wedding's clock at this op, `number` the client's number that it consumed (0 for ops that came over NATS),
-    `permissions_changed` says that read rights may be others from this rev on.
+    `permissions_changed` says that read rights may be others from this rev on. `rules` is the version that decided, 0 below 3;
+    `undoes` the op that an applied `undo` takes back.
     """
 
     rev: int
@@ -98,6 +99,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     parts: tuple[Part, ...] = ()
     permissions_changed: bool = False
     effects: tuple[Effect, ...] = ()
+    rules: int = 0
+    undoes: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):

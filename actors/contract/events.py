@@ -55,6 +55,9 @@ def _second_of(seconds: int) -> str:
 
 def event_of(decision: Decision, part: Part, wedding: str) -> Event:
     """Build the event of one part."""
+    metadata: dict[str, object] = {"source": decision.source, "clientVersion": decision.client_version}
+    if decision.undoes:
+        metadata["undoes"] = decision.undoes
     return Event(
         decision.op,
         decision.type,
@@ -66,7 +69,7 @@ def event_of(decision: Decision, part: Part, wedding: str) -> Event:
         EventData(part.changes),
         part.clock,
         Causality(part.relation, part.concurrent_with),
-        {"source": decision.source, "clientVersion": decision.client_version},
+        metadata,
     )
 
 

@@ -13,7 +13,7 @@ from actors.contract.collections import COLLECTIONS, TYPES, Collection
 from actors.contract.errors import BadOp
 from actors.contract.ids import MAX_INTEGER, RESERVED_IDS, is_token
 
-ACTIONS: Final = frozenset({"insert", "update", "delete", "move"})
+ACTIONS: Final = frozenset({"insert", "update", "delete", "move", "undo"})
 MAX_DEPENDENCIES: Final = 50
 MAX_BASE: Final = 500
 MAX_OP_BYTES: Final = 64 * 1024
@@ -62,7 +62,7 @@ def check_op(op: Op, wedding: str) -> None:
     if collection is None or collection.type != op.type:
         raise BadOp("type_mismatch", f"{op.type} does not write the collection {op.target.collection[:80]!r}.")
     if op.action not in ACTIONS:
-        raise BadOp("bad_value", f"{op.action[:80]!r} is not an action.", "Use insert, update, delete or move.")
+        raise BadOp("bad_value", f"{op.action[:80]!r} is not an action.", "Use insert, update, delete, move or undo.")
     _check_target(op, wedding)
     _check_claims(op)
     _CHECKS[op.action](op, collection)
@@ -147,4 +147,25 @@ def _check_move(op: Op, collection: Collection) -> None:
         raise BadOp("bad_value", "An item cannot come after itself.", "Name another item in `after`.")
 
 
-_CHECKS: Final = {"insert": _check_insert, "update": _check_update, "delete": _check_delete, "move": _check_move}
+def _check_undo(op: Op, collection: Collection) -> None:
+    undone, inverse = op.data.get("op"), op.data.keys() - {"op"}
+    if not isinstance(undone, str) or not 0 < len(undone) <= 200 or len(inverse) != 1:
+        raise BadOp("bad_value", "`undo` takes `op` and one of `set`, `insert`, `remove`.", "Ask the server what undoes the op.")
+    values = op.data.get("set", op.data.get("insert"))
+    if inverse == {"remove"} and op.data["remove"] is True:
+        return
+    if inverse == {"insert"} and isinstance(values, dict):
+        _check_insert(msgspec.structs.replace(op, action="insert", data=values), collection)
+    elif inverse == {"set"} and isinstance(values, dict) and values:
+        _check_fields(msgspec.structs.replace(op, action="update", data=values), collection)
+    else:
+        raise BadOp("bad_value", "`set` maps fields to values, `insert` is a whole item, `remove` is true.")
+
+
+_CHECKS: Final = {
+    "insert": _check_insert,
+    "update": _check_update,
+    "delete": _check_delete,
+    "move": _check_move,
+    "undo": _check_undo,
+}

@@ -82,12 +82,26 @@ class Withdrawn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True,
     channel: str
 
 
+class PresenceSummary(msgspec.Struct, frozen=True, rename="camel"):
+    """A crowd in numbers: how many people, by status, by section (those that the reader may read), by role."""
+
+    people: int
+    statuses: dict[str, int]
+    sections: dict[str, int]
+    roles: dict[str, int]
+
+
 class PresenceFrame(msgspec.Struct, frozen=True, rename="camel", tag="presence_update"):
-    """Who is here; None for a person who left. `whole` replaces everything known."""
+    """Who is here; None for a person who left. `whole` replaces everything known.
+
+    With `summary` the wedding is crowded: it counts everybody, and `presence` has only those who matter to this socket, None for
+    who does no longer.
+    """
 
     version: int
     whole: bool
     presence: dict[str, dict[str, object] | None]
+    summary: PresenceSummary | msgspec.UnsetType = msgspec.UNSET
 
 
 class TokenExpiring(msgspec.Struct, frozen=True, rename="camel", tag="token_expiring"):

@@ -22,6 +22,8 @@ from actors.domain.turns import Turn, take_turn
 CLOCK_ENTRIES: Final = 16
 #: What stands in these channels says who may read what.
 _PERMISSION_CHANNELS: Final = frozenset({"people.everyone", "permissions.core"})
+#: Decisions by older versions were stored without their version.
+_STAMPED_SINCE: Final = 3
 _NEW_CHANNEL: Final = ChannelState()
 
 
@@ -118,4 +120,6 @@ def _decision(
         parts=parts,
         permissions_changed=not _PERMISSION_CHANNELS.isdisjoint([part.channel for part in parts]),
         effects=effects,
+        rules=meta.rules if meta.rules >= _STAMPED_SINCE else 0,
+        undoes=str(op.data["op"]) if op.action == "undo" and refused is None else "",
     )

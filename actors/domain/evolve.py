@@ -13,7 +13,7 @@ from actors.contract.changes import Change, merge_fields
 from actors.contract.correspondence import principal_of
 from actors.contract.decisions import CancelTimer, Decision, Part, SendMessage, StartTimer
 from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id
-from actors.domain.state import ActorState, ArmedTimer, ChannelState, Item, Write
+from actors.domain.state import REMOVALS, ActorState, ArmedTimer, ChannelState, Item, Write, removal_key
 from actors.domain.turns import record_turn
 
 
@@ -43,6 +43,8 @@ def _follow_part(state: ActorState, decision: Decision, part: Part) -> None:
             _insert(state, part.channel, change, change.insert, write)
         elif change.remove is not UNSET:
             _remove(state, change)
+            if decision.rules:
+                _remember_removal(state, change, write)
         elif change.set is not UNSET:
             _set(state, change, change.set, write)
 
@@ -53,6 +55,18 @@ def _insert(state: ActorState, channel_name: str, change: Change, fields: dict[s
     _put_order(state, channel_name, change.collection, None, fields.get("order"))
     state.items.setdefault(change.collection, {})[change.id] = Item(dict(fields), channel_name, hashed, write, {})
     channel.digest = digest.add(channel.digest, hashed)
+    if state.removed:
+        state.removed.pop(removal_key(change.collection, change.id), None)
+
+
+def _remember_removal(state: ActorState, change: Change, write: Write) -> None:
+    """Keep by what an item went, so that nobody but its author takes that back, and nobody twice."""
+    removed = state.removed
+    key = removal_key(change.collection, change.id)
+    removed.pop(key, None)
+    removed[key] = write
+    if len(removed) > REMOVALS:
+        del removed[next(iter(removed))]
 
 
 def _remove(state: ActorState, change: Change) -> None:

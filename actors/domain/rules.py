@@ -6,9 +6,11 @@ each partition (design D1, docs/operations.md). A section that has something of 
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
-from actors.domain import items, messages, people, permissions, tasks, vendors, wedding
+from actors.domain import items, messages, people, permissions, tasks, undo, vendors, wedding
+from actors.domain.errors import Refused
 from actors.domain.items import Plan, Request
 
 Verb = Callable[[Request], Plan]
@@ -37,10 +39,21 @@ _THIRD: Final[Rules] = {
 
 #: Every version that this build can decide with.
 RULES: Final[Mapping[int, Rules]] = {1: _FIRST, 2: _SECOND, 3: _THIRD}
+#: From this version on every verb of a collection can be taken back.
+_UNDO_SINCE: Final = 3
 #: What a new installation begins with.
 NEWEST: Final = max(RULES)
 
 
 def verb_of(version: int, collection: str, action: str) -> Verb:
-    """Return what an action means for a collection; both have passed `check_op`, and the version is one of `RULES`."""
-    return RULES[version].get(collection, _ITEM_VERBS)[action]
+    """Return what an action means for a collection; both have passed `check_op`, and the version is one of `RULES`.
+
+    Raises Refused for an action that the version does not know yet.
+    """
+    verbs = RULES[version].get(collection, _ITEM_VERBS)
+    verb = verbs.get(action)
+    if verb is not None:
+        return verb
+    if action == "undo" and version >= _UNDO_SINCE:
+        return partial(undo.undo, verbs)
+    raise Refused("bad_value", f"{action!r} is not an action.", "Use insert, update, delete or move.")

@@ -17,6 +17,8 @@ from actors.domain.order_index import OrderIndex
 #: How many outcomes are remembered per client and per NATS principal; older ones are looked up in the stored changes.
 CLIENT_OUTCOMES: Final = 32
 INTAKE_OUTCOMES: Final = 1000
+#: Of how many items that are gone it is remembered who removed them.
+REMOVALS: Final = 256
 #: The client name under which everything that a principal sends over NATS is counted.
 INTAKE_CLIENT: Final = "intake"
 
@@ -92,7 +94,8 @@ class ActorState(msgspec.Struct, array_like=True, dict=True):
     """Everything about one actor at `rev`; `position` is that of the last decided op.
 
     `acl` is the rev of the last permission change. `clients` is ordered by last use, the longest idle first. `sent` counts the
-    messages to each other actor, `received` holds the highest number taken from each; both by the other's principal.
+    messages to each other actor, `received` holds the highest number taken from each; both by the other's principal. `removed`
+    holds by what the items were removed that went last, by `removal_key`, the latest last; kept from version 3 of the rules on.
     """
 
     kind: ClassVar[str]
@@ -111,6 +114,7 @@ class ActorState(msgspec.Struct, array_like=True, dict=True):
     timers: Timers = msgspec.field(default_factory=Timers)
     sent: dict[str, int] = {}
     received: dict[str, int] = {}
+    removed: dict[str, Write] = {}
 
     @cached_property
     def orders(self) -> OrderIndex:
@@ -154,3 +158,13 @@ def sequence_of(state: ActorState, channel: str) -> int:
     """Return the channel's sequence, 0 for one that does not exist yet."""
     found = state.channels.get(channel)
     return found.sequence if found is not None else 0
+
+
+def removal_key(collection: str, identifier: str) -> str:
+    """Return under which key the removal of an item is remembered."""
+    return f"{collection}/{identifier}"
+
+
+def last_removal(state: ActorState, collection: str, identifier: str) -> Write | None:
+    """Return by what an item that is not there was removed, None where that is forgotten or it never was."""
+    return state.removed.get(removal_key(collection, identifier))

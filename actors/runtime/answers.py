@@ -4,13 +4,14 @@ Every answer carries generation and position, so that the questioner can tell a 
 most 512 KB. Called by calls.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from actors.contract.calls import CHUNK_BYTES, ChannelChunk, HistoryEnd, PermissionsBody, Reply, StateHead
+from actors.contract.calls import CHUNK_BYTES, ChannelChunk, PastHead, PermissionsBody, Reply, StateHead
 from actors.contract.changes import ChannelItems
+from actors.contract.channels import Rights, may_read
 from actors.domain import views
 from actors.domain.state import ActorState
 
@@ -46,6 +47,17 @@ def state_bodies(state: ActorState, *, content: bool) -> Iterator[bytes]:
     yield _encode(StateHead(views.members(state), views.counters(state), heads))
     if not content:
         return
+    yield from _chunks(state, heads)
+
+
+def past_bodies(state: ActorState, rights: Rights) -> Iterator[bytes]:
+    """Yield the head of a past state and its items, of the channels that the rights include alone."""
+    heads = {channel: head for channel, head in views.channel_heads(state).items() if may_read(rights, channel)}
+    yield _encode(PastHead(state.now_ms, heads))
+    yield from _chunks(state, heads)
+
+
+def _chunks(state: ActorState, heads: Mapping[str, tuple[int, str]]) -> Iterator[bytes]:
     items = views.items_by_channel(state)
     for channel, (sequence, digest) in heads.items():
         pieces = list(_pieces(items[channel]))
@@ -61,8 +73,9 @@ def digest_body(state: ActorState) -> bytes:
     return _encode(views.channel_heads(state))
 
 
-def end_body(end: HistoryEnd) -> bytes:
-    return _encode(end)
+def body(value: msgspec.Struct) -> bytes:
+    """Return one whole answer as it goes into a reply."""
+    return _encode(value)
 
 
 def list_bodies(encoded: Iterable[bytes]) -> list[bytes]:

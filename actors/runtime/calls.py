@@ -10,11 +10,19 @@ from typing import Final, NamedTuple, assert_never
 import msgspec
 import structlog
 
-from actors.contract.calls import HistoryQuestion, Question, SinceQuestion, StateQuestion
+from actors.contract.calls import (
+    HistoryQuestion,
+    PastQuestion,
+    Question,
+    SinceQuestion,
+    StateQuestion,
+    UndoQuestion,
+    WhyQuestion,
+)
 from actors.contract.ids import is_token
 from actors.contract.subjects import call_filter
 from actors.domain.kinds import KINDS
-from actors.runtime import answers, backlog, past_events
+from actors.runtime import answers, backlog, field_writes, past_events, past_states, undo_plans
 from actors.runtime.actor import Actor
 from actors.runtime.answers import Speaker
 from actors.runtime.errors import NotOwned, NotRemembered, StillWaking
@@ -27,15 +35,18 @@ from store.bus import Message
 from store.errors import StoreError
 
 MAX_QUESTIONS: Final = 1000
-_QUESTIONS: Final[dict[str, type[Question | StateQuestion | SinceQuestion | HistoryQuestion]]] = {
+AnyQuestion = Question | StateQuestion | SinceQuestion | HistoryQuestion | PastQuestion | WhyQuestion | UndoQuestion
+_QUESTIONS: Final[dict[str, type[AnyQuestion]]] = {
     "state": StateQuestion,
     "since": SinceQuestion,
     "permissions": Question,
     "digest": Question,
     "history": HistoryQuestion,
+    "past": PastQuestion,
+    "why": WhyQuestion,
+    "undo": UndoQuestion,
 }
 _decoders: Final = {call: msgspec.json.Decoder(form) for call, form in _QUESTIONS.items()}
-AnyQuestion = Question | StateQuestion | SinceQuestion | HistoryQuestion
 log = structlog.get_logger()
 
 
@@ -132,7 +143,18 @@ class Calls:
             case HistoryQuestion():
                 async with self._resources.reading:
                     events, end = await past_events.events_since(store, actor, question, limits)
-                    return [*answers.list_bodies(events), answers.end_body(end)]
+                    return [*answers.list_bodies(events), answers.body(end)]
+            case PastQuestion():
+                async with self._resources.reading:
+                    past = await past_states.state_at(store, actor, past_states.moment_of(question))
+                return answers.past_bodies(past, question.rights)
+            case WhyQuestion():
+                async with self._resources.reading:
+                    writes, end = await field_writes.field_writes(store, actor, question)
+                return [*answers.list_bodies(writes), answers.body(end)]
+            case UndoQuestion():
+                async with self._resources.reading:
+                    return [answers.body(await undo_plans.undo_plan(store, actor, question))]
             case Question():
                 body = answers.permissions_body if call == "permissions" else answers.digest_body
                 return [body(actor.awake_state)]

@@ -4,7 +4,7 @@ A question is answered up to a number of events and of decisions looked at, whic
 that the next one goes on from there. Called by calls.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from actors.contract.calls import HistoryEnd, HistoryQuestion
@@ -12,10 +12,10 @@ from actors.contract.channels import may_read
 from actors.contract.decisions import Decision, Part
 from actors.contract.events import encode_event
 from actors.runtime.actor import Actor
+from actors.runtime.past_decisions import PAGE, decisions_after
 from actors.runtime.ports import Store
 from config.limits import Limits
 
-PAGE: Final = 500
 #: Decisions that one question looks at: a history of which somebody may read little must not keep the store busy.
 MOST_LOOKED_AT: Final = 20 * PAGE
 
@@ -25,7 +25,7 @@ async def events_since(store: Store, actor: Actor, question: HistoryQuestion, li
     limit = min(question.limit, limits.history_events)
     events: list[bytes] = []
     rev, looked_at = question.after_rev, 0
-    async for decision in _decisions(store, actor, question):
+    async for decision in decisions_after(store, actor, rev, since_ms=None if rev else question.since_ms):
         if question.until_ms and decision.now_ms >= question.until_ms:
             return events, HistoryEnd(rev, more=False)
         rev, looked_at = decision.rev, looked_at + 1
@@ -34,26 +34,6 @@ async def events_since(store: Store, actor: Actor, question: HistoryQuestion, li
         if len(events) >= limit or looked_at >= MOST_LOOKED_AT:
             return events, HistoryEnd(rev, more=rev < actor.awake_state.rev)
     return events, HistoryEnd(rev, more=False)
-
-
-async def _decisions(store: Store, actor: Actor, question: HistoryQuestion) -> AsyncIterator[Decision]:
-    """Yield the decisions that are asked for, ascending and without a hole from the first one on."""
-    # Taken before the store is read: what is flushed meanwhile is then in both, never in neither.
-    unflushed = [waiting.decision for waiting in actor.unflushed]
-    rev = question.after_rev
-    page: Sequence[Decision]
-    if rev:
-        page = await store.read_after(actor.kind, actor.id, rev, limit_decisions=PAGE)
-    else:
-        page = await store.read_since(actor.kind, actor.id, question.since_ms, limit_decisions=PAGE)
-    while page:
-        for decision in page:
-            yield decision
-        rev = page[-1].rev
-        page = await store.read_after(actor.kind, actor.id, rev, limit_decisions=PAGE)
-    for decision in unflushed:
-        if decision.rev > rev:
-            yield decision
 
 
 def _wanted(decision: Decision, question: HistoryQuestion) -> Iterator[Part]:

@@ -55,33 +55,34 @@ def _question(query: Mapping[str, str], visit: Visit, most: int) -> HistoryQuest
     channel, after = query.get("channel", ""), query.get("after", "")
     if after and not channel:
         raise GatewayError("bad_value", "`after` is a sequence of a channel.", "Name the `channel`, too.")
-    _require_readable(visit.rights, channel)
+    require_readable(visit.rights, channel)
     return HistoryQuestion(
-        since_ms=_milliseconds(query, "since"),
-        until_ms=_milliseconds(query, "until"),
+        since_ms=milliseconds(query, "since"),
+        until_ms=milliseconds(query, "until"),
         rights=visit.rights,
-        limit=_whole(query, "limit", most) or most,
+        limit=whole(query, "limit", most) or most,
         types=types,
         user=user,
         channel=channel,
-        after_sequence=_whole(query, "after", 2**53),
+        after_sequence=whole(query, "after", 2**53),
     )
 
 
-def _require_readable(rights: Rights, channel: str) -> None:
-    """A channel that one may not read is like one that is not there."""
+def require_readable(rights: Rights, channel: str) -> None:
+    """A channel that one may not read is like one that is not there; raises GatewayError not_found."""
     if channel and not may_read(rights, channel):
         raise GatewayError("not_found", "There is no such channel that you may read.", "Leave `channel` out to see yours.")
 
 
-def _whole(query: Mapping[str, str], name: str, most: int) -> int:
+def whole(query: Mapping[str, str], name: str, most: int) -> int:
+    """A whole number up to a bound, 0 when absent; raises GatewayError bad_value."""
     text = query.get(name, "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= most):
         raise GatewayError("bad_value", f"`{name}` is a whole number from 0 to {most}.")
     return int(text)
 
 
-def _milliseconds(query: Mapping[str, str], name: str) -> int:
+def milliseconds(query: Mapping[str, str], name: str) -> int:
     """An ISO 8601 instant as Unix milliseconds; without a zone it is UTC; 0 when absent."""
     text = query.get(name)
     if text is None:

@@ -76,8 +76,13 @@ def _answer(kind: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
 
 
 def _path_parameters(address: str) -> list[dict[str, Any]]:
-    schema = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}
-    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in re.findall(r"{(\w+)}", address)]
+    identifier = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}
+    word = {"type": "string", "pattern": "^[A-Za-z]{1,64}$"}
+    schemas = {"collection": word, "field": word}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schemas.get(name, identifier)}
+        for name in re.findall(r"{(\w+)}", address)
+    ]
 
 
 def _query_parameters(operation: Operation) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from gateway.http import documents, history, permissions, probes, reading, sessions, shapes, writing
+from gateway.http import documents, history, past, permissions, probes, reading, sessions, shapes, writing
 
 BASE: Final = "/api/collaboration"
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,6 +44,19 @@ _HISTORY: Final = (
     Query("limit", {"type": "integer", "minimum": 0}, "About so many events; the events of one op are never parted."),
     Query("cursor", {"type": "string"}, "Go on where the page before ended, with the same other parameters."),
 )
+_PAST: Final = (
+    Query("at", _INSTANT, "After the last op up to this instant; without a zone it is UTC."),
+    Query("channel", {"type": "string"}, "Instead of `at`: where this channel had `sequence`."),
+    Query("sequence", {"type": "integer", "minimum": 0}, "A sequence of the channel."),
+)
+_WHY: Final = (
+    Query("limit", {"type": "integer", "minimum": 0}, "So many writes at most."),
+    Query("cursor", {"type": "string"}, "Go on where the page before ended."),
+)
+_PRESENCE: Final = (
+    Query("limit", {"type": "integer", "minimum": 1}, "At most so many people on this page."),
+    Query("cursor", {"type": "string"}, "Go on where the page before ended."),
+)
 _USER: Final = Query("user", {"type": "string"}, "Whose sessions; the caller's unless given.")
 _MEMBER: Final = Query("user", {"type": "string"}, "Of whom; the caller unless given. Couple and planner may name others.")
 _OK, _NO_CONTENT = HTTPStatus.OK, HTTPStatus.NO_CONTENT
@@ -64,9 +77,19 @@ OPERATIONS: Final = (
         "GET", f"{BASE}/permissions/{{wedding}}", permissions.permissions, "See what somebody may read and write",
         {_OK: shapes.Permissions}, query=(_MEMBER,),
     ),
-    Operation("GET", f"{BASE}/presence/{{wedding}}", reading.presence, "See who is here", {_OK: shapes.Present}),
+    Operation("GET", f"{BASE}/presence/{{wedding}}", reading.presence, "See who is here", {_OK: shapes.Present}, query=_PRESENCE),
     Operation(
         "GET", f"{BASE}/history/{{wedding}}", history.history, "Read what happened", {_OK: shapes.PastEvents}, query=_HISTORY
+    ),
+    Operation(
+        "GET", f"{BASE}/state/{{wedding}}", past.state, "Read the wedding as it was", {_OK: shapes.PastState}, query=_PAST
+    ),
+    Operation(
+        "GET", f"{BASE}/why/{{wedding}}/{{collection}}/{{id}}/{{field}}", past.why, "Read who wrote a field",
+        {_OK: shapes.FieldWrites}, query=_WHY,
+    ),
+    Operation(
+        "POST", f"{BASE}/undo/{{wedding}}", past.undo, "Take one of your ops back", {_OK: shapes.Undone}, shapes.UndoRequest
     ),
     Operation("GET", f"{BASE}/sessions/{{wedding}}", sessions.list_sessions, "List open sockets", {_OK: shapes.Sessions}),
     Operation(

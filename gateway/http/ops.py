@@ -68,6 +68,7 @@ def _enter(api: Api, room: Room, principal: str, raw: msgspec.Raw) -> _Underway 
             api.presence.announce(room.wedding, principal, op.data, entrance="http")
             return OpAnswer(200, {"op": None, "sequences": {}})
         submitted = api.submitter.submit(room, api.authors.author_of(room.wedding, principal), op)
+        api.presence.person_active(room.wedding, principal)
     except Refused as refused:
         return OpAnswer(error_members(refused)["status"], error_members(refused), error_headers(refused))
     # In the same loop turn, so no envelope can have come before.

@@ -5,6 +5,7 @@ import time
 from aiohttp import web
 
 from actors.contract.channels import may_read
+from gateway.errors import GatewayError
 from gateway.http.api import API, client_of_today
 from gateway.http.callers import json_response, visiting
 from gateway.http.permissions import permissions_in
@@ -36,11 +37,32 @@ async def join(request: web.Request) -> web.Response:
 
 
 async def presence(request: web.Request) -> web.Response:
-    """Who is in the wedding now, as the caller may see it."""
-    async with visiting(request) as (claims, _, rights):
-        seen = await request.app[API].presence.whole(claims.wedding, rights)
-    active = sorted(user for user, each in seen.items() if each.get("status") != "offline")
-    return json_response({"activeUsers": active, "presence": seen})
+    """Who is in the wedding now, as the caller may see it, ordered by id; while there are `more`, `cursor` leads on."""
+    api = request.app[API]
+    async with visiting(request) as (_, room, rights):
+        most = _limit_of(request.query.get("limit", ""), api.settings.limits.presence_people)
+        after = request.query.get("cursor", "")
+        seen, summary = await api.presence.whole(room.wedding, rights)
+    users = sorted(user for user in seen if user > after)
+    page = {user: seen[user] for user in users[:most]}
+    answer: dict[str, object] = {
+        "activeUsers": [user for user, each in page.items() if each["status"] != "offline"],
+        "presence": page,
+        "summary": summary,
+        "more": len(users) > most,
+    }
+    if len(users) > most:
+        answer["cursor"] = users[most - 1]
+    return json_response(answer)
+
+
+def _limit_of(text: str, most: int) -> int:
+    """The number of people on a page; raises GatewayError bad_value."""
+    if not text:
+        return most
+    if not (text.isascii() and text.isdecimal() and int(text[:9]) > 0):
+        raise GatewayError("bad_value", "`limit` is a number of people, 1 or more.")
+    return min(int(text[:9]), most)
 
 
 def _websocket_url(request: web.Request) -> str:

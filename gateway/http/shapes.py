@@ -13,6 +13,7 @@ from actors.contract.collections import COLLECTIONS, TYPES
 from actors.contract.events import Event
 from actors.contract.ids import TOKEN
 from actors.contract.ops import ACTIONS
+from actors.contract.server_frames import PresenceSummary
 
 #: An id: one token of a-z, 0-9, `_` and `-`.
 Id = Annotated[str, msgspec.Meta(pattern="^" + TOKEN.pattern.removesuffix(r"\Z") + "$")]
@@ -134,11 +135,47 @@ class Synced(msgspec.Struct):
     generation: int
 
 
+class Availability(msgspec.Struct):
+    """A window in which somebody is there, or is not: `what` says."""
+
+    from_: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})] = msgspec.field(name="from")
+    until: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+    what: Word | UnsetType = UNSET
+
+
+class ItemInChannel(msgspec.Struct):
+    """An item and the channel that it stands in."""
+
+    id: Word
+    channel: str
+
+
+class Presence(msgspec.Struct):
+    """What a person shows; other members are its own words. `role`, `devices` and `lastActivity` are the server's."""
+
+    status: Literal["online", "away", "busy", "offline"]
+    lastActivity: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]  # noqa: N815  # as on the wire
+    role: str | UnsetType = UNSET
+    devices: int | UnsetType = UNSET
+    section: str | UnsetType = UNSET
+    document: str | ItemInChannel | UnsetType = UNSET
+    item: str | ItemInChannel | UnsetType = UNSET
+    task: str | ItemInChannel | UnsetType = UNSET
+    field: str | UnsetType = UNSET
+    cursor: int | float | str | dict[str, object] | UnsetType = UNSET
+    selection: int | float | str | dict[str, object] | list[object] | UnsetType = UNSET
+    typing: bool | UnsetType = UNSET
+    availability: list[Availability] | UnsetType = UNSET
+
+
 class Present(msgspec.Struct):
-    """Who is in the wedding now."""
+    """Who is in the wedding now: a page of people by their ids, and everybody in numbers; `cursor` leads to the next page."""
 
     activeUsers: list[str]  # noqa: N815  # as on the wire
-    presence: dict[str, dict[str, object]]
+    presence: dict[str, Presence]
+    summary: PresenceSummary
+    more: bool
+    cursor: str | UnsetType = UNSET
 
 
 class PastEvents(msgspec.Struct):
@@ -147,6 +184,75 @@ class PastEvents(msgspec.Struct):
     events: list[Event]
     more: bool
     cursor: str | UnsetType = UNSET
+
+
+class PastChannel(msgspec.Struct):
+    """One channel as it was: `state` maps collections to ids to fields."""
+
+    sequence: int
+    digest: str
+    state: dict[str, dict[str, dict[str, object]]]
+
+
+class PastState(msgspec.Struct):
+    """The channels that the caller may read today, as they were after the last op until then; `at` is its time."""
+
+    at: str | None
+    channels: dict[str, PastChannel]
+
+
+class Causality(msgspec.Struct, rename={"with_ops": "with"}):
+    """Whether the author had seen the earlier writes; `with` names those that it had not."""
+
+    relation: str
+    with_ops: list[str]
+
+
+class Write(msgspec.Struct):
+    """One op that wrote the field, in the channel where it did; null is a field that is not there."""
+
+    op: str
+    user: str
+    timestamp: str
+    type: str
+    action: str
+    channel: str
+    sequence: int
+    new: object
+    causality: Causality
+    old: object = UNSET
+    undoes: str | UnsetType = UNSET
+
+
+class FieldWrites(msgspec.Struct):
+    """Who wrote the field, the newest first; `cursor` leads to older ones."""
+
+    writes: list[Write]
+    more: bool
+    cursor: str | UnsetType = UNSET
+
+
+class UndoRequest(msgspec.Struct):
+    """Which op of the caller is to be taken back."""
+
+    op: str
+
+
+class Kept(msgspec.Struct):
+    """What stays, since somebody wrote it later: one field, or the whole item; without `user` the item is gone."""
+
+    collection: str
+    id: Id
+    user: str | UnsetType = UNSET
+    op: str | UnsetType = UNSET
+    field: str | UnsetType = UNSET
+
+
+class Undone(msgspec.Struct):
+    """The ops that took it back, one per item, answered like any op, and what they left."""
+
+    undone: list[dict[str, object]]
+    kept: list[Kept]
 
 
 class OpenSocket(msgspec.Struct):

@@ -1,8 +1,8 @@
 """The other gateways: which of them live, and the way of this gateway's presence messages to them (design D9).
 
-A gateway that is silent for `member_timeout_seconds`, or that comes back under another boot, is lost with all its people.
-Messages leave in order through one queue. Knows no rooms: the hub names the changed ones for the beat and is told who was
-heard or lost.
+A gateway that is silent for `member_timeout_seconds`, or that comes back under another boot, is lost with all its people; any
+sign of life of an unknown one makes it known. Messages leave in order through one queue. Knows no rooms: the hub names the
+changed ones for the beat and is told who appeared, beat or was lost.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ def decoded(data: bytes) -> PresenceMessage | None:
 
 
 class Neighbours:
-    """`heard` is called with each beat and whether its gateway had been lost; `lost` with a gateway that is gone."""
+    """`appeared` is called with a gateway that was unknown or lost, `beat` with each beat, `lost` with a gateway that is gone."""
 
     def __init__(
         self,
@@ -50,7 +50,8 @@ class Neighbours:
         own: Source,
         *,
         versions: Callable[[], Mapping[str, int]],
-        heard: Callable[[PresenceBeat, bool], None],
+        appeared: Callable[[Source], None],
+        beat: Callable[[PresenceBeat], None],
         lost: Callable[[Source], None],
     ) -> None:
         self._bus = bus
@@ -59,10 +60,10 @@ class Neighbours:
         self._interval_seconds = settings.heartbeat_interval_seconds
         self._timeout_seconds = settings.member_timeout_seconds
         self._versions = versions
-        self._heard = heard
+        self._appeared = appeared
+        self._on_each_beat = beat
         self._on_lost = lost
         self._heard_at: dict[Source, float] = {}
-        self._lost: set[Source] = set()
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX_MESSAGES)
         self._tasks: list[asyncio.Task[None]] = []
         self._subscription: BusSubscription | None = None
@@ -86,8 +87,21 @@ class Neighbours:
         """The other gateways that live."""
         return set(self._heard_at)
 
-    def reconnected(self) -> None:
-        """While NATS was away nobody could be heard: everybody's time begins anew."""
+    @property
+    def has_any(self) -> bool:
+        return bool(self._heard_at)
+
+    def hear(self, source: Source) -> None:
+        """Something came from this gateway; one that sent a change and died before its first beat must not stay for ever."""
+        if source in self._heard_at:
+            return
+        for other in [known for known in self._heard_at if known.gateway == source.gateway]:
+            self._lose(other)
+        self._heard_at[source] = time.monotonic()
+        self._appeared(source)
+
+    def forgive(self) -> None:
+        """While NATS was away, or this process asleep, nobody could be heard: everybody's time begins anew."""
         self._heard_at = dict.fromkeys(self._heard_at, time.monotonic())
 
     def send(self, subject: str, message: PresenceMessage) -> None:
@@ -102,12 +116,9 @@ class Neighbours:
         if not isinstance(beat, PresenceBeat) or beat.boot == self._own.boot:
             return
         source = Source(beat.gateway, beat.boot)
-        for other in [known for known in self._heard_at if known.gateway == beat.gateway and known.boot != beat.boot]:
-            self._lose(other)
+        self.hear(source)
         self._heard_at[source] = time.monotonic()
-        had_been_lost = source in self._lost
-        self._lost = {each for each in self._lost if each.gateway != beat.gateway}
-        self._heard(beat, had_been_lost)
+        self._on_each_beat(beat)
 
     async def _keep_alive(self) -> None:
         woke_at = time.monotonic()
@@ -116,7 +127,9 @@ class Neighbours:
             try:
                 self.send(self._subject, PresenceBeat(*self._own, dict(self._versions())))
                 # Who was itself asleep, or cut off, has no right to call others dead.
-                if self._bus.connected and now - woke_at < 3 * self._interval_seconds:
+                if not self._bus.connected or now - woke_at > 3 * self._interval_seconds:
+                    self.forgive()
+                else:
                     self._lose_the_silent(now)
             except Exception:
                 _log.exception("presence_beat_failed")
@@ -126,7 +139,6 @@ class Neighbours:
     def _lose_the_silent(self, now: float) -> None:
         for source in [each for each, heard in self._heard_at.items() if now - heard > self._timeout_seconds]:
             self._lose(source)
-            self._lost.add(source)
 
     def _lose(self, source: Source) -> None:
         del self._heard_at[source]

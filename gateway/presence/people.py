@@ -1,14 +1,15 @@
-"""Who is in one wedding, merged from the connections of all gateways: pure, no clock, no IO.
+"""Who is in one wedding, gathered from the connections of all gateways: pure, no clock, no IO.
 
-Records are keyed by (gateway, boot, connection). A person with several connections is shown by the one that was active last.
-Every gateway's changes carry a version; what does not follow the last one is a gap, and the whole must be asked for.
+Records are keyed by (gateway, boot, connection); `person` makes one picture of a person's connections. Every gateway's changes
+carry a version; what does not follow the last one is a gap, and the whole must be asked for.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from actors.contract.events import instant_of
 from actors.contract.presence import PresenceDiff, PresenceRecord
+from gateway.presence.fields import Presence
+from gateway.presence.person import latest, merged
 
 #: A room that nobody changed yet.
 NO_CHANGE: Final = 0
@@ -31,7 +32,9 @@ class People:
 
     def put(self, source: Source, connection: str, record: PresenceRecord) -> None:
         """Set what one connection says."""
-        self.drop(source, connection)
+        known = self._connections.get(source, {}).get(connection)
+        if known is not None and known.user != record.user:
+            self.drop(source, connection)
         self._connections.setdefault(source, {})[connection] = record
         self._of_user.setdefault(record.user, {})[source, connection] = record
 
@@ -91,13 +94,19 @@ class People:
         return self._of_user.keys()
 
     def count(self) -> int:
-        """How many connections there are."""
-        return sum(len(connections) for connections in self._connections.values())
+        """How many persons there are."""
+        return len(self._of_user)
 
-    def seen(self, user: str) -> dict[str, Any] | None:
-        """What a person shows, unmasked, with `lastActivity`; None when not here."""
+    def seen(self, user: str) -> Presence | None:
+        """What a person shows, unmasked; None when not here."""
         records = self._of_user.get(user)
-        if not records:
-            return None
-        latest = max(records.items(), key=lambda entry: (entry[1].updated_ms, entry[0]))[1]
-        return {"status": "online", **latest.presence, "lastActivity": instant_of(latest.updated_ms)}
+        return merged(records) if records else None
+
+    def speaks_for(self, user: str) -> Source | None:
+        """The gateway whose connection of a person spoke last; None when the person is not here."""
+        records = self._of_user.get(user)
+        return latest(records)[0] if records else None
+
+    def connections_of_user(self, source: Source, user: str) -> list[str]:
+        """A person's connections at one gateway."""
+        return [connection for its_source, connection in self._of_user.get(user, ()) if its_source == source]

@@ -1,6 +1,9 @@
 """Presence for WebSocket sessions: their sockets as listeners of the hub (the port of gateway.ports.PresenceHub)."""
 
+import msgspec
+
 from actors.contract.channels import Rights
+from actors.contract.client_frames import PresenceUpdate
 from gateway.presence.hub import PresenceHub
 from gateway.room import Room
 from gateway.socket import Socket
@@ -45,8 +48,14 @@ class SocketPresence:
     def join(self, room: Room, socket: Socket) -> None:
         self.hub.join(room.wedding, _SocketListener(socket, self._most_buffered))
 
-    def update(self, room: Room, socket: Socket, presence: dict[str, object]) -> None:
-        self.hub.update(room.wedding, socket.principal, socket.id, presence)
+    def update(self, socket: Socket, frame: PresenceUpdate) -> None:
+        if isinstance(frame.presence, msgspec.UnsetType):
+            self.hub.signal(socket.wedding, socket.id, is_active=frame.active)
+        else:
+            self.hub.update(socket.wedding, socket.principal, socket.id, frame.presence or {}, is_active=frame.active)
+
+    def active(self, socket: Socket) -> None:
+        self.hub.active(socket.wedding, socket.id)
 
     def leave(self, room: Room, socket: Socket) -> None:
         self.hub.leave(room.wedding, socket.id)

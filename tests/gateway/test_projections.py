@@ -59,14 +59,17 @@ async def test_a_socket_leaves_its_rows(stack: RunningGateway, found: FoundWeddi
 async def test_d9_a_persons_presence_is_written_seldom(database_url: str) -> None:
     """The first presence goes at once, what follows within the interval waits; at the end the last one stands."""
     database = await Database.open(database_url)
-    projections = Projections(database, Settings(presence_store_interval_seconds=3600), "boot")
+    shown: dict[str, dict[str, Any]] = {"ana": {"section": "timeline"}, "tom": {"section": "tasks"}}
+    settings = Settings(presence_store_interval_seconds=3600)
+    projections = Projections(database, settings, "boot", lambda _, user: shown.get(user))
     tables = Tables(database_url)
     await projections.start()
-    projections.presence_changed("w1", "ana", {"section": "timeline"})
+    projections.presence_changed("w1", "ana")
     await eventually(lambda: tables.row("SELECT * FROM user_presence"), "the first is written")
     for section in ("guests", "budget"):
-        projections.presence_changed("w1", "ana", {"section": section})
-    projections.presence_changed("w1", "tom", {"section": "tasks"})
+        shown["ana"] = {"section": section}
+        projections.presence_changed("w1", "ana")
+    projections.presence_changed("w1", "tom")
     await eventually(lambda: tables.row("SELECT * FROM user_presence WHERE user_id = 'tom'"), "somebody else's is written")
     known = await tables.row("SELECT presence::text AS presence FROM user_presence WHERE user_id = 'ana'")
     assert known == {"presence": '{"section": "timeline"}'}
@@ -83,7 +86,7 @@ async def test_rows_of_the_dead_are_closed(database_url: str) -> None:
         name = f"{gateway}-{boot}"
         await write_connections(database, [ConnectionRow(name, name, "w1", "ana", gateway, boot, 1, None, None)])
         await write_presence(database, [PresenceRow("w1", name, gateway, boot, {"status": "online"}, 1)])
-    projections = Projections(database, Settings(), "now")
+    projections = Projections(database, Settings(), "now", lambda *_: None)
     projections.gateway_lost(Source("gateway-2", "other"))
     await projections.start()
     tables = Tables(database_url)

@@ -1,0 +1,69 @@
+"""The verb `undo`: takes one op of its author back as far as nobody has changed what it wrote (from version 3 of the rules on).
+
+The op brings the values of before, which its author learns from the owner (actors.runtime.undo_plans). Nothing is taken on trust:
+a field is restored only while the named op is its last write and the author's own, and what is done then is an ordinary update,
+insert or delete under the rules of the collection. So later edits win, a repeat does nothing, and undoing an undo does it again.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from actors.contract.channels import may_read
+from actors.contract.ops import Target
+from actors.domain.items import Plan, Request
+from actors.domain.order_keys import require_valid
+from actors.domain.state import Item, Write, find_item, last_removal
+
+Verbs = Mapping[str, Callable[[Request], Plan]]
+
+
+class Undone(NamedTuple):
+    """Which op is to be taken back, whose it is, and the item that it touched."""
+
+    op: str
+    principal: str
+    target: Target
+
+    def wrote(self, write: Write) -> bool:
+        """Tell whether a write is its own; ids of ops over NATS are unique per principal only."""
+        return write.op == self.op and write.principal == self.principal
+
+
+def undo(verbs: Verbs, request: Request) -> Plan:
+    """Return what is left to be taken back, perhaps nothing; raises Refused where the author may not write that any more."""
+    data, target = request.op.data, request.op.target
+    item = find_item(request.state, target.collection, target.id)
+    if item is not None and not may_read(request.rights, item.channel):
+        return Plan(())
+    undone = Undone(str(data["op"]), request.principal, target)
+    if "insert" in data:
+        removal = last_removal(request.state, target.collection, target.id)
+        is_left = item is None and removal is not None and undone.wrote(removal)
+        return _as(request, verbs, "insert", data["insert"]) if is_left else Plan(())
+    if item is None:
+        return Plan(())
+    if "remove" in data:
+        is_left = undone.wrote(item.inserted) and not written_by_others(item, request.principal)
+        return _as(request, verbs, "delete", {}) if is_left else Plan(())
+    left = fields_left(undone, item, data["set"])
+    if not left:
+        return Plan(())
+    if "order" in left:
+        require_valid(left["order"])
+    return _as(request, verbs, "update", left)
+
+
+def fields_left(undone: Undone, item: Item, values: Any) -> dict[str, Any]:
+    """Return those of the values whose fields the op wrote last."""
+    return {field: value for field, value in values.items() if undone.wrote(item.last_write(field))}
+
+
+def written_by_others(item: Item, principal: str) -> dict[str, Write]:
+    """Return the last writes of other people since the item was inserted, by field."""
+    return {field: write for field, write in item.writes.items() if write.principal != principal}
+
+
+def _as(request: Request, verbs: Verbs, action: str, data: Any) -> Plan:
+    return verbs[action](request._replace(op=msgspec.structs.replace(request.op, action=action, data=data)))

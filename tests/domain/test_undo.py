@@ -1,0 +1,120 @@
+"""Undo takes back what nobody has changed since, and nothing else; see also tests/gateway/test_undo.py for the whole way."""
+
+from typing import Any
+
+from actors.contract.decisions import Decision
+from tests.support.folding import Fold, wedding_with_members
+
+
+def fold_with_item(**fields: Any) -> tuple[Fold, Decision]:
+    """A wedding with one item of the timeline, inserted by Petra."""
+    fold = wedding_with_members()
+    return fold, fold.act("petra", "timeline", "insert", "arch", {"title": "Arch", "durationMin": 10} | fields)
+
+
+def undo(fold: Fold, person: str, op: str, identifier: str = "arch", **inverse: Any) -> Decision:
+    """Let somebody undo an op with the values that they say were there before."""
+    return fold.act(person, "timeline", "undo", identifier, {"op": op} | inverse)
+
+
+def test_an_update_is_taken_back_field_by_field_where_nobody_wrote_since() -> None:
+    """The field that somebody else has changed meanwhile stays, the other has its old value again."""
+    fold, _ = fold_with_item()
+    mine = fold.act("petra", "timeline", "update", "arch", {"title": "Gate", "durationMin": 20})
+    fold.act("amara", "timeline", "update", "arch", {"durationMin": 30})
+    decision = undo(fold, "petra", mine.op, set={"title": "Arch", "durationMin": 10})
+    assert [change.set for part in decision.parts for change in part.changes] == [{"title": "Arch"}]
+    assert (decision.undoes, fold.item("timeline", "arch")["durationMin"]) == (mine.op, 30)
+
+
+def test_an_undo_repeated_does_nothing_and_undone_itself_does_it_again() -> None:
+    """Undo is idempotent, and the undo of an undo is a redo."""
+    fold, _ = fold_with_item()
+    mine = fold.act("petra", "timeline", "update", "arch", {"title": "Gate"})
+    first = undo(fold, "petra", mine.op, set={"title": "Arch"})
+    assert not undo(fold, "petra", mine.op, set={"title": "Arch"}).parts
+    undo(fold, "petra", first.op, set={"title": "Gate"})
+    assert fold.item("timeline", "arch")["title"] == "Gate"
+
+
+def test_nobody_undoes_what_somebody_else_did() -> None:
+    """An op of another person is left alone, whoever names it."""
+    fold, inserted = fold_with_item()
+    hers = fold.act("petra", "timeline", "update", "arch", {"title": "Gate"})
+    assert not undo(fold, "amara", hers.op, set={"title": "Arch"}).parts
+    assert not undo(fold, "amara", inserted.op, remove=True).parts
+
+
+def test_an_insert_is_taken_back_unless_somebody_else_wrote_there() -> None:
+    """Who inserted an item may take it away as long as it is theirs alone."""
+    fold, inserted = fold_with_item()
+    fold.act("petra", "timeline", "update", "arch", {"title": "Gate"})
+    fold.act("amara", "timeline", "update", "arch", {"durationMin": 30})
+    assert not undo(fold, "petra", inserted.op, remove=True).parts
+    fold, inserted = fold_with_item()
+    fold.act("petra", "timeline", "update", "arch", {"title": "Gate"})
+    undo(fold, "petra", inserted.op, remove=True)
+    assert "timeline" not in fold.state.items
+
+
+def test_a_deleted_item_comes_back_whole_and_once() -> None:
+    """A delete is taken back by its author; when another has deleted the item again, that stays."""
+    fold, _ = fold_with_item()
+    whole = dict(fold.item("timeline", "arch"))
+    mine = fold.act("petra", "timeline", "delete", "arch")
+    assert not undo(fold, "amara", mine.op, insert=whole).parts
+    undo(fold, "petra", mine.op, insert=whole)
+    assert fold.item("timeline", "arch") == whole
+    fold.act("amara", "timeline", "delete", "arch")
+    assert not undo(fold, "petra", mine.op, insert=whole).parts
+
+
+def test_a_move_is_taken_back() -> None:
+    """The item stands again where it stood."""
+    fold, _ = fold_with_item()
+    fold.act("petra", "timeline", "insert", "bar", {"title": "Bar"})
+    before = fold.item("timeline", "bar")["order"]
+    mine = fold.act("petra", "timeline", "move", "bar", {"after": None})
+    undo(fold, "petra", mine.op, "bar", set={"order": before})
+    assert fold.item("timeline", "bar")["order"] == before
+
+
+def test_an_audience_is_given_back() -> None:
+    """An item that left its channel by an op comes back to it, whole."""
+    fold, _ = fold_with_item()
+    mine = fold.act("petra", "timeline", "update", "arch", {"visibility": "core"})
+    undo(fold, "petra", mine.op, set={"visibility": None})
+    assert fold.state.items["timeline"]["arch"].channel == "timeline.team"
+
+
+def test_an_undo_keeps_to_the_rules_of_the_collection() -> None:
+    """Whoever may no longer write there undoes nothing, bad values are refused, older rules know no undo."""
+    fold, _ = fold_with_item()
+    mine = fold.act("bloom", "timeline", "update", "arch", {"title": "Gate"})
+    fold.act("amara", "people", "update", "bloom", {"role": "guest"})
+    assert not undo(fold, "bloom", mine.op, set={"title": "Arch"}).parts
+    hers = fold.act("petra", "timeline", "update", "arch", {"durationMin": 5})
+    wrongs: list[dict[str, Any]] = [
+        {"set": {"durationMin": "x"}},
+        {"set": {}},
+        {"set": {"title": "a"}, "remove": True},
+        {"remove": False},
+        {},
+    ]
+    for wrong in wrongs:
+        refused = undo(fold, "petra", hers.op, **wrong).refusal
+        assert refused is not None
+        assert refused.code == "bad_value"
+    fold.rules = 2
+    refused = undo(fold, "petra", hers.op, set={"durationMin": 10}).refusal
+    assert refused is not None
+    assert refused.code == "bad_value"
+
+
+def test_how_many_removals_are_remembered_is_bounded() -> None:
+    """A wedding in which much is deleted keeps the last removals only."""
+    fold, _ = fold_with_item()
+    for number in range(300):
+        fold.act("petra", "timeline", "insert", f"i{number}", {"title": "Arch"})
+        fold.act("petra", "timeline", "delete", f"i{number}")
+    assert list(fold.state.removed) == [f"timeline/i{number}" for number in range(44, 300)]

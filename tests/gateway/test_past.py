@@ -1,0 +1,109 @@
+"""The past over HTTP: undo that respects later edits, states as they were, who wrote a field; each as its reader may see it."""
+
+from typing import Any
+
+from tests.gateway.conftest import FoundWedding
+from tests.support.gateways import RunningGateway
+from tests.support.http_api import HttpApi, is_problem
+
+
+async def arch(api: HttpApi, action: str, **data: Any) -> str:
+    """Do something with the one item of the timeline; returns the op."""
+    answer = await api.submit("timeline_update", action, "timeline", "arch", data)
+    assert answer.status == 200, answer
+    op: str = answer.body["op"]
+    return op
+
+
+async def fields(api: HttpApi, query: str) -> Any:
+    """The item as it was then, as far as it matters here; None where it was not there."""
+    answer = await api.get("state", query)
+    assert answer.status == 200, answer
+    items = [channel["state"].get("timeline", {}).get("arch") for channel in answer.body["channels"].values()]
+    return next(({name: each[name] for name in each.keys() - {"order"}} for each in items if each is not None), None)
+
+
+async def test_undo_restores_what_nobody_wrote_since_and_names_the_rest(stack: RunningGateway, found: FoundWedding) -> None:
+    """One field comes back, the other was written by somebody else; a repeat does nothing, an undo of the undo does it again."""
+    await found("w1")
+    ana, ben = HttpApi(stack, "w1", "ana"), HttpApi(stack, "w1", "ben")
+    await arch(ana, "insert", title="Arch", durationMin=10)
+    op = await arch(ben, "update", title="Gate", durationMin=20)
+    later = await arch(ana, "update", durationMin=30)
+    kept = [{"collection": "timeline", "id": "arch", "user": "ana", "op": later, "field": "durationMin"}]
+    first = (await ben.post("undo", {"op": op})).body
+    assert (first["kept"], [set(each["sequences"]) for each in first["undone"]]) == (kept, [{"timeline.team"}])
+    assert await fields(ana, "?channel=timeline.team&sequence=4") == {"title": "Arch", "durationMin": 30}
+    again = (await ben.post("undo", {"op": op})).body
+    assert again["undone"] == []
+    assert [each["field"] for each in again["kept"]] == ["durationMin", "title"]
+    await ben.post("undo", {"op": first["undone"][0]["op"]})
+    assert await fields(ana, "?at=2100-01-01") == {"title": "Gate", "durationMin": 30}
+    assert is_problem(await ana.post("undo", {"op": op}), 404, "not_found")
+    assert is_problem(await ana.post("undo", {"op": "20270619-nobody:1"}), 404, "not_found")
+
+
+async def test_undo_of_a_delete_brings_back_the_whole_item(stack: RunningGateway, found: FoundWedding) -> None:
+    """The item stands again where it stood, with all its fields; a later hand makes the undo do nothing."""
+    await found("w1")
+    ana, ben = HttpApi(stack, "w1", "ana"), HttpApi(stack, "w1", "ben")
+    inserted = await arch(ana, "insert", title="Arch", notes="Ivy")
+    deleted = await arch(ana, "delete")
+    assert await fields(ana, "?at=2100-01-01") is None
+    assert (await ana.post("undo", {"op": deleted})).body["kept"] == []
+    assert await fields(ana, "?at=2100-01-01") == {"title": "Arch", "notes": "Ivy"}
+    await arch(ben, "update", title="Gate")
+    assert (await ana.post("undo", {"op": inserted})).body["undone"] == []
+    await arch(ben, "delete")
+    gone = {"undone": [], "kept": [{"collection": "timeline", "id": "arch"}]}
+    assert (await ana.post("undo", {"op": deleted})).body == gone
+
+
+async def test_a_past_state_shows_what_its_reader_may_see_today(stack: RunningGateway, found: FoundWedding) -> None:
+    """By sequence and by time, equal to what the history gives; channels that one may not read are not there."""
+    await found("w1")
+    ana, tom = HttpApi(stack, "w1", "ana"), HttpApi(stack, "w1", "tom")
+    await arch(ana, "insert", title="Arch")
+    await ana.submit("budget_change", "insert", "budget", "ring", {"item": "Ring"})
+    await arch(ana, "update", title="Gate")
+    events = (await ana.get("history", "?channel=timeline.team")).body["events"]
+    for sequence, title in ((1, "Arch"), (2, "Gate")):
+        assert await fields(tom, f"?channel=timeline.team&sequence={sequence}") == {"title": title}
+        assert await fields(tom, f"?at={events[sequence - 1]['timestamp']}") == {"title": title}
+    assert await fields(tom, "?channel=timeline.team&sequence=0") is None
+    assert "budget.core" in (await ana.get("state", "?at=2100-01-01")).body["channels"]
+    assert "budget.core" not in (await tom.get("state", "?at=2100-01-01")).body["channels"]
+    assert is_problem(await tom.get("state", "?channel=budget.core&sequence=1"), 404, "not_found")
+    for bad in ("", "?at=never", "?channel=timeline.team", "?channel=timeline.team&sequence=9", "?at=2027-01-01&channel=x"):
+        assert is_problem(await tom.get("state", bad), 422, "bad_value"), bad
+
+
+async def test_why_names_who_wrote_a_field_and_what_it_was(stack: RunningGateway, found: FoundWedding) -> None:
+    """The newest write first, each with its author, its values and what it undid; what was written out of sight is not told."""
+    await found("w1")
+    ana, ben, tom = (HttpApi(stack, "w1", person) for person in ("ana", "ben", "tom"))
+
+    async def why(api: HttpApi, query: str = "", field: str = "title") -> Any:
+        return (await api.call("GET", f"/api/collaboration/why/w1/timeline/arch/{field}{query}")).body
+
+    await arch(ana, "insert", title="Arch", visibility="core")
+    op = await arch(ben, "update", title="Gate")
+    await arch(ana, "update", visibility="team")
+    await ben.post("undo", {"op": op})
+    await arch(tom, "update", title="Door")
+    told = [(each["user"], each["action"], each["old"], each["new"]) for each in (await why(ana))["writes"]]
+    assert told == [
+        ("tom", "update", "Gate", "Door"),
+        ("ana", "update", "Gate", "Gate"),
+        ("ben", "update", "Arch", "Gate"),
+        ("ana", "insert", None, "Arch"),
+    ]
+    seen = (await why(tom))["writes"]
+    assert [(each["user"], each["old"], each["new"]) for each in seen] == [("tom", "Gate", "Door"), ("ana", None, "Gate")]
+    page = await why(ana, "?limit=1")
+    assert [each["old"] for each in page["writes"]] == ["Gate"]
+    following = await why(ana, f"?limit=3&cursor={page['cursor']}")
+    assert [each["new"] for each in following["writes"]] == ["Gate", "Gate", "Arch"]
+    assert not following["more"]
+    assert (await why(HttpApi(stack, "w1", "gia")))["writes"] == []
+    assert (await why(ana, field="cake"))["code"] == "bad_value"
