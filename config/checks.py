@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from config.limits import RATES, names_of_rate
+
 if TYPE_CHECKING:
     from config.settings import Settings
 
@@ -74,15 +76,10 @@ def jwt_secret_is_long_enough(settings: "Settings") -> str | None:
 def bursts_cover_a_second(settings: "Settings") -> str | None:
     """A burst below the rate would refuse a client that keeps to the rate."""
     limits = settings.limits
-    for scope in ("connection", "wedding"):
-        rate = getattr(limits, f"ops_per_second_per_{scope}")
-        burst = getattr(limits, f"op_burst_per_{scope}")
-        if burst < rate:
-            name = scope.upper()
-            return (
-                f"WEDSYNC_LIMIT_OP_BURST_PER_{name} is {burst}; it must be at least "
-                f"WEDSYNC_LIMIT_OPS_PER_SECOND_PER_{name}, here {rate}"
-            )
+    for rate, burst in (names_of_rate(*each) for each in RATES):
+        least, most = getattr(limits, rate), getattr(limits, burst)
+        if most < least:
+            return f"WEDSYNC_LIMIT_{burst.upper()} is {most}; it must be at least WEDSYNC_LIMIT_{rate.upper()}, here {least}"
     return None
 
 

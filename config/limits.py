@@ -4,7 +4,7 @@ Each is a setting (`WEDSYNC_LIMIT_<NAME>`) and is told to clients in `welcome.li
 belongs here: the rules must give the same decisions on every machine, whatever its settings.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, PositiveInt
 from pydantic.alias_generators import to_camel
@@ -13,6 +13,21 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 LIMIT_PREFIX = "WEDSYNC_LIMIT_"
 KIB = 1024
 MIB = 1024 * KIB
+#: What is counted per second, and of whom: each has a rate and a burst.
+RATES: Final = (
+    ("op", "connection"),
+    ("op", "person"),
+    ("op", "wedding"),
+    ("frame", "connection"),
+    ("repair", "connection"),
+    ("request", "person"),
+    ("message", "address"),
+)
+
+
+def names_of_rate(what: str, scope: str) -> tuple[str, str]:
+    """The names of the two limits that make one of the RATES."""
+    return f"{what}s_per_second_per_{scope}", f"{what}_burst_per_{scope}"
 
 
 class Limits(BaseSettings):
@@ -23,7 +38,10 @@ class Limits(BaseSettings):
     #: Ops that one connection may send in the long run, and at once after a rest: two full batches of somebody who was offline.
     ops_per_second_per_connection: PositiveInt = 200
     op_burst_per_connection: PositiveInt = 1_000
-    #: The same over all connections of one wedding at one gateway.
+    #: The same over all connections, requests and NATS ops of one person in one wedding at one gateway: less than the wedding's.
+    ops_per_second_per_person: PositiveInt = 400
+    op_burst_per_person: PositiveInt = 1_500
+    #: The same over everybody in one wedding at one gateway.
     ops_per_second_per_wedding: PositiveInt = 1_000
     op_burst_per_wedding: PositiveInt = 2_000
     #: The JSON text of one op, of one WebSocket frame or HTTP body, and the ops of one batch.
@@ -40,10 +58,22 @@ class Limits(BaseSettings):
     #: resumed once it has read (three quarters), and it is closed (whole); and how long it may take to read.
     socket_buffer_bytes: Annotated[int, Field(ge=64 * KIB)] = 2 * MIB
     stale_seconds_per_socket: PositiveInt = 15
-    #: Frames of any kind that one connection may send in the long run, and at once; beyond it the socket closes with 4429.
+    #: Frames of any kind that one connection may send in the long run, and at once; each counts once for every KiB begun.
+    #: Beyond it comes a warning (`slow_down`) and a pause; who had so many warnings in two minutes is closed with 4429.
     frames_per_second_per_connection: PositiveInt = 1_000
     frame_burst_per_connection: PositiveInt = 5_000
-    #: Open sockets from one address at one gateway: a venue's guests share one, so only a flood should meet it.
+    warnings_per_connection: PositiveInt = 8
+    #: Repairs that one connection may ask for (`data_sync` with `channels`), each of which computes whole channels.
+    repairs_per_second_per_connection: PositiveInt = 1
+    repair_burst_per_connection: PositiveInt = 5
+    #: HTTP requests of one person in one wedding at one gateway.
+    requests_per_second_per_person: PositiveInt = 100
+    request_burst_per_person: PositiveInt = 500
+    #: Frames (as above), HTTP requests and openings of sockets from one address at one gateway: a venue's guests share one.
+    messages_per_second_per_address: PositiveInt = 20_000
+    message_burst_per_address: PositiveInt = 50_000
+    #: Open sockets of one person in one wedding at one gateway, and from one address: only a flood should meet that.
+    sockets_per_person: PositiveInt = 200
     sockets_per_address: PositiveInt = 15_000
     #: Open sockets of one gateway process; a process has about 20,000 files.
     sockets_per_gateway: PositiveInt = 18_000

@@ -4,10 +4,20 @@ Names carry their unit. Rules between settings are the functions of config.check
 Limits that clients meet are in config.limits. Settings never change while a process runs.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import SettingsInvalid
@@ -22,6 +32,13 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 def _number(value: object) -> object:
     """A choice of numbers, too, comes as text from the environment."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _networks(value: str) -> str:
+    """Raise ValueError for what is no address and no network."""
+    for each in value.split(",") if value else ():
+        ip_network(each.strip(), strict=False)
+    return value
 
 
 class Settings(BaseSettings):
@@ -55,6 +72,9 @@ class Settings(BaseSettings):
     #: Origins of web pages that may call over HTTP and WebSockets beside the gateway's own, separated by commas, as in
     #: `https://wedding.example`; `*` is every page, empty those of this machine (localhost, 127.0.0.1, ::1).
     allowed_origins: str = ""
+    #: Addresses or networks, separated by commas, of proxies in front of the gateways: what they say in X-Forwarded-For is
+    #: believed, so that limits per address count the client's and not the proxy's.
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
     hello_timeout_seconds: PositiveFloat = 5.0
     http_answer_timeout_seconds: PositiveFloat = 2.0
     #: How long a connection may take over the header of its first request, and a request over its body.

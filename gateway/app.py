@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections import Counter
 from typing import Protocol, Self
 
 from aiohttp import web
@@ -12,6 +11,7 @@ from gateway.authentication import Authentication
 from gateway.counts import Counts
 from gateway.group_commit import GroupCommit
 from gateway.hub import Hub
+from gateway.limiter import Limiter
 from gateway.owner import Owner
 from gateway.ports import PresenceHub
 from gateway.revocations import Revocations
@@ -45,8 +45,7 @@ class Gateway:
         self.database = database
         self.ready = False
         self.counts = Counts()
-        #: Open sockets by the address that they come from.
-        self.sockets_by_address: Counter[str] = Counter()
+        self.limiter = Limiter(settings.limits, self.counts)
         self.write_turn = WriteTurn()
         self.commits = [
             GroupCommit(
@@ -63,7 +62,7 @@ class Gateway:
         self.revocations = Revocations(bus, database, settings)
         self.revocations.on_revoked.append(self.hub.end_revoked)
         self.authentication = Authentication(settings.jwt_secret.get_secret_value(), self.revocations.includes)
-        self.submitter = Submitter(self.commits, self.owner, settings, self.counts)
+        self.submitter = Submitter(self.commits, self.owner, self.limiter, self.counts)
         self._presence: PresenceHub | None = None
         self.writer = writer
 

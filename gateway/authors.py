@@ -25,7 +25,7 @@ class Authors:
         """The author as whom a principal's ops in a wedding are submitted."""
         author = self._authors.get((wedding, principal))
         if author is None:
-            author = Author(principal, self._source, None, "", self._submitter.bucket_of_connection())
+            author = Author(principal, self._source, None, "", self._submitter.limiter.bucket_of_connection())
             self._authors[wedding, principal] = author
             if len(self._authors) > self._most:
                 self._authors.popitem(last=False)

@@ -30,7 +30,7 @@ WEDDING_UNKNOWN: Final = 4404
 VERSION_UNSUPPORTED: Final = 4406
 #: Read too slowly; come back and resume.
 SLOW_READER: Final = 4408
-#: Far too many frames, or sockets from one address; wait, then come back.
+#: Far too many frames after several warnings, or sockets of one person; wait, then come back.
 TOO_MANY: Final = 4429
 #: The log was restored; come back and take snapshots.
 GENERATION_CHANGED: Final = 4409
@@ -44,4 +44,5 @@ CLOSE_CODES: Final = {
     "wedding_unknown": WEDDING_UNKNOWN,
     "version_unsupported": VERSION_UNSUPPORTED,
     "waking": TRY_LATER,
+    "slow_down": TOO_MANY,
 }

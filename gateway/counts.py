@@ -10,6 +10,7 @@ class Counts:
 
     ops_accepted: int = 0
     ops_refused_by_code: Counter[str] = field(default_factory=Counter)
+    limits_met_by_limit: Counter[str] = field(default_factory=Counter)
     envelopes: int = 0
     stale_envelopes: int = 0
     deliveries: int = 0

@@ -61,6 +61,7 @@ class Edge:
             hub=gateway.hub,
             owner=gateway.owner,
             submitter=gateway.submitter,
+            limiter=gateway.limiter,
             presence=self._presence,
             health=self._health,
             metrics=self._metrics,

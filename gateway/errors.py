@@ -22,18 +22,33 @@ class Stand(NamedTuple):
     acl: int
 
 
+class LimitMet(NamedTuple):
+    """Which limit somebody met: its name as in `welcome.limits`, its value, and when it may be tried again (None: never)."""
+
+    limit: str
+    value: int
+    retry_after_ms: int | None = None
+
+
 class GatewayError(Exception):
-    """The gateway cannot do what was asked; code, message and remedy say why and what helps."""
+    """The gateway cannot do what was asked; code, message and remedy say why and what helps, `met` which limit it was, if any."""
 
     code = "internal_error"
 
-    def __init__(self, code: str = "", message: str = "", remedy: str = "") -> None:
+    def __init__(self, code: str = "", message: str = "", remedy: str = "", *, met: LimitMet | None = None) -> None:
         """Take the default message and remedy of the code unless more exact ones are given."""
         self.code = code or type(self).code
+        self.met = met
         text = CODES[self.code]
         self.message = message or text.message
         self.remedy = remedy or text.remedy
         super().__init__(f"{self.code}: {self.message}")
+
+
+class SlowDown(GatewayError):
+    """Somebody is over a rate or has too many sockets; go on after `met.retry_after_ms`."""
+
+    code = "slow_down"
 
 
 class TokenError(GatewayError):
@@ -94,8 +109,7 @@ class LogFull(LogRefused):
 class Refused(GatewayError):
     """An op is refused before the log: nothing was stored and no number consumed.
 
-    `op` is its id as far as it could be read ("" if it names none); `next` the number that is taken next of its client;
-    `retry_after_ms` is set for `slow_down`.
+    `op` is its id as far as it could be read ("" if it names none); `next` the number that is taken next of its client.
     """
 
     code = "bad_frame"
@@ -108,13 +122,12 @@ class Refused(GatewayError):
         *,
         op: str = "",
         following: int = 0,
-        retry_after_ms: int | None = None,
+        met: LimitMet | None = None,
     ) -> None:
         """As its base, with what the frame `rejected` needs."""
-        super().__init__(code, message, remedy)
+        super().__init__(code, message, remedy, met=met)
         self.op = op
         self.next = following
-        self.retry_after_ms = retry_after_ms
 
 
 class PortBusy(GatewayError):

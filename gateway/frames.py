@@ -11,6 +11,7 @@ import msgspec
 
 from actors.contract.envelopes import EnvelopePart
 from actors.contract.server_frames import Applied, ErrorFrame, Pong, Rejected, Synced, Withdrawn
+from gateway.errors import GatewayError, LimitMet
 from gateway.formats import text_frame
 
 _encode = msgspec.json.Encoder().encode
@@ -42,12 +43,16 @@ def applied_frame(op: str) -> bytes:
     return struct_frame(Applied(op))
 
 
-def rejected_frame(op: str, code: str, message: str, remedy: str, following: int, retry_after_ms: int | None = None) -> bytes:
-    return struct_frame(Rejected(op, code, message, remedy, following, retry_after_ms))
+def rejected_frame(op: str, code: str, message: str, remedy: str, following: int, met: LimitMet | None = None) -> bytes:
+    return struct_frame(Rejected(op, code, message, remedy, following, *_told(met)))
 
 
-def error_frame(code: str, message: str, remedy: str) -> bytes:
-    return struct_frame(ErrorFrame(code, message, remedy))
+def error_frame(error: GatewayError) -> bytes:
+    return struct_frame(ErrorFrame(error.code, error.message, error.remedy, *_told(error.met)))
+
+
+def _told(met: LimitMet | None) -> tuple[int | None, str, int]:
+    return (None, "", 0) if met is None else (met.retry_after_ms, met.limit, met.value)
 
 
 def withdrawn_frame(channel: str) -> bytes:

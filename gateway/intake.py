@@ -18,7 +18,7 @@ from actors.contract.server_frames import Rejected
 from actors.contract.subjects import dead_subject, intake_subject, outcome_subject
 from config.settings import Settings
 from gateway.authors import Authors
-from gateway.errors import GatewayError, Refused
+from gateway.errors import GatewayError
 from gateway.hub import Hub
 from gateway.presence.hub import PresenceHub
 from gateway.submit import Author, PresenceChange, Submitter, read_op
@@ -158,7 +158,8 @@ class Intake:
         """Keep a copy for operators, tell the author, and take it out of the queue; it comes again when a copy cannot be kept."""
         subject = intake_subject(message.wedding, message.principal)
         letter = dead_letter(subject, message.sequence, f"{error.code}: {error.message}", message.data)
-        outcome = _encode(Rejected(self._id_of(message)[:100], error.code, error.message, error.remedy))
+        told = (None, "", 0) if error.met is None else (error.met.retry_after_ms, error.met.limit, error.met.value)
+        outcome = _encode(Rejected(self._id_of(message)[:100], error.code, error.message, error.remedy, 0, *told))
         try:
             await self._bus.request(dead_subject(error.code), letter, timeout_seconds=_DEAD_ANSWER_SECONDS)
             await self._bus.publish(outcome_subject(message.wedding, message.principal), outcome)
@@ -171,8 +172,9 @@ class Intake:
 
 def _wait_seconds(error: GatewayError, in_hand: int) -> float | None:
     """How long until the op is tried again; None when it never will be taken."""
-    if isinstance(error, Refused) and error.code == "slow_down":
-        return (error.retry_after_ms or 1000) / 1000 if in_hand <= _PATIENCE_OPS else None
+    if error.code == "slow_down":
+        retry_ms = 0 if error.met is None else error.met.retry_after_ms
+        return (retry_ms or 1000) / 1000 if in_hand <= _PATIENCE_OPS else None
     return _RETRY_SECONDS if error.code in ("unavailable", "waking") else None
 
 

@@ -5,10 +5,9 @@ Bytes come from gateway.websocket; where ops go is gateway.submit, what comes ba
 """
 
 import asyncio
-import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, assert_never
+from typing import assert_never
 
 import msgspec
 
@@ -30,22 +29,18 @@ from gateway.bringing import bring, watch_over
 from gateway.close_codes import BAD_TOKEN, CLOSE_CODES, INVALID_TEXT, TRY_LATER
 from gateway.counts import Counts
 from gateway.credentials import Credentials
-from gateway.errors import UNREADABLE, GatewayError, OwnerUnreachable, Refused
+from gateway.errors import UNREADABLE, GatewayError, LimitMet, OwnerUnreachable, Refused
 from gateway.formats import PACKED_PROTOCOL, json_of
 from gateway.frames import PONG, error_frame, rejected_frame, struct_frame
 from gateway.hub import Hub
 from gateway.ids import new_client
 from gateway.lifecycle import Phase, stepped
+from gateway.limiter import ConnectionBudget
 from gateway.ports import PresenceHub
-from gateway.rate import TokenBucket
 from gateway.room import Room
 from gateway.socket import Socket
 from gateway.submit import Author, PresenceChange, Submitted, Submitter, read_op
 from gateway.sync import Sync, prepare, repair_frames
-
-#: A repair computes whole channels: one a second is plenty for an honest client.
-_REPAIRS_PER_SECOND: Final = 1.0
-_REPAIR_BURST: Final = 5.0
 
 _decode_frame = msgspec.json.Decoder(ClientFrame).decode
 
@@ -62,6 +57,7 @@ class Session:
         authentication: Authentication,
         settings: Settings,
         counts: Counts,
+        budget: ConnectionBudget,
     ) -> None:
         self.phase = Phase.AWAITING_HELLO
         self._socket = socket
@@ -71,9 +67,9 @@ class Session:
         self._settings = settings
         self._counts = counts
         self._room: Room | None = None
-        self._author = Author("", "websocket", "", "", None)
+        self._budget = budget
+        self._author = Author("", "websocket", "", "", budget.ops)
         self._credentials = Credentials(socket, authentication)
-        self._repairs = TokenBucket(_REPAIRS_PER_SECOND, _REPAIR_BURST, time.monotonic())
 
     async def take_packed(self, data: bytes) -> None:
         """Handle one binary frame."""
@@ -137,6 +133,7 @@ class Session:
             if frame.version != PROTOCOL_VERSION:
                 raise GatewayError("version_unsupported")
             claims = self._credentials.check(frame)
+            self._budget.sit(frame.wedding, claims.principal)
             client = frame.client or new_client(datetime.now(UTC))
             if not is_client(client):
                 raise GatewayError("bad_id", "`client` is not a client id.")
@@ -163,8 +160,7 @@ class Session:
                 break
         socket.wedding, socket.principal, socket.client = hello.wedding, principal, client
         socket.client_version, socket.rights, socket.role = hello.client_version[:100], rights, room.role(principal) or ""
-        bucket = self._submitter.bucket_of_connection()
-        self._author = Author(principal, "websocket", client, socket.client_version, bucket)
+        self._author = Author(principal, "websocket", client, socket.client_version, self._budget.ops)
         await self._send_sync(room, sync)
 
     async def _send_sync(self, room: Room, sync: Sync) -> None:
@@ -210,7 +206,8 @@ class Session:
         if frame.ops is not None:
             most = self._settings.limits.batch_ops
             if len(frame.ops) > most:
-                raise GatewayError("too_large", f"A batch has at most {most} ops, this one has {len(frame.ops)}.")
+                met = LimitMet("batchOps", most)
+                raise GatewayError("too_large", f"A batch has at most {most} ops, this one has {len(frame.ops)}.", met=met)
             for op in frame.ops:
                 self._submit(op)
         if frame.channels is not None:
@@ -241,9 +238,7 @@ class Session:
             self._refuse(refused)
             return
         following = refused.next or self._submitter.following(room, self._author, refused.op)
-        self._socket.write(
-            rejected_frame(refused.op, refused.code, refused.message, refused.remedy, following, refused.retry_after_ms)
-        )
+        self._socket.write(rejected_frame(refused.op, refused.code, refused.message, refused.remedy, following, refused.met))
 
     def _on_saved(self, submitted: Submitted, position: asyncio.Future[int]) -> None:
         if position.cancelled():
@@ -255,10 +250,7 @@ class Session:
             self._socket.write(rejected_frame(submitted.op, failure.code, failure.message, failure.remedy, submitted.number))
 
     async def _repair(self, frame: DataSync) -> None:
-        wait_seconds = self._repairs.wait_seconds(time.monotonic())
-        if wait_seconds:
-            raise GatewayError("slow_down", "Too many repairs at once.", "Wait a second, then ask again.")
-        self._repairs.take()
+        self._budget.require_repair()
         room, claims = self._room, frame.channels
         if room is None or claims is None:
             return
@@ -274,7 +266,7 @@ class Session:
     def _refuse(self, error: GatewayError) -> None:
         """Before `welcome` an error ends the connection, afterwards it is only told."""
         if self.phase is Phase.LIVE:
-            self._socket.write(error_frame(error.code, error.message, error.remedy))
+            self._socket.write(error_frame(error))
         elif self.phase is Phase.AWAITING_HELLO:
             self._socket.close(CLOSE_CODES.get(error.code, TRY_LATER), error)
 

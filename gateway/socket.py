@@ -217,7 +217,7 @@ class Socket:
         if self.close_code is not None:
             return
         if error is not None:
-            self.write(error_frame(error.code, error.message, error.remedy))
+            self.write(error_frame(error))
         self.write(close_frame(code))
         self.close_code = code
         self.flush()

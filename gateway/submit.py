@@ -5,7 +5,6 @@ sessions, HTTP routes and the intake.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -20,11 +19,11 @@ from actors.contract.errors import ContractError
 from actors.contract.ids import INTAKE_OP, OpId, parse_op_id
 from actors.contract.ops import LogEntry, Op, Source, check_op
 from config.limits import Limits
-from config.settings import Settings
 from gateway.counts import Counts
-from gateway.errors import UNREADABLE, LogRefused, LogUnusable, Overloaded, Refused
+from gateway.errors import UNREADABLE, LimitMet, LogRefused, LogUnusable, Overloaded, Refused, SlowDown
 from gateway.group_commit import GroupCommit
 from gateway.known_names import require_known_names
+from gateway.limiter import Limiter
 from gateway.own_clients import OwnClients
 from gateway.owner import Owner
 from gateway.rate import TokenBucket
@@ -32,6 +31,8 @@ from gateway.room import Room
 
 _INTAKE_CLIENT = "intake"
 _NOBODY = ClientCounter("", 0)
+#: When what waits for the log may have become less.
+_OVERLOADED_RETRY_MS = 1_000
 
 
 class PresenceChange(msgspec.Struct, frozen=True):
@@ -57,7 +58,12 @@ def read_op(raw: bytes | msgspec.Raw, limits: Limits) -> Op | PresenceChange:
     """Decode one op; raises Refused, with the op's id as far as it can be read."""
     size = len(memoryview(raw))
     if size > limits.op_bytes:
-        raise Refused("too_large", f"An op is at most {limits.op_bytes} bytes, this one has {size}.", op=_glimpse(raw)[0])
+        raise Refused(
+            "too_large",
+            f"An op is at most {limits.op_bytes} bytes, this one has {size}.",
+            op=_glimpse(raw)[0],
+            met=LimitMet("opBytes", limits.op_bytes),
+        )
     try:
         op = _decode_op(raw)
         return op if op.type != "presence_change" else _decode_presence(raw)
@@ -90,14 +96,12 @@ class Author:
     """Who submits, and from where; `waiting` counts its ops on the way to the log.
 
     `client` None: ops carry ids of any client that is nobody else's (HTTP), or intake ids and no number (source `nats`).
-    `bucket` None: the entrance limits the rate itself.
+    `bucket` is the connection's rate of ops, or what stands for it where there is no connection.
     """
 
     __slots__ = ("bucket", "client", "client_version", "principal", "source", "waiting")
 
-    def __init__(
-        self, principal: str, source: Source, client: str | None, client_version: str, bucket: TokenBucket | None
-    ) -> None:
+    def __init__(self, principal: str, source: Source, client: str | None, client_version: str, bucket: TokenBucket) -> None:
         self.principal = principal
         self.source = source
         self.client = client
@@ -118,18 +122,12 @@ class Submitted(NamedTuple):
 class Submitter:
     """See the module."""
 
-    def __init__(self, commits: Sequence[GroupCommit], owner: Owner, settings: Settings, counts: Counts) -> None:
+    def __init__(self, commits: Sequence[GroupCommit], owner: Owner, limiter: Limiter, counts: Counts) -> None:
         self._commits = commits
         self._owner = owner
-        self._limits = settings.limits
+        self.limiter = limiter
         self._counts = counts
         self._own_clients = OwnClients()
-        self._wedding_buckets: dict[Room, TokenBucket] = {}
-
-    def bucket_of_connection(self) -> TokenBucket:
-        """A new connection's rate."""
-        limits = self._limits
-        return TokenBucket(limits.ops_per_second_per_connection, limits.op_burst_per_connection, time.monotonic())
 
     def submit(self, room: Room, author: Author, op: Op) -> Submitted:
         """Judge the op and send it on its way; raises Refused at once."""
@@ -167,7 +165,7 @@ class Submitter:
             require_known_names(op)
         except ContractError as error:
             raise Refused(error.code, error.message, error.remedy, op=op.id, following=following) from None
-        self._limit_rate(room, author, op, following)
+        self._limit_rate(room.wedding, author, op, following)
         if number > expected:
             raise Refused("resend_from", op=op.id, following=expected)
         position = self._commit(room, author, _without_unreadable_base(room, author.principal, op), client, following)
@@ -198,38 +196,28 @@ class Submitter:
         room.forwarded[client] = number
         self._own_clients.took(client, number)
 
-    def _limit_rate(self, room: Room, author: Author, op: Op, following: int) -> None:
-        now = time.monotonic()
-        bucket = self._wedding_buckets.get(room)
-        if bucket is None:
-            bucket = self._bucket_of(room, now)
-        wait_seconds = bucket.wait_seconds(now)
-        if author.bucket is not None:
-            wait_seconds = max(wait_seconds, author.bucket.wait_seconds(now))
-        if wait_seconds:
-            raise Refused("slow_down", op=op.id, following=following, retry_after_ms=int(wait_seconds * 1000) + 1)
-        bucket.take()
-        if author.bucket is not None:
-            author.bucket.take()
-
-    def _bucket_of(self, room: Room, now: float) -> TokenBucket:
-        # Ended rooms are forgotten whenever a new one comes.
-        for ended in [known for known in self._wedding_buckets if known.ended_with is not None]:
-            del self._wedding_buckets[ended]
-        limits = self._limits
-        bucket = self._wedding_buckets[room] = TokenBucket(limits.ops_per_second_per_wedding, limits.op_burst_per_wedding, now)
-        return bucket
+    def _limit_rate(self, wedding: str, author: Author, op: Op, following: int) -> None:
+        try:
+            self.limiter.require_op(wedding, author.principal, author.bucket)
+        except SlowDown as error:
+            # Its own remedy says more: which number to go on with.
+            raise Refused(error.code, error.message, op=op.id, following=following, met=error.met) from None
 
     def _commit(self, room: Room, author: Author, op: Op, client: str, following: int) -> asyncio.Future[int]:
         subject = room.log_prefix + author.principal
         payload = _encode(LogEntry(op, author.source, author.client_version))
         commit = self._commits[room.partition % len(self._commits)]
+        limits = self.limiter.limits
+        if author.waiting >= limits.waiting_ops_per_connection:
+            met = LimitMet("waitingOpsPerConnection", limits.waiting_ops_per_connection, _OVERLOADED_RETRY_MS)
+            raise Refused("unavailable", op=op.id, following=following, met=met)
         try:
-            if author.waiting >= self._limits.waiting_ops_per_connection:
-                raise Overloaded
             return commit.submit((subject, client), subject, payload)
-        except (Overloaded, LogUnusable) as error:
+        except LogUnusable as error:
             raise Refused(error.code, error.message, error.remedy, op=op.id, following=following) from None
+        except Overloaded as error:
+            met = LimitMet("waitingBytesPerGateway", limits.waiting_bytes_per_gateway, _OVERLOADED_RETRY_MS)
+            raise Refused(error.code, error.message, error.remedy, op=op.id, following=following, met=met) from None
 
     def _committed(self, room: Room, author: Author, client: str, number: int, position: asyncio.Future[int]) -> None:
         author.waiting -= 1

@@ -2,19 +2,20 @@
 
 import asyncio
 import socket as sockets
-import time
 from typing import Final
 
 import structlog
 from aiohttp import WSMsgType, web
 
+from gateway.addresses import address_of
 from gateway.app import GATEWAY, Gateway
 from gateway.close_codes import ABNORMAL, INTERNAL_ERROR, OK, PROTOCOL_ERROR, TOO_MANY
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, SlowDown
 from gateway.formats import JSON_PROTOCOL, PACKED_PROTOCOL
 from gateway.frame_guard import MaskedWebSocket
+from gateway.frames import error_frame
 from gateway.heartbeat import Heartbeat
-from gateway.rate import TokenBucket
+from gateway.limiter import PAUSE_SECONDS, ConnectionBudget
 from gateway.session import Session
 from gateway.socket import CLOSE_SECONDS, Socket
 
@@ -32,14 +33,22 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     """One connection from upgrade to close."""
     gateway = request.app[GATEWAY]
     limits = gateway.settings.limits
-    address = request.remote or ""
-    if gateway.sockets_by_address[address] >= limits.sockets_per_address:
-        raise GatewayError("slow_down", "Too many sockets are open from your address.", "Close some, or wait.")
+    address = address_of(request, gateway.settings.trusted_proxies)
+    gateway.limiter.require_message(address)
     if not gateway.ready or gateway.hub.open_sockets >= limits.sockets_per_gateway:
         raise GatewayError("unavailable", "This gateway takes no connections now.", "Try again; another gateway may take it.")
+    budget = ConnectionBudget(gateway.limiter, address)
+    try:
+        return await _upgraded(request, gateway, budget)
+    finally:
+        budget.release()
+
+
+async def _upgraded(request: web.Request, gateway: Gateway, budget: ConnectionBudget) -> web.StreamResponse:
+    """The WebSocket, once it is over."""
     connection = MaskedWebSocket(
         protocols=(JSON_PROTOCOL, PACKED_PROTOCOL),
-        max_msg_size=limits.frame_bytes,
+        max_msg_size=gateway.settings.limits.frame_bytes,
         compress=False,
         autoping=False,
         timeout=CLOSE_SECONDS,
@@ -48,22 +57,17 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
     )
     await connection.prepare(request)
     if request.transport is not None:
-        gateway.sockets_by_address[address] += 1
-        try:
-            await _serve(gateway, connection, request.transport)
-        finally:
-            gateway.sockets_by_address[address] -= 1
-            if not gateway.sockets_by_address[address]:
-                del gateway.sockets_by_address[address]
+        _keep_unsent_here(request.transport)
+        await _serve(gateway, connection, request.transport, budget)
     return connection
 
 
-async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+async def _serve(
+    gateway: Gateway, connection: web.WebSocketResponse, transport: asyncio.Transport, budget: ConnectionBudget
+) -> None:
     """The conversation after the upgrade."""
-    limits = gateway.settings.limits
     is_packed = connection.ws_protocol == PACKED_PROTOCOL
-    _keep_unsent_here(transport)
-    socket = Socket(transport, gateway.write_turn, limits.socket_buffer_bytes, is_packed=is_packed)
+    socket = Socket(transport, gateway.write_turn, gateway.settings.limits.socket_buffer_bytes, is_packed=is_packed)
     session = Session(
         socket,
         gateway.hub,
@@ -72,6 +76,7 @@ async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport:
         gateway.authentication,
         gateway.settings,
         gateway.counts,
+        budget,
     )
 
     def closed() -> None:
@@ -84,8 +89,7 @@ async def _serve(gateway: Gateway, connection: web.WebSocketResponse, transport:
     hello_timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
     gateway.hub.open_sockets += 1
     try:
-        frames = TokenBucket(limits.frames_per_second_per_connection, limits.frame_burst_per_connection, time.monotonic())
-        await _converse(connection, session, heartbeat, frames, socket)
+        await _converse(connection, session, heartbeat, budget, socket)
     except Exception as failure:
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
         socket.close(INTERNAL_ERROR)
@@ -109,21 +113,36 @@ def _keep_unsent_here(transport: asyncio.Transport) -> None:
 
 
 async def _converse(
-    connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat, frames: TokenBucket, socket: Socket
+    connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat, budget: ConnectionBudget, socket: Socket
 ) -> None:
     """Hand over frame by frame; ends when the client has closed, or has answered our close."""
     async for message in connection:
         heartbeat.is_heard = True
-        if frames.wait_seconds(time.monotonic()):
-            socket.close(TOO_MANY, GatewayError("slow_down", "Far too many frames came.", "Wait a minute, then come back."))
-            continue
-        frames.take()
+        try:
+            budget.require_frame(len(message.data or b""))
+        except SlowDown as error:
+            if not await _is_patient(socket, budget, error):
+                continue
         if message.type is WSMsgType.TEXT:
             await session.take(message.data)
         elif message.type is WSMsgType.BINARY:
             await session.take_packed(message.data)
         elif message.type is WSMsgType.PING:
             await connection.pong(message.data)
+
+
+async def _is_patient(socket: Socket, budget: ConnectionBudget, error: SlowDown) -> bool:
+    """Warn who is over the rate of frames, and listen to nothing for a while; close after too many warnings, and tell False."""
+    if socket.closed:
+        return False
+    if not budget.may_be_warned():
+        socket.close(
+            TOO_MANY, GatewayError("slow_down", "Far too many frames came.", "Wait two minutes, then come back.", met=error.met)
+        )
+        return False
+    socket.write(error_frame(error))
+    await asyncio.sleep(PAUSE_SECONDS)
+    return True
 
 
 async def _answer_close(connection: web.WebSocketResponse) -> None:

@@ -48,7 +48,7 @@ CODES: Final[dict[str, CodeText]] = {
     "client_expired": CodeText(
         "This client has been away for longer than 30 days.", "Take a new client id by join and give unanswered ops new ids."
     ),
-    "slow_down": CodeText("Too many ops at once.", "Wait a moment, then send again from the number in `next`."),
+    "slow_down": CodeText("Too many ops at once.", "Wait `retryAfterMs`, then send again from the number in `next`."),
     "waking": CodeText("The wedding is waking up and cannot answer yet.", "Try again in a second; what you saved is safe."),
     "unavailable": CodeText("The service cannot take ops at the moment.", "Keep the op and send it again; it was not taken."),
     "internal_error": CodeText("The op met a fault of ours and changed nothing.", "Report it with the op id; other ops go on."),

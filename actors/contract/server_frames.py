@@ -66,7 +66,7 @@ class Applied(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, t
 
 
 class Rejected(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="rejected"):
-    """Not applied; the number is free when `next` is at or below it."""
+    """Not applied; the number is free when `next` is at or below it. `limit` and `value`: which limit was met, if one was."""
 
     op: str
     code: str
@@ -74,6 +74,8 @@ class Rejected(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     remedy: str
     next: int = 0
     retry_after_ms: int | None = None
+    limit: str = ""
+    value: int = 0
 
 
 class Withdrawn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="withdrawn"):
@@ -132,11 +134,14 @@ class Pong(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag=
 
 
 class ErrorFrame(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="error"):
-    """What names no op."""
+    """What names no op; the last three members as in `rejected`."""
 
     code: str
     message: str
     remedy: str
+    retry_after_ms: int | None = None
+    limit: str = ""
+    value: int = 0
 
 
 ServerFrame = (

@@ -11,6 +11,7 @@ from gateway.authors import Authors
 from gateway.health import Health
 from gateway.hub import Hub
 from gateway.ids import new_client
+from gateway.limiter import Limiter
 from gateway.metrics import Metrics
 from gateway.owner import Owner
 from gateway.presence.hub import PresenceHub
@@ -32,6 +33,7 @@ class Api:
     hub: Hub
     owner: Owner
     submitter: Submitter
+    limiter: Limiter
     presence: PresenceHub
     health: Health
     metrics: Metrics

@@ -39,11 +39,16 @@ def _bearer_of(request: web.Request) -> str:
 
 
 def claims_for(request: web.Request, wedding: str) -> TokenClaims:
-    """The same for one wedding: a token names one and opens no other, but those of our own services open all."""
+    """The same for one wedding: a token names one and opens no other, but those of our own services open all.
+
+    Counts the request; raises SlowDown too.
+    """
     token = _bearer_of(request)
     if not is_token(wedding):
         raise GatewayError("bad_id", "The wedding's id is malformed.")
-    return request.app[API].authentication.claims_for(token, wedding)
+    claims = request.app[API].authentication.claims_for(token, wedding)
+    request.app[API].limiter.require_request(wedding, claims.principal)
+    return claims
 
 
 @asynccontextmanager

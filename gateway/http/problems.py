@@ -15,7 +15,8 @@ from aiohttp import web
 from actors.contract.codes import CODES
 from actors.contract.decisions import Refusal
 from actors.contract.errors import ContractError
-from gateway.errors import GatewayError, Refused
+from gateway.errors import GatewayError, LimitMet, Refused
+from gateway.http.api import API
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _STATUS: Final[dict[str, HTTPStatus]] = {
@@ -59,8 +60,10 @@ def status_of(code: str) -> int:
     return int(_STATUS[code])
 
 
-def problem_members(code: str, detail: str, remedy: str, *, op: str = "", following: int = 0, status: int = 0) -> dict[str, Any]:
-    """The members of a problem; `following` becomes `next`."""
+def problem_members(
+    code: str, detail: str, remedy: str, *, op: str = "", following: int = 0, status: int = 0, met: LimitMet | None = None
+) -> dict[str, Any]:
+    """The members of a problem; `following` becomes `next`, `met` becomes `limit`, `value` and `retryAfterMs`."""
     members: dict[str, Any] = {
         "type": f"urn:wedsync:problem:{code}",
         "title": CODES[code].message,
@@ -73,6 +76,9 @@ def problem_members(code: str, detail: str, remedy: str, *, op: str = "", follow
         members["op"] = op
     if following:
         members["next"] = following
+    if met is not None:
+        members |= {"limit": met.limit, "value": met.value}
+        members |= {} if met.retry_after_ms is None else {"retryAfterMs": met.retry_after_ms}
     return members
 
 
@@ -94,9 +100,9 @@ def refusal_members(refusal: Refusal, op: str, following: int) -> dict[str, Any]
 
 def error_members(error: GatewayError | ContractError) -> dict[str, Any]:
     """The problem of an error that the gateway raised itself."""
-    if isinstance(error, Refused):
-        return problem_members(error.code, error.message, error.remedy, op=error.op, following=error.next)
-    return problem_members(error.code, error.message, error.remedy)
+    op, following = (error.op, error.next) if isinstance(error, Refused) else ("", 0)
+    met = error.met if isinstance(error, GatewayError) else None
+    return problem_members(error.code, error.message, error.remedy, op=op, following=following, met=met)
 
 
 def error_headers(error: GatewayError | ContractError) -> dict[str, str] | None:
@@ -104,7 +110,8 @@ def error_headers(error: GatewayError | ContractError) -> dict[str, str] | None:
     if error.code == "bad_token":
         return {"WWW-Authenticate": 'Bearer realm="wedsync"'}
     if error.code in ("slow_down", "waking", "unavailable"):
-        wait_ms = (error.retry_after_ms if isinstance(error, Refused) else None) or 1000
+        met = error.met if isinstance(error, GatewayError) else None
+        wait_ms = (None if met is None else met.retry_after_ms) or 1000
         return {"Retry-After": str(-(-wait_ms // 1000))}
     return None
 
@@ -120,7 +127,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         code, detail, remedy = _OF_HTTP_STATUS.get(error.status, ("bad_frame", *CODES["bad_frame"]))
-        members = problem_members(code, detail, remedy, status=error.status)
+        met = None
+        if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            met = LimitMet("frameBytes", request.app[API].settings.limits.frame_bytes)
+        members = problem_members(code, detail, remedy, status=error.status, met=met)
         return problem_response(
             members, {"Allow": allowed_methods(error)} if isinstance(error, web.HTTPMethodNotAllowed) else None
         )

@@ -8,9 +8,10 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from gateway.addresses import address_of
 from gateway.http.api import API, Api
 from gateway.http.negotiation import negotiated
-from gateway.http.operations import OPERATIONS
+from gateway.http.operations import BASE, OPERATIONS
 from gateway.http.origins import pages_of_others
 from gateway.http.problems import Handler, problems
 
@@ -18,11 +19,20 @@ from gateway.http.problems import Handler, problems
 def register(app: web.Application, api: Api) -> None:
     """Add the HTTP API to an application."""
     app[API] = api
-    app.middlewares.extend((measured, pages_of_others, problems, negotiated))
+    app.middlewares.extend((measured, pages_of_others, problems, limited, negotiated))
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.address, operation.route)
         if operation.method == "GET":
             app.router.add_route("HEAD", operation.address, operation.route)
+
+
+@web.middleware
+async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count a request where it comes from; those of operators and sockets are not meant."""
+    api = request.app[API]
+    if request.path.startswith(BASE):
+        api.limiter.require_message(address_of(request, api.settings.trusted_proxies))
+    return await handler(request)
 
 
 @web.middleware

@@ -94,6 +94,9 @@ class Problem(msgspec.Struct):
     remedy: str
     op: str | UnsetType = UNSET
     next: int | UnsetType = UNSET
+    limit: str | UnsetType = UNSET
+    value: int | UnsetType = UNSET
+    retryAfterMs: int | UnsetType = UNSET  # noqa: N815  # as on the wire
 
 
 class Permissions(msgspec.Struct):

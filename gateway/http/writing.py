@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from actors.contract.client_frames import Resume
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, LimitMet
 from gateway.http.api import API
 from gateway.http.callers import body_of, claims_for, claims_of, json_response, read_body, visiting
 from gateway.http.news import news_of
@@ -67,7 +67,8 @@ async def sync(request: web.Request) -> web.Response:
     async with visiting(request) as (claims, room, _):
         body = await body_of(request, SyncRequest)
         if len(body.ops) > limits.batch_ops:
-            raise GatewayError("too_large", f"A batch has at most {limits.batch_ops} ops, this one has {len(body.ops)}.")
+            met = LimitMet("batchOps", limits.batch_ops)
+            raise GatewayError("too_large", f"A batch has at most {met.value} ops, this one has {len(body.ops)}.", met=met)
         answers = await answer_ops(api, room, claims.principal, body.ops)
         channels: dict[str, Any] = {}
         if body.channels is not None:

@@ -12,7 +12,7 @@ from actors.contract import field_kinds
 from actors.contract.channels import channel_of
 from actors.contract.collections import COLLECTIONS
 from actors.contract.ids import is_token
-from gateway.errors import Refused
+from gateway.errors import LimitMet, Refused
 
 Presence = dict[str, Any]
 
@@ -42,7 +42,8 @@ def checked(presence: Mapping[str, Any], limit_bytes: int) -> Presence:
     """Return a presence as it is kept; raises Refused `too_large` or `bad_value`, which names the field and what it may hold."""
     size = len(_encode(presence))
     if size > limit_bytes:
-        raise Refused("too_large", f"The presence has {size} bytes; the limit is {limit_bytes}.")
+        met = LimitMet("presenceBytes", limit_bytes)
+        raise Refused("too_large", f"The presence has {size} bytes; the limit is {limit_bytes}.", met=met)
     kept: Presence = {}
     for name, value in presence.items():
         if name in OF_SERVER or value is None:

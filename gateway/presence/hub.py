@@ -15,7 +15,7 @@ from actors.contract.channels import Rights
 from actors.contract.presence import PresenceRecord
 from actors.contract.server_frames import PresenceSummary
 from config.settings import Settings
-from gateway.errors import Refused
+from gateway.errors import LimitMet, Refused
 from gateway.presence.correspondence import Correspondence, OpenRoom
 from gateway.presence.fields import Presence, checked
 from gateway.presence.gathering import Wedding
@@ -89,7 +89,7 @@ class PresenceHub:
         opened = self.correspondence.open(wedding)
         now = _now()
         seat = opened.seats.take(connection, principal, now)
-        _limit_rate(seat, now)
+        self._limit_rate(seat, now)
         kept = checked(presence, self._settings.limits.presence_bytes)
         self.updates += 1
         self._put(wedding, opened, connection, seat.says(kept, now, is_active=is_active))
@@ -105,6 +105,12 @@ class PresenceHub:
         self.update(wedding, principal, connection, presence)
         seat.expires_at = now.monotonic + self._settings.presence_without_socket_seconds
 
+    def _limit_rate(self, seat: Seat, now: Now) -> None:
+        if wait_seconds := seat.bucket.wait_seconds(now.monotonic):
+            met = LimitMet("presencePerSecond", self._settings.limits.presence_per_second, int(wait_seconds * 1000) + 1)
+            raise Refused("slow_down", "Too many presence updates at once.", "Send the latest one again in a moment.", met=met)
+        seat.bucket.take()
+
     def active(self, wedding: str, connection: str) -> None:
         """Somebody does something at this connection: who was away by idleness is back."""
         opened = self.correspondence.rooms.get(wedding)
@@ -119,7 +125,7 @@ class PresenceHub:
         if opened is None or seat is None:
             return
         now = _now()
-        _limit_rate(seat, now)
+        self._limit_rate(seat, now)
         if (record := seat.is_used(now) if is_active else seat.is_left_alone()) is not None:
             self._put(wedding, opened, connection, record)
 
@@ -181,12 +187,6 @@ class PresenceHub:
             in_use = opened.room.listeners or opened.seats
             if not in_use and now.monotonic - opened.used_at > LINGER_SECONDS:
                 await self.correspondence.close(wedding)
-
-
-def _limit_rate(seat: Seat, now: Now) -> None:
-    if seat.bucket.wait_seconds(now.monotonic):
-        raise Refused("slow_down", "Too many presence updates at once.", "Send the latest one again in a moment.")
-    seat.bucket.take()
 
 
 def _now() -> Now:
