@@ -21,6 +21,7 @@ class Counts:
     syncs_by_reason: Counter[str] = field(default_factory=Counter)
     channels_resumed_by_events: int = 0
     digest_mismatches: int = 0
+    repairs_asked_by_reason: Counter[str] = field(default_factory=Counter)
     sockets_opened: int = 0
     sockets_stale: int = 0
     sockets_closed_by_code: Counter[int] = field(default_factory=Counter)

@@ -6,6 +6,7 @@ the log, sockets are told to come back, services stop.
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ from typing import Final
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.log import server_logger
 
 from config.logging import configure_logging
 from config.settings import Settings
@@ -83,9 +86,15 @@ def _leave_at_once() -> None:
     os._exit(1)
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of aiohttp's is about a fault of ours: what is no HTTP is answered with 400, and its bytes are in no log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
     """A gateway that answers on the returned port for the length of the block; raises StoreError or PortBusy at the start."""
+    server_logger.addFilter(_is_ours)
     gateway = await when_there(lambda: Gateway.open(settings))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(gateway.close)

@@ -258,8 +258,9 @@ class Session:
             checkpoint = await room.checkpoint(content=True)
         except OwnerUnreachable as error:
             raise GatewayError("waking") from error
-        frames = repair_frames(room, checkpoint, self._socket, claims)
-        self._counts.digest_mismatches += bool(frames)
+        frames = repair_frames(room, checkpoint, self._socket, claims, is_gap=frame.reason == "gap")
+        self._counts.repairs_asked_by_reason[frame.reason] += 1
+        self._counts.digest_mismatches += bool(frames) and frame.reason != "gap"
         for each in frames:
             self._socket.write(each)
 

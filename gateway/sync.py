@@ -63,14 +63,21 @@ async def prepare(
     raise OwnerUnreachable
 
 
-def repair_frames(room: Room, checkpoint: Checkpoint, socket: Socket, claims: Mapping[str, ChannelClaim]) -> list[bytes]:
-    """A `data_sync` for each claimed channel whose digest differs from ours at that sequence, `withdrawn` for unreadable ones."""
+def repair_frames(
+    room: Room, checkpoint: Checkpoint, socket: Socket, claims: Mapping[str, ChannelClaim], *, is_gap: bool = False
+) -> list[bytes]:
+    """A `data_sync` for each claimed channel whose digest differs from ours at that sequence, `withdrawn` for unreadable ones.
+
+    Who reports a gap has got a later event already, so a claim that is behind the room is answered as well.
+    """
     frames: list[bytes] = []
     for channel, claim in claims.items():
         if channel not in room.channels or not socket.may_see(channel):
             if not may_read(socket.rights, channel):
                 frames.append(withdrawn_frame(channel))
-        elif digest_at(checkpoint, room.recent, channel, claim.sequence) != claim.digest:
+        elif (is_gap and claim.sequence < room.channels[channel]) or (
+            digest_at(checkpoint, room.recent, channel, claim.sequence) != claim.digest
+        ):
             frames += frames_now(room, checkpoint, channel, "repair")
     return frames
 

@@ -1,5 +1,7 @@
 """Frames from a client to a gateway: the whole direction as one tagged union (docs/protocol.md, version 1)."""
 
+from typing import Literal
+
 import msgspec
 
 PROTOCOL_VERSION = 1
@@ -41,6 +43,8 @@ class DataSync(msgspec.Struct, frozen=True, rename="camel", tag="data_sync"):
 
     ops: list[msgspec.Raw] | None = None
     channels: dict[str, ChannelClaim] | None = None
+    #: Why `channels` are named: an event before the one that came is missing, the digest was wrong, or just to be sure.
+    reason: Literal["gap", "digest", "check"] = "check"
 
 
 class PresenceUpdate(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="presence_update"):

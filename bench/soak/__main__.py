@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from bench.soak.damage import run_damage
 from bench.soak.full_log import run_full_log
+from bench.soak.fuzzed import run_fuzzed
 from bench.soak.proxied import run_proxied
 from bench.soak.run import Options, run_soak
 from bench.soak.self_test import run_self_test
@@ -46,6 +47,7 @@ CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]]
     "full-log": run_full_log,
     "damage": run_damage,
     "proxy": run_proxied,
+    "schemathesis": run_fuzzed,
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Final, assert_never
+from typing import Any, Final, Literal, assert_never
 
 import msgspec
 
@@ -111,14 +111,14 @@ class Session:
             forgotten.clear()
         self._listening.tell_change()
 
-    def ask_repair(self, channels: Iterable[str]) -> None:
+    def ask_repair(self, channels: Iterable[str], reason: Literal["gap", "digest", "check"] = "check") -> None:
         """Send what we hold of these channels, if connected; the server answers with a sync for each that differs."""
         if not self.is_synced:
             return
         copies = {name: self.replica.channels[name] for name in channels if name in self.replica.channels}
         missing = {name: ChannelClaim(0) for name in channels if name not in copies}
         claims = {name: ChannelClaim(copy.sequence, copy.digest()) for name, copy in copies.items()}
-        self._push(DataSync(channels=claims | missing))
+        self._push(DataSync(channels=claims | missing, reason=reason))
 
     def handle(self, frame: ServerFrame) -> None:
         """Follow one frame; raises HistoryMissing when we must go on under a new client id."""
@@ -208,13 +208,13 @@ class Session:
             return
         self.mismatches += 1
         if self._repairs.get(report.channel, 0) < REPAIRS_IN_A_ROW:
-            self._repair(report.channel)
+            self._repair(report.channel, "digest")
 
-    def _repair(self, channel: str) -> None:
+    def _repair(self, channel: str, reason: Literal["gap", "digest"]) -> None:
         if channel not in self._owed:
             self._repairs[channel] = self._repairs.get(channel, 0) + 1
             self._owed.expect(channel)
-            self.ask_repair([channel])
+            self.ask_repair([channel], reason)
 
     def _withdraw(self, channel: str) -> None:
         if self.is_synced:
@@ -231,7 +231,7 @@ class Session:
             if followed is Followed.APPLIED:
                 applied.append(event)
             elif followed is Followed.GAP:
-                self._repair(event.channel)
+                self._repair(event.channel, "gap")
         self._settle_own(events)
         for event in applied:
             self._listening.tell_event(event)

@@ -15,7 +15,7 @@ from aiohttp import web
 from actors.contract.calls import HistoryQuestion
 from actors.contract.channels import Rights, may_read
 from actors.contract.collections import TYPES
-from actors.contract.ids import is_token
+from actors.contract.ids import MAX_INTEGER, is_token
 from gateway.errors import GatewayError
 from gateway.http.api import API
 from gateway.http.callers import Visit, json_response, visiting
@@ -52,7 +52,7 @@ def _question(query: Mapping[str, str], visit: Visit, most: int) -> HistoryQuest
     user = query.get("user", "")
     if user and not is_token(user.removeprefix("_")):
         raise GatewayError("bad_value", "`user` is not the id of a person.")
-    channel, after = query.get("channel", ""), query.get("after", "")
+    channel, after = query.get("channel", ""), whole(query, "after", MAX_INTEGER)
     if after and not channel:
         raise GatewayError("bad_value", "`after` is a sequence of a channel.", "Name the `channel`, too.")
     require_readable(visit.rights, channel)
@@ -60,11 +60,11 @@ def _question(query: Mapping[str, str], visit: Visit, most: int) -> HistoryQuest
         since_ms=milliseconds(query, "since"),
         until_ms=milliseconds(query, "until"),
         rights=visit.rights,
-        limit=whole(query, "limit", most) or most,
+        limit=min(whole(query, "limit", MAX_INTEGER), most) or most,
         types=types,
         user=user,
         channel=channel,
-        after_sequence=whole(query, "after", 2**53),
+        after_sequence=after,
     )
 
 

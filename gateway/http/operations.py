@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
+from actors.contract.collections import TYPES
+from actors.contract.ids import MAX_INTEGER
 from gateway.http import documents, history, past, permissions, probes, reading, sessions, shapes, writing
 
 BASE: Final = "/api/collaboration"
@@ -33,31 +35,39 @@ class Operation(NamedTuple):
     needs_token: bool = True
 
 
+_TYPE: Final = f"({'|'.join(sorted(TYPES))})"
+_WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
 _INSTANT: Final = {"type": "string", "format": "date-time"}
 _HISTORY: Final = (
     Query("since", _INSTANT, "From this instant on; without a zone it is UTC."),
     Query("until", _INSTANT, "Before this instant."),
-    Query("type", {"type": "string"}, "Only events of these types, separated by commas."),
-    Query("user", {"type": "string"}, "Only what this person did."),
+    Query("type", {"type": "string", "pattern": f"^({_TYPE}(,{_TYPE})*)?$"}, "Only events of these types, separated by commas."),
+    Query("user", {"type": "string", "pattern": "^(_?[a-z0-9][a-z0-9_-]{0,63})?$"}, "Only what this person did."),
     Query("channel", {"type": "string"}, "Only events of this channel."),
-    Query("after", {"type": "integer", "minimum": 0}, "Only events of the channel above this sequence."),
-    Query("limit", {"type": "integer", "minimum": 0}, "About so many events; the events of one op are never parted."),
+    Query("after", _WHOLE, "Only events of the channel above this sequence."),
+    Query(
+        "limit",
+        _WHOLE,
+        "About so many events, at most the limit `historyEvents`; the events of one op are never parted.",
+    ),
     Query("cursor", {"type": "string"}, "Go on where the page before ended, with the same other parameters."),
 )
 _PAST: Final = (
     Query("at", _INSTANT, "After the last op up to this instant; without a zone it is UTC."),
     Query("channel", {"type": "string"}, "Instead of `at`: where this channel had `sequence`."),
-    Query("sequence", {"type": "integer", "minimum": 0}, "A sequence of the channel."),
+    Query("sequence", _WHOLE, "A sequence of the channel."),
 )
 _WHY: Final = (
-    Query("limit", {"type": "integer", "minimum": 0}, "So many writes at most."),
+    Query("limit", _WHOLE, "So many writes at most."),
     Query("cursor", {"type": "string"}, "Go on where the page before ended."),
 )
 _PRESENCE: Final = (
     Query("limit", {"type": "integer", "minimum": 1}, "At most so many people on this page."),
     Query("cursor", {"type": "string"}, "Go on where the page before ended."),
 )
-_USER: Final = Query("user", {"type": "string"}, "Whose sessions; the caller's unless given.")
+_USER: Final = Query(
+    "user", {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, "Whose sessions; the caller's unless given."
+)
 _MEMBER: Final = Query("user", {"type": "string"}, "Of whom; the caller unless given. Couple and planner may name others.")
 _OK, _NO_CONTENT = HTTPStatus.OK, HTTPStatus.NO_CONTENT
 _TAKEN: Final = {_OK: shapes.Taken, HTTPStatus.ACCEPTED: shapes.SavedOp}

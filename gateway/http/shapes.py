@@ -11,13 +11,15 @@ from msgspec import UNSET, UnsetType
 from actors.contract.codes import CODES
 from actors.contract.collections import COLLECTIONS, TYPES
 from actors.contract.events import Event
-from actors.contract.ids import TOKEN
+from actors.contract.ids import CLIENT, MAX_INTEGER, TOKEN
 from actors.contract.ops import ACTIONS
 from actors.contract.server_frames import PresenceSummary
 
 #: An id: one token of a-z, 0-9, `_` and `-`.
 Id = Annotated[str, msgspec.Meta(pattern="^" + TOKEN.pattern.removesuffix(r"\Z") + "$")]
-Sequences = dict[str, Annotated[int, msgspec.Meta(ge=0)]]
+#: The id of a client's op.
+OpName = Annotated[str, msgspec.Meta(pattern=f"^{CLIENT.pattern.removesuffix(chr(92) + 'Z')}:[1-9][0-9]{{0,14}}$")]
+Sequences = dict[str, Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]]
 Word = Annotated[str, msgspec.Meta(max_length=200)]
 
 
@@ -34,7 +36,7 @@ class Op(msgspec.Struct):
     type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(TYPES - {"presence_change"})})]
     action: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(ACTIONS)})]
     target: Target
-    id: str | UnsetType = UNSET
+    id: OpName | UnsetType = UNSET
     data: dict[str, object] | UnsetType = UNSET
     base: Sequences | UnsetType = UNSET
     dependencies: Annotated[list[str], msgspec.Meta(max_length=50)] | UnsetType = UNSET
@@ -56,9 +58,13 @@ class NewWedding(msgspec.Struct):
 class SyncRequest(msgspec.Struct):
     """Ops to take, and where the caller stands in which channels."""
 
-    ops: list[Op] | UnsetType = UNSET
+    #: Anything may stand here: what is no op is refused alone, in its place among the results.
+    ops: (
+        Annotated[list[object], msgspec.Meta(description="Each of the shape `Op`; each is judged and answered alone.")]
+        | UnsetType
+    ) = UNSET
     channels: Sequences | UnsetType | None = UNSET
-    generation: int | UnsetType | None = UNSET
+    generation: Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | UnsetType | None = UNSET
 
 
 class Founded(msgspec.Struct):
@@ -130,10 +136,19 @@ class ChannelNews(msgspec.Struct):
     events: list[Event] | UnsetType = UNSET
 
 
+#: What became of one op of several: one of these three.
+Result = Annotated[
+    dict[str, object],
+    msgspec.Meta(
+        extra_json_schema={"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Taken", "SavedOp", "Problem")]}
+    ),
+]
+
+
 class Synced(msgspec.Struct):
     """The answer to each op, in order, and what is new."""
 
-    results: list[dict[str, object]]
+    results: list[Result]
     channels: dict[str, ChannelNews]
     generation: int
 

@@ -1,17 +1,20 @@
 """The routes that write: found a wedding, one op, a batch and what is new since (`POST weddings`, `events`, `sync`)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 
 from actors.contract.client_frames import Resume
+from actors.contract.ids import MAX_INTEGER
 from gateway.errors import GatewayError, LimitMet
 from gateway.http.api import API
 from gateway.http.callers import body_of, claims_for, claims_of, json_response, read_body, visiting
 from gateway.http.news import news_of
 from gateway.http.ops import OpAnswer, answer_ops
 from gateway.http.problems import problem_response
+
+_Sequence = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 
 
 class NewWedding(msgspec.Struct, frozen=True):
@@ -31,8 +34,8 @@ class SyncRequest(msgspec.Struct, frozen=True):
     """The body of `POST .../sync`; without `generation` the current one is meant."""
 
     ops: list[msgspec.Raw] = []
-    channels: dict[str, int] | None = None
-    generation: int | None = None
+    channels: dict[str, _Sequence] | None = None
+    generation: Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | None = None
 
 
 async def found_wedding(request: web.Request) -> web.Response:

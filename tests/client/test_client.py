@@ -112,7 +112,7 @@ async def test_an_event_is_applied_once_and_a_gap_is_repaired(server: ScriptedSe
     await peer.send(*({"type": "collaboration_event", "events": [each]} for each in (first, first, late)))
     asked = await peer.receive()
     assert asked["type"] == "data_sync"
-    assert asked["channels"]["tasks.team"]["sequence"] == 1
+    assert (asked["channels"]["tasks.team"]["sequence"], asked["reason"]) == (1, "gap")
     assert seen == [1]
     whole = {"tasks": {"a": {"title": "A"}, "b": {"title": "B"}, "c": {"title": "C"}}}
     await peer.snapshot("tasks.team", 3, whole, reason="repair")

@@ -14,6 +14,7 @@ from gateway.http.operations import OPERATIONS
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway
 from tests.support.http_api import Answer, HttpApi, op_of
+from tests.support.requirements import missing
 
 INSERT = op_of("task_completion", "insert", "tasks", "cake", {"title": "Order the cake"})
 
@@ -38,6 +39,16 @@ def leads_somewhere(document: dict[str, Any], reference: str) -> bool:
             return False
         part = part[step]
     return True
+
+
+def test_the_document_is_openapi() -> None:
+    """The document of the HTTP API is valid OpenAPI 3.1, schemas included."""
+    try:
+        from openapi_spec_validator import OpenAPIV31SpecValidator
+    except ImportError:
+        missing("openapi-spec-validator", "make setup")
+    validator: Any = OpenAPIV31SpecValidator(openapi_document())
+    assert [str(error) for error in validator.iter_errors()] == []
 
 
 @pytest.mark.parametrize("document", [openapi_document(), asyncapi_document()], ids=["openapi", "asyncapi"])

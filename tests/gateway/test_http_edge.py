@@ -1,5 +1,6 @@
 """What goes around every request: origins of web pages and CORS, methods, media types, documents asked about again."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -142,3 +143,15 @@ async def test_documents_are_asked_about_again(stack: RunningGateway, found: Fou
         assert (await ana.call("GET", path, **{"If-None-Match": '"other"'})).status == 200
     for answer in (await ana.get("history"), await ana.call("GET", "/nowhere")):
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.servers
+async def test_inv5_what_is_no_http_is_in_no_log(stack: RunningGateway, caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes that break HTTP are answered with 400, and no line of a log repeats them."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+    with caplog.at_level("DEBUG"):
+        writer.write(b"GET /limits HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer SECRET\x00\r\n\r\n")
+        async with asyncio.timeout(30):
+            assert (await reader.readline()).split()[1] == b"400"
+    writer.close()
+    assert "SECRET" not in caplog.text

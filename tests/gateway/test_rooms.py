@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors.contract.digest import channel_digest
 from actors.contract.envelopes import Envelope
 from gateway.app import Gateway
 from tests.gateway.conftest import FoundWedding
@@ -184,6 +185,28 @@ async def test_d8_repair_brings_only_what_differs(stack: RunningGateway, found: 
     await ana.expect("pong")
     await gia.send({"type": "data_sync", "channels": {"tasks.team": claims["tasks.team"]}})
     await gia.expect("withdrawn", channel="tasks.team")
+
+
+async def test_inv4_a_reported_gap_is_filled(stack: RunningGateway, found: FoundWedding) -> None:
+    """Whoever misses an event gets the channel, though the digest of what came before is right; who is only behind does not."""
+    await found("w1")
+    ana = await stack.join("w1", "ana")
+    first, second = [await ana.event_of(await ana.insert_task(name)) for name in ("cake", "rings")]
+    claim = {"tasks.team": {"sequence": 1, "digest": channel_digest(_items_of(first))}}
+    assert second["events"][0]["sequence"] == 2
+    await ana.send({"type": "data_sync", "channels": claim})
+    await ana.send({"type": "ping"})
+    await ana.expect("pong")
+    await ana.send({"type": "data_sync", "channels": claim, "reason": "gap"})
+    filled = await ana.expect("data_sync", channel="tasks.team", reason="repair", sequence=2)
+    assert set(filled["state"]["tasks"]) == {"cake", "rings"}
+    counted = stack.gateway.counts
+    assert (counted.repairs_asked_by_reason, counted.digest_mismatches) == ({"check": 1, "gap": 1}, 0)
+
+
+def _items_of(frame: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    [change] = frame["events"][0]["data"]["changes"]
+    return {change["collection"]: {change["id"]: change["insert"]}}
 
 
 async def test_d8_an_empty_room_is_dropped_after_a_while(
