@@ -76,6 +76,8 @@ def channel_of(collection: str, fields: Mapping[str, object]) -> str:
         return "budget.core" if payer is None or payer == "couple" else f"budget.{PAYER}{payer}"
     if collection == "inbox":
         return f"inbox.{fields['person']}"
+    if collection == "conflicts":
+        return str(fields.get("channel", "conflicts.core"))
     return f"{collection}.{fields.get('audience', DEFAULT_AUDIENCE)}"
 
 

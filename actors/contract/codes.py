@@ -51,5 +51,14 @@ CODES: Final[dict[str, CodeText]] = {
     "slow_down": CodeText("Too many ops at once.", "Wait `retryAfterMs`, then send again from the number in `next`."),
     "waking": CodeText("The wedding is waking up and cannot answer yet.", "Try again in a second; what you saved is safe."),
     "unavailable": CodeText("The service cannot take ops at the moment.", "Keep the op and send it again; it was not taken."),
+    "dependencies_missing": CodeText(
+        "Ops that this one waits for did not come in time.", "Send those first, or send this one again without naming them."
+    ),
+    "conflict_closed": CodeText(
+        "This conflict is settled, or its time is over.", "Read the record again; change the field itself if it is wrong."
+    ),
+    "superseded": CodeText(
+        "Somebody has written the field again since.", "Look at what stands there now and change the field itself."
+    ),
     "internal_error": CodeText("The op met a fault of ours and changed nothing.", "Report it with the op id; other ops go on."),
 }

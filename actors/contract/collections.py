@@ -48,6 +48,7 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "homeCurrency": kinds.currency,
             "rates": kinds.rates,
             "venue": kinds.venue,
+            "conflictRules": kinds.strategies,
         },
         ordered=False,
     ),

@@ -81,7 +81,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
 
     `now_ms` is the wedding's clock at this op, `number` the client's number that it consumed (0 for ops that came over NATS),
     `permissions_changed` says that read rights may be others from this rev on. `rules` is the version that decided, 0 below 3;
-    `undoes` the op that an applied `undo` takes back.
+    `undoes` the op that an applied `undo` takes back. `priority` is how urgent the op said to be, `said` holds what it sent for
+    fields of which merging made another value.
     """
 
     rev: int
@@ -101,6 +102,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     effects: tuple[Effect, ...] = ()
     rules: int = 0
     undoes: str = ""
+    priority: int = 1
+    said: dict[str, object] = {}
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -140,6 +140,23 @@ def order_key(value: object) -> str | None:
     return None if isinstance(value, str) and _ORDER.match(value) is not None else "an order key as the server made it"
 
 
+#: How a conflict over a field is decided (docs/conflicts.md).
+STRATEGIES: Final = ("last_writer_wins", "merge_changes", "priority_based", "manual_review", "wedding_hierarchy")
+_FIELD: Final = re.compile(r"[a-z]{1,40}\.([A-Za-z]{1,40}|\*)\Z")
+
+
+def strategies(value: object) -> str | None:
+    """Strategies of a wedding's own, by field: `{"budget.estimate": "manual_review"}`; `*` means the whole item."""
+    if (
+        isinstance(value, dict)
+        and len(value) <= 200
+        and all(isinstance(name, str) and _FIELD.match(name) for name in value)
+        and all(isinstance(strategy, str) and strategy in STRATEGIES for strategy in value.values())
+    ):
+        return None
+    return 'strategies by field, such as {"budget.estimate": "manual_review"}: one of ' + ", ".join(STRATEGIES)
+
+
 def _is_rate(value: object) -> bool:
     return isinstance(value, str) and _RATE.match(value) is not None
 

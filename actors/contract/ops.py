@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from actors.contract import conflicts
 from actors.contract.channels import ROLES
 from actors.contract.collections import COLLECTIONS, TYPES, Collection
 from actors.contract.errors import BadOp
@@ -31,7 +32,10 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Op(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One op as a client sends it; `base` names the channel sequences that its author had applied."""
+    """One op as a client sends it; `base` names the channel sequences that its author had applied.
+
+    `dependencies` are the ops that must be decided before; `priority` says how urgent it is, normal unless it says otherwise.
+    """
 
     type: str
     action: str
@@ -40,6 +44,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
     data: dict[str, object] = {}
     base: dict[str, int] = {}
     dependencies: list[str] = []
+    priority: str = ""
 
 
 class LogEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,6 +63,11 @@ def check_op(op: Op, wedding: str) -> None:
     """Judge all but the op's own id: type, collection, ids, action, values; raises BadOp with the code and the remedy."""
     if op.type not in TYPES or op.type == "presence_change":
         raise BadOp("unknown_type", f"{op.type[:80]!r} is not an op type that is stored.")
+    if op.target.collection == conflicts.COLLECTION:
+        conflicts.check_resolution(op.type, op.action, op.data)
+        _check_target(op, wedding)
+        _check_claims(op)
+        return
     collection = COLLECTIONS.get(op.target.collection)
     if collection is None or collection.type != op.type:
         raise BadOp("type_mismatch", f"{op.type} does not write the collection {op.target.collection[:80]!r}.")
@@ -91,6 +101,8 @@ def _check_claims(op: Op) -> None:
         raise BadOp(
             "bad_value", f"`dependencies` names at most {MAX_DEPENDENCIES} ops.", "Name only the ops that must come first."
         )
+    if op.priority and op.priority not in conflicts.PRIORITIES:
+        raise BadOp("bad_value", "`priority` is one of " + ", ".join(conflicts.PRIORITIES) + ".", "Leave it out for normal.")
 
 
 def _check_fields(op: Op, collection: Collection) -> None:

@@ -13,7 +13,7 @@ from actors.contract.ops import LogEntry, Op
 from actors.domain.conflicts import relation_to
 from actors.domain.correspondence import addressed
 from actors.domain.errors import Refused
-from actors.domain.items import PlannedPart
+from actors.domain.items import Plan, PlannedPart
 from actors.domain.kinds import judge
 from actors.domain.state import ActorState, ChannelState
 from actors.domain.turns import Turn, take_turn
@@ -25,6 +25,7 @@ _PERMISSION_CHANNELS: Final = frozenset({"people.everyone", "permissions.core"})
 #: Decisions by older versions were stored without their version.
 _STAMPED_SINCE: Final = 3
 _NEW_CHANNEL: Final = ChannelState()
+_NO_PLAN: Final = Plan(())
 
 
 class Meta(NamedTuple):
@@ -48,14 +49,14 @@ def decide(state: ActorState, entry: LogEntry, meta: Meta) -> Decision | Answer:
     if isinstance(turn, Answer):
         return turn
     try:
-        rights, plan = judge(state, entry, meta.principal, meta.rules, now_ms)
+        rights, plan = judge(state, entry, meta.principal, turn.client, meta.rules, now_ms)
     except BadOp as error:
         return _decision(state, entry, meta, turn, refusal(error.code, error.message, error.remedy))
     except Refused as error:
         return _decision(state, entry, meta, turn, error.refusal)
     parts = tuple([_part(state, entry.op, meta.principal, rights, turn, planned) for planned in plan.parts])
     effects = addressed(state, plan.effects, entry.hops) if plan.effects else ()
-    return _decision(state, entry, meta, turn, None, parts, effects)
+    return _decision(state, entry, meta, turn, None, parts, effects, plan)
 
 
 def decide_safely(state: ActorState, entry: LogEntry, meta: Meta) -> tuple[Decision | Answer, Exception | None]:
@@ -102,6 +103,7 @@ def _decision(
     refused: Refusal | None,
     parts: tuple[Part, ...] = (),
     effects: tuple[Effect, ...] = (),
+    plan: Plan = _NO_PLAN,
 ) -> Decision:
     op = entry.op
     return Decision(
@@ -122,4 +124,6 @@ def _decision(
         effects=effects,
         rules=meta.rules if meta.rules >= _STAMPED_SINCE else 0,
         undoes=str(op.data["op"]) if op.action == "undo" and refused is None else "",
+        priority=plan.priority,
+        said=plan.said,
     )

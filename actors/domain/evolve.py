@@ -6,13 +6,14 @@ today. Keeps digests and greatest order keys as it goes. Called by the runtime, 
 
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from actors.contract import digest
 from actors.contract.changes import Change, merge_fields
 from actors.contract.correspondence import principal_of
 from actors.contract.decisions import CancelTimer, Decision, Part, SendMessage, StartTimer
 from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id
+from actors.domain.former import MERGEABLE, bury, keep_past, leave_grave
 from actors.domain.state import REMOVALS, ActorState, ArmedTimer, ChannelState, Item, Write, removal_key
 from actors.domain.turns import record_turn
 
@@ -37,23 +38,27 @@ def _follow_part(state: ActorState, decision: Decision, part: Part) -> None:
         channel = state.channels[part.channel] = ChannelState(0, 0, {}, {})
     channel.sequence = part.sequence
     channel.clock = part.clock
-    write = Write(part.sequence, decision.op, decision.principal, decision.client)
+    at_ms = decision.now_ms if decision.rules else 0
+    write = Write(part.sequence, decision.op, decision.principal, decision.client, at_ms, decision.priority)
     for change in part.changes:
         if change.insert is not UNSET:
             _insert(state, part.channel, change, change.insert, write)
         elif change.remove is not UNSET:
-            _remove(state, change)
+            _remove(state, change, write)
             if decision.rules:
                 _remember_removal(state, change, write)
         elif change.set is not UNSET:
-            _set(state, change, change.set, write)
+            _set(state, change, change.set, write, decision)
 
 
 def _insert(state: ActorState, channel_name: str, change: Change, fields: dict[str, Any], write: Write) -> None:
     channel = state.channels[channel_name]
     hashed = digest.item_hash(change.collection, change.id, fields)
     _put_order(state, channel_name, change.collection, None, fields.get("order"))
-    state.items.setdefault(change.collection, {})[change.id] = Item(dict(fields), channel_name, hashed, write, {})
+    item = Item(dict(fields), channel_name, hashed, write, {}, {})
+    if state.graves:
+        leave_grave(state, change, item, write)
+    state.items.setdefault(change.collection, {})[change.id] = item
     channel.digest = digest.add(channel.digest, hashed)
     if state.removed:
         state.removed.pop(removal_key(change.collection, change.id), None)
@@ -69,7 +74,7 @@ def _remember_removal(state: ActorState, change: Change, write: Write) -> None:
         del removed[next(iter(removed))]
 
 
-def _remove(state: ActorState, change: Change) -> None:
+def _remove(state: ActorState, change: Change, write: Write) -> None:
     collection = state.items[change.collection]
     item = collection[change.id]
     channel = state.channels[item.channel]
@@ -78,16 +83,23 @@ def _remove(state: ActorState, change: Change) -> None:
     del collection[change.id]
     if not collection:
         del state.items[change.collection]
+    if write.at_ms:
+        bury(state, change, item, write)
 
 
-def _set(state: ActorState, change: Change, values: dict[str, Any], write: Write) -> None:
+def _set(state: ActorState, change: Change, values: dict[str, Any], write: Write, decision: Decision) -> None:
     item = state.items[change.collection][change.id]
     channel = state.channels[item.channel]
     if "order" in values:
         _put_order(state, item.channel, change.collection, item.fields.get("order"), values["order"])
+    remembers, writes = decision.rules, item.writes
+    for field, value in values.items():
+        if remembers and (value is None or value.__class__ in MERGEABLE):
+            keep_past(item, field)
+        writes[field] = write
     merge_fields(item.fields, values)
-    for field in values:
-        item.writes[field] = write
+    if decision.said:
+        writes |= {field: structs.replace(write, said=value) for field, value in decision.said.items() if field in values}
     hashed = digest.item_hash(change.collection, change.id, item.fields)
     channel.digest = digest.add(digest.subtract(channel.digest, item.hash), hashed)
     item.hash = hashed

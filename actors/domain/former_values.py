@@ -15,6 +15,7 @@ _NEW_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "permissions": frozenset({"read", "hidden", "write", "locked"}),
     "budget": frozenset({"audience"}),
     "tasks": frozenset({"audience"}),
+    "wedding": frozenset({"conflictRules"}),
 }
 _FORMER_WORDS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "timeline": ("visibility", TIMELINE_AUDIENCES),

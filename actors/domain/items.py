@@ -4,11 +4,13 @@ A verb reads the state and returns a plan: per channel the changes and the write
 Refused where a rule says no. Called through the table in `rules`.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 from actors.contract.changes import Change, merge_fields
 from actors.contract.channels import Rights, channel_of, may_read, person_of
 from actors.contract.collections import COLLECTIONS
+from actors.contract.conflicts import NORMAL
 from actors.contract.decisions import CancelTimer, StartTimer
 from actors.contract.ops import Op
 from actors.contract.write_rules import WriteRules
@@ -20,7 +22,7 @@ from actors.domain.state import ActorState, Item, Write, find_item
 
 
 class Request(NamedTuple):
-    """An op in its turn, with its author."""
+    """An op in its turn, with its author, its client, the wedding's clock (Unix milliseconds) and the version of the rules."""
 
     state: ActorState
     op: Op
@@ -29,6 +31,9 @@ class Request(NamedTuple):
     rights: Rights
     #: What the author may write; None under the versions of the rules that knew roles alone.
     rules: WriteRules | None = None
+    client: str = ""
+    now_ms: int = 0
+    version: int = 0
 
 
 class PlannedPart(NamedTuple):
@@ -50,11 +55,31 @@ class Letter(NamedTuple):
 PlannedEffect = StartTimer | CancelTimer | Letter
 
 
+_NOTHING: Final[dict[str, Any]] = {}
+
+
 class Plan(NamedTuple):
-    """What an op does: its parts, each in a channel of its own, and what is to be done beyond the state."""
+    """What an op does: its parts, each in a channel of its own, and what is to be done beyond the state.
+
+    `priority` is how urgent the op is, `said` what its author sent for fields of which merging made another value.
+    """
 
     parts: tuple[PlannedPart, ...]
     effects: tuple[PlannedEffect, ...] = ()
+    priority: int = NORMAL
+    said: dict[str, Any] = _NOTHING
+
+
+def joined(parts: Iterable[PlannedPart]) -> tuple[PlannedPart, ...]:
+    """Return the parts with those of one channel made one, in order."""
+    found: dict[str, PlannedPart] = {}
+    for part in parts:
+        known = found.get(part.channel)
+        if known is not None:
+            found[part.channel] = PlannedPart(part.channel, known.changes + part.changes, known.overwritten + part.overwritten)
+        else:
+            found[part.channel] = part
+    return tuple(found.values())
 
 
 #: The fields that `channel_of` looks at; only they can give an item another audience.

@@ -17,14 +17,15 @@ from actors.domain.correspondence import Readers
 from actors.domain.items import Plan, Request
 from actors.domain.rules import verb_of
 from actors.domain.state import ActorState
+from actors.domain.turns import TIMER_CLIENT
 from actors.domain.vendor import bookings
 
 
 class Kind(NamedTuple):
     """One kind of actor; both raise Refused where a rule says no."""
 
-    #: What a principal asks under a version of the rules: the author's rights, and what the op does.
-    judge: Callable[[ActorState, Op, str, int], tuple[Rights, Plan]]
+    #: What a principal asks under a version of the rules, with its client and the clock: its rights, and what the op does.
+    judge: Callable[[ActorState, Op, str, int, str, int], tuple[Rights, Plan]]
     readers: Readers
 
 
@@ -34,14 +35,14 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-def judge(state: ActorState, entry: LogEntry, principal: str, version: int, now_ms: int) -> tuple[Rights, Plan]:
+def judge(state: ActorState, entry: LogEntry, principal: str, client: str, version: int, now_ms: int) -> tuple[Rights, Plan]:
     """Return the author's rights and what the op does; raises BadOp or Refused."""
     kind = KINDS[state.kind]
     if principal == TIMER_PRINCIPAL:
         return (), _fire(state, entry.op, version, now_ms)
     if entry.source == "actor":
         return (), correspondence.read(kind.readers, state, entry, principal)
-    return kind.judge(state, entry.op, principal, version)
+    return kind.judge(state, entry.op, principal, version, client, now_ms)
 
 
 def _fire(state: ActorState, op: Op, version: int, now_ms: int) -> Plan:
@@ -49,4 +50,6 @@ def _fire(state: ActorState, op: Op, version: int, now_ms: int) -> Plan:
     if timers.is_missed(state, op, now_ms):
         return Plan(())
     rules = SERVICE_RULES if version >= RIGHTS_ARE_DATA else None
-    return verb_of(version, op.target.collection, op.action)(Request(state, op, TIMER_PRINCIPAL, SERVICE_ROLE, (), rules))
+    return verb_of(version, op.target.collection, op.action)(
+        Request(state, op, TIMER_PRINCIPAL, SERVICE_ROLE, (), rules, TIMER_CLIENT, now_ms, version)
+    )

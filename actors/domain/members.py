@@ -3,17 +3,19 @@
 Called through the table in `kinds`; messages of other actors do not come this way.
 """
 
+from actors.contract import conflicts
 from actors.contract.channels import Rights, may_read
 from actors.contract.ops import Op, check_op
+from actors.domain import disputes
 from actors.domain.authority import RIGHTS_ARE_DATA, SERVICE_ROLE, authority_of, role_of
 from actors.domain.errors import Refused
 from actors.domain.former_values import check_as_before
 from actors.domain.items import Plan, Request
-from actors.domain.rules import verb_of
+from actors.domain.rules import DISPUTES_SINCE, verb_of
 from actors.domain.state import ActorState, exists, sequence_of
 
 
-def judge(state: ActorState, op: Op, principal: str, version: int) -> tuple[Rights, Plan]:
+def judge(state: ActorState, op: Op, principal: str, version: int, client: str, now_ms: int) -> tuple[Rights, Plan]:
     """Return the author's rights and what the op does; raises BadOp or Refused."""
     creates = op.action == "insert" and op.target.collection == "wedding"
     role = role_of(state, principal)
@@ -28,7 +30,22 @@ def judge(state: ActorState, op: Op, principal: str, version: int) -> tuple[Righ
         check_as_before(op)
     rights, rules = authority_of(state, principal, role, version)
     _require_honest_base(state, op, rights)
-    return rights, verb_of(version, op.target.collection, op.action)(Request(state, op, principal, role, rights, rules))
+    request = Request(state, op, principal, role, rights, rules, client, now_ms, version)
+    if version < DISPUTES_SINCE:
+        return rights, _undisputed(request)
+    try:
+        plan = verb_of(version, op.target.collection, op.action)(request)
+    except Refused as refused:
+        return rights, disputes.judged_again(request, refused)
+    return rights, disputes.judged(request, plan)
+
+
+def _undisputed(request: Request) -> Plan:
+    """Judge as before there were records of conflicts."""
+    op = request.op
+    if op.target.collection == conflicts.COLLECTION:
+        raise Refused("type_mismatch", f"{op.type} does not write the collection {op.target.collection!r}.")
+    return verb_of(request.version, op.target.collection, op.action)(request)
 
 
 def _require_honest_base(state: ActorState, op: Op, rights: Rights) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from actors.domain import items, messages, people, permissions, tasks, undo, vendors, wedding
+from actors.domain import items, messages, people, permissions, resolutions, tasks, undo, vendors, wedding
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, Request
 
@@ -18,6 +18,21 @@ Verb = Callable[[Request], Plan]
 Rules = Mapping[str, Mapping[str, Verb]]
 
 _ITEM_VERBS: Final[dict[str, Verb]] = {"insert": items.insert, "update": items.update, "delete": items.delete, "move": items.move}
+
+
+def verb_of(version: int, collection: str, action: str) -> Verb:
+    """Return what an action means for a collection; both have passed `check_op`, and the version is one of `RULES`.
+
+    Raises Refused for an action that the version does not know yet.
+    """
+    verbs = RULES[version].get(collection, _ITEM_VERBS)
+    verb = verbs.get(action)
+    if verb is not None:
+        return verb
+    if action == "undo" and version >= _UNDO_SINCE:
+        return partial(undo.undo, verbs)
+    raise Refused("bad_value", f"{action!r} is not an action.", "Use insert, update, delete or move.")
+
 
 _FIRST: Final[Rules] = {
     "wedding": _ITEM_VERBS | {"insert": wedding.insert},
@@ -35,25 +50,15 @@ _THIRD: Final[Rules] = {
     **_SECOND,
     "people": {**_SECOND["people"], "insert": people.insert_within_rights, "update": people.update_within_rights},
     "permissions": _ITEM_VERBS | {"insert": permissions.insert, "update": permissions.update, "delete": permissions.delete},
+    "wedding": _ITEM_VERBS | {"insert": wedding.insert_with_strategies, "update": wedding.update},
+    "conflicts": resolutions.verbs(verb_of),
 }
 
 #: Every version that this build can decide with.
 RULES: Final[Mapping[int, Rules]] = {1: _FIRST, 2: _SECOND, 3: _THIRD}
+#: The version from which on an op that meets an unseen write is settled.
+DISPUTES_SINCE: Final = 3
 #: From this version on every verb of a collection can be taken back.
 _UNDO_SINCE: Final = 3
 #: What a new installation begins with.
 NEWEST: Final = max(RULES)
-
-
-def verb_of(version: int, collection: str, action: str) -> Verb:
-    """Return what an action means for a collection; both have passed `check_op`, and the version is one of `RULES`.
-
-    Raises Refused for an action that the version does not know yet.
-    """
-    verbs = RULES[version].get(collection, _ITEM_VERBS)
-    verb = verbs.get(action)
-    if verb is not None:
-        return verb
-    if action == "undo" and version >= _UNDO_SINCE:
-        return partial(undo.undo, verbs)
-    raise Refused("bad_value", f"{action!r} is not an action.", "Use insert, update, delete or move.")

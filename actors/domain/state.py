@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from actors.contract.conflicts import NORMAL
 from actors.contract.decisions import IfMissed, Refusal
 from actors.contract.subjects import VENDOR, WEDDING
 from actors.domain.order_index import OrderIndex
@@ -19,23 +20,53 @@ CLIENT_OUTCOMES: Final = 32
 INTAKE_OUTCOMES: Final = 1000
 #: Of how many items that are gone it is remembered who removed them.
 REMOVALS: Final = 256
+#: How many past values of a field are kept for merging, and how many deleted items for who edits them unaware.
+PAST_KEPT: Final = 16
+GRAVES_KEPT: Final = 100
 #: The client name under which everything that a principal sends over NATS is counted.
 INTAKE_CLIENT: Final = "intake"
 
 
 class Write(msgspec.Struct, array_like=True, frozen=True):
-    """Who wrote a field last: the op, and its sequence in the item's channel."""
+    """Who wrote a field last: the op, and its sequence in the item's channel, when, and how urgent it said to be.
+
+    `said` is what the author sent where merging made another value of it.
+    """
 
     sequence: int
     op: str
     principal: str
     client: str
+    at_ms: int = 0
+    priority: int = NORMAL
+    said: Any = None
+
+
+class Past(msgspec.Struct, array_like=True, frozen=True):
+    """A value that a field had, None for none, and the write that gave it."""
+
+    write: Write
+    value: Any
+
+
+class Origin(msgspec.Struct, array_like=True, frozen=True):
+    """The channel that an item came from, the sequence there of its leaving, and who had written what until then."""
+
+    channel: str
+    sequence: int
+    inserted: Write
+    writes: dict[str, Write]
+
+    def last_write(self, field: str) -> Write:
+        """Return the last write of a field before the item came over."""
+        return self.writes.get(field, self.inserted)
 
 
 class Item(msgspec.Struct, array_like=True):
     """One item: its fields without `id`, its one channel, its part of the channel's digest, and who wrote what last.
 
-    `inserted` is the write that put the whole item into its channel; `writes` holds the fields written since.
+    `inserted` is the write that put the whole item into its channel; `writes` holds the fields written since, `past` the values
+    before of those that can be merged (the oldest first), `origin` where the item was before another audience was chosen.
     """
 
     fields: dict[str, Any]
@@ -43,6 +74,8 @@ class Item(msgspec.Struct, array_like=True):
     hash: int
     inserted: Write
     writes: dict[str, Write] = {}
+    past: dict[str, list[Past]] = {}
+    origin: Origin | None = None
 
     def last_write(self, field: str) -> Write:
         """Return the last write of a field, present or not."""
@@ -90,12 +123,20 @@ class Timers(msgspec.Struct, array_like=True):
     firings: int = 0
 
 
+class Grave(msgspec.Struct, array_like=True, frozen=True):
+    """A deleted item as it was, and the write that deleted it."""
+
+    item: Item
+    write: Write
+
+
 class ActorState(msgspec.Struct, array_like=True, dict=True):
     """Everything about one actor at `rev`; `position` is that of the last decided op.
 
     `acl` is the rev of the last permission change. `clients` is ordered by last use, the longest idle first. `sent` counts the
     messages to each other actor, `received` holds the highest number taken from each; both by the other's principal. `removed`
-    holds by what the items were removed that went last, by `removal_key`, the latest last; kept from version 3 of the rules on.
+    holds by what the items were removed that went last, by `removal_key`, the latest last, `graves` some of these items as they
+    were; kept from version 3 of the rules on.
     """
 
     kind: ClassVar[str]
@@ -115,6 +156,7 @@ class ActorState(msgspec.Struct, array_like=True, dict=True):
     sent: dict[str, int] = {}
     received: dict[str, int] = {}
     removed: dict[str, Write] = {}
+    graves: dict[str, Grave] = {}
 
     @cached_property
     def orders(self) -> OrderIndex:

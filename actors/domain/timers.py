@@ -21,17 +21,20 @@ MISSED_AFTER_MS: Final = 5 * 60 * 1000
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def start(state: ActorState, timer: str, due_ms: int, op: Op, if_missed: IfMissed = "fire_once_late") -> StartTimer:
+def start(
+    state: ActorState, timer: str, due_ms: int, op: Op, if_missed: IfMissed = "fire_once_late", *, beside: int = 0
+) -> StartTimer:
     """Return the effect that arms a timer, or arms it anew: at `due_ms` the log gets `op`, whose id is set here.
 
-    An op of the log starts at most one timer. Raises Refused when the wedding has too many.
+    `beside` counts the timers that the same op of the log starts already. Raises Refused when the wedding has too many; the few
+    of the wedding's own, whose ids have no dot, always find a place.
     """
     timers = state.timers
-    if timer not in timers.armed and len(timers.armed) >= MAX_ARMED:
+    if "." in timer and timer not in timers.armed and len(timers.armed) >= MAX_ARMED:
         raise Refused(
             "too_many", f"This wedding has {MAX_ARMED} timers waiting.", "Leave the time out, or finish or delete what has one."
         )
-    number = timers.armings + 1
+    number = timers.armings + 1 + beside
     body = _encode(LogEntry(msgspec.structs.replace(op, id=timer_op_id(timer, number)), "timer"))
     return StartTimer(timer, due_ms, body, number, if_missed)
 

@@ -38,6 +38,9 @@ _STATUS: Final[dict[str, HTTPStatus]] = {
     "slow_down": HTTPStatus.TOO_MANY_REQUESTS,
     "waking": HTTPStatus.SERVICE_UNAVAILABLE,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "dependencies_missing": HTTPStatus.CONFLICT,
+    "conflict_closed": HTTPStatus.CONFLICT,
+    "superseded": HTTPStatus.CONFLICT,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 #: Where aiohttp refuses before a route runs: our code, what happened, and what helps.

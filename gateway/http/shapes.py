@@ -10,6 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from actors.contract.codes import CODES
 from actors.contract.collections import COLLECTIONS, TYPES
+from actors.contract.conflicts import COLLECTION as CONFLICTS
+from actors.contract.conflicts import RESOLUTIONS
 from actors.contract.events import Event
 from actors.contract.ids import CLIENT, MAX_INTEGER, TOKEN
 from actors.contract.ops import ACTIONS
@@ -26,7 +28,7 @@ Word = Annotated[str, msgspec.Meta(max_length=200)]
 class Target(msgspec.Struct):
     """The item that an op is about."""
 
-    collection: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(COLLECTIONS)})]
+    collection: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted([*COLLECTIONS, CONFLICTS])})]
     id: Id
 
 
@@ -34,12 +36,13 @@ class Op(msgspec.Struct):
     """One op; without `id` the server numbers it. `data` maps fields to values, `base` channels to sequences that you had."""
 
     type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(TYPES - {"presence_change"})})]
-    action: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(ACTIONS)})]
+    action: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(ACTIONS | RESOLUTIONS)})]
     target: Target
     id: OpName | UnsetType = UNSET
     data: dict[str, object] | UnsetType = UNSET
     base: Sequences | UnsetType = UNSET
     dependencies: Annotated[list[str], msgspec.Meta(max_length=50)] | UnsetType = UNSET
+    priority: Literal["low", "normal", "high", "critical"] | UnsetType = UNSET
 
 
 class NewWedding(msgspec.Struct):

@@ -6,6 +6,8 @@ Called by the tests of the domain and by those that need a realistic state witho
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from actors.contract.collections import COLLECTIONS
 from actors.contract.decisions import Answer, Decision
 from actors.contract.ops import LogEntry, Op, Source, Target
@@ -78,11 +80,14 @@ class Fold:
         *,
         base: dict[str, int] | None = None,
         client: str = "",
+        op_type: str | None = None,
+        **more: Any,
     ) -> Decision:
-        """Let a member's client send its next op; it is met in its turn and decided."""
+        """Let a member's client send its next op; it is met in its turn and decided. `more` are further members of the op."""
         client = client or f"{datetime.fromtimestamp(self.now_ms / 1000, UTC):%Y%m%d}-{principal}0000"
         self._numbers[client] = number = self._numbers.get(client, 0) + 1
-        outcome = self.send(principal, op_of(f"{client}:{number}", collection, action, identifier, data, base))
+        op = op_of(f"{client}:{number}", collection, action, identifier, data, base, op_type)
+        outcome = self.send(principal, msgspec.structs.replace(op, **more))
         assert isinstance(outcome, Decision), outcome
         return outcome
 

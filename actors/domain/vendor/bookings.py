@@ -29,9 +29,9 @@ Booking = dict[str, Any]
 Calendar = dict[str, Booking]
 
 
-def judge(state: ActorState, op: Op, principal: str, version: int) -> tuple[Rights, Plan]:
+def judge(state: ActorState, op: Op, principal: str, version: int, client: str, now_ms: int) -> tuple[Rights, Plan]:
     """Refuse what a person asks: weddings alone write a calendar so far."""
-    del op, version
+    del op, version, client, now_ms
     raise Refused("not_allowed", f"{principal} does not write the calendar of {state.id}.", "Book hours in a wedding.")
 
 

@@ -1,0 +1,182 @@
+"""Records of conflicts: what stands in them, how long, who may answer, and who is told (docs/conflicts.md).
+
+A record is an item of `conflicts` in the channel of the item that it is about. Repeated ops of one client against one unseen
+write keep one record. Records are bounded: the oldest closed one of a channel makes room. Called by `disputes` and `resolutions`.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from actors.contract.changes import Change
+from actors.contract.channels import may_read
+from actors.contract.conflicts import (
+    COLLECTION,
+    HIERARCHY,
+    LAST_WRITER,
+    MANUAL,
+    MERGE,
+    PRIORITIES,
+    PRIORITY,
+    STATUSES,
+    WHOLE_ITEM,
+)
+from actors.contract.events import instant_of
+from actors.domain.authority import rights_for
+from actors.domain.conflict_table import RANKS, role_of, rule_for
+from actors.domain.items import PlannedPart, Request
+from actors.domain.messages import into_inbox
+from actors.domain.state import ActorState, Write, find_item
+from actors.domain.strategies import Verdict
+from actors.domain.wedding_priority import wedding_priority
+
+_HOUR_MS: Final = 3600 * 1000
+#: How long an open record waits for somebody, by its level of PRIORITIES.
+WAITS_MS: Final = (7 * 24 * _HOUR_MS, 3 * 24 * _HOUR_MS, 24 * _HOUR_MS, _HOUR_MS)
+#: How long a decision may be reversed.
+REVERSIBLE_MS: Final = 7 * 24 * _HOUR_MS
+#: Records of one wedding; beyond it the oldest closed one of the same channel goes.
+MAX_RECORDS: Final = 500
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Disputed(NamedTuple):
+    """What two disagree about: a field or the whole item, in the channel where it is now, the unseen write, and both contents.
+
+    A content is `{"value": ...}`, `{}` for a cleared field, `{"deleted": True}` or `{"fields": {...}}` for a whole item.
+    """
+
+    collection: str
+    item: str
+    field: str
+    channel: str
+    write: Write
+    first: Mapping[str, Any]
+    second: Mapping[str, Any]
+
+
+def recorded(request: Request, disputed: Disputed, verdict: Verdict) -> tuple[list[PlannedPart], int | None]:
+    """Return what records a conflict and tells both sides, and until when it waits for somebody (None: it does not)."""
+    state = request.state
+    identifier = _id_of(request, disputed)
+    fields = _fields(request, disputed, verdict)
+    known = find_item(state, COLLECTION, identifier)
+    if known is not None:
+        # The same client against the same write again: both sides have been told.
+        again = {name: fields[name] for name in ("second", "outcome", "reason")}
+        return [PlannedPart(known.channel, (Change(COLLECTION, identifier, set=again),))], None
+    record = PlannedPart(disputed.channel, (Change(COLLECTION, identifier, insert=fields),))
+    parts = [*_room_for_one_more(state, disputed.channel), record, *notices(state, identifier, fields)]
+    return parts, (request.now_ms + WAITS_MS[PRIORITIES.index(fields["priority"])]) if verdict.is_open else None
+
+
+def notices(state: ActorState, identifier: str, record: Mapping[str, Any]) -> Iterator[PlannedPart]:
+    """Tell each side, once, if they are in the wedding and may read what it is about."""
+    told: set[str] = set()
+    for side, other in (("second", "first"), ("first", "second")):
+        person = record[side]["user"]
+        if person not in told and _may_be_told(state, person, record["channel"]):
+            told.add(person)
+            content = {"kind": "conflict", "matter": identifier, "text": _text(record, side, other)}
+            yield into_inbox(state, person, f"{identifier}-{side}-{record['status']}", content)
+
+
+def _may_be_told(state: ActorState, person: str, channel: str) -> bool:
+    is_member = find_item(state, "people", person) is not None
+    return is_member and may_read(rights_for(state, person, role_of(state, person)), channel)
+
+
+def _text(record: Mapping[str, Any], side: str, other: str) -> str:
+    what = "the whole item" if record["field"] == WHOLE_ITEM else record["field"]
+    place, rival = f"{what} of {record['collection']} {record['item']}", record[other]["user"]
+    if record["outcome"] == side:
+        return f"Your change stands, not that of {rival}: {place}. {record['reason'].capitalize()}."
+    if record["outcome"] == other and record["status"] != "open":
+        return f"The change of {rival} stands, not yours: {place}. {record['reason'].capitalize()}."
+    return f"You and {rival} both changed {place}. {record['reason'].capitalize()}."
+
+
+def _fields(request: Request, disputed: Disputed, verdict: Verdict) -> dict[str, Any]:
+    state, write, now_ms = request.state, disputed.write, request.now_ms
+    level = wedding_priority(now_ms, _day_of(state), rule_for(state, disputed.collection, disputed.field).touches)
+    waits_ms = WAITS_MS[level] if verdict.is_open else REVERSIBLE_MS
+    fields: dict[str, Any] = {
+        "channel": disputed.channel,
+        "collection": disputed.collection,
+        "item": disputed.item,
+        "field": disputed.field,
+        "strategy": verdict.strategy,
+        "reason": verdict.reason,
+        "status": "open" if verdict.is_open else "decided",
+        "outcome": verdict.outcome,
+        "priority": PRIORITIES[level],
+        "at": instant_of(now_ms),
+        "until": instant_of(now_ms + waits_ms),
+        "mayAnswer": may_answer(state, verdict, write.principal, request.principal),
+        "first": {"op": write.op, "user": write.principal, "role": role_of(state, write.principal), **disputed.first},
+        "second": {"op": request.op.id, "user": request.principal, "role": request.role, **disputed.second},
+    }
+    if verdict.is_open:
+        fields["default"] = verdict.default
+    if verdict.outcome == "merged" and verdict.value is not None:
+        fields["result"] = verdict.value
+    return fields
+
+
+def may_answer(state: ActorState, verdict: Verdict, first: str, second: str) -> dict[str, list[str]]:
+    """Return who may resolve or reverse, as roles and people.
+
+    Nobody is overruled by who counts less: of couple and planner those who count as much as the side that prevails (as both,
+    while it is open), that side itself, and where nobody counts more than the other, both sides.
+    """
+    ranks = {person: RANKS.get(role_of(state, person), len(RANKS)) for person in (first, second)}
+    people = {LAST_WRITER: [first, second], MERGE: [first, second], MANUAL: []}.get(
+        verdict.strategy, [first if verdict.outcome == "first" else second]
+    )
+    bound = min(ranks.values()) if verdict.strategy == MANUAL else 9
+    if verdict.strategy in (HIERARCHY, PRIORITY):
+        bound = ranks[people[0]]
+    roles = [role for role in ("couple", "planner") if RANKS[role] <= bound or role == "couple"]
+    return {"roles": roles, "people": sorted(set(people))}
+
+
+def _id_of(request: Request, disputed: Disputed) -> str:
+    """Return the id of the record: the same for later ops of the same client against the same write, while it is not answered."""
+    write = disputed.write
+    names = [disputed.collection, disputed.item, disputed.field, write.principal, write.op, request.principal, request.client]
+    identifier = _hashed(names)
+    known = find_item(request.state, COLLECTION, identifier)
+    if known is None or known.fields["status"] in ("open", "decided"):
+        return identifier
+    return _hashed([*names, request.op.id])
+
+
+def _hashed(names: list[str]) -> str:
+    return "c-" + sha256(_encode(names)).hexdigest()[:24]
+
+
+def _day_of(state: ActorState) -> str | None:
+    wedding = find_item(state, "wedding", state.id)
+    return None if wedding is None else wedding.fields.get("date")
+
+
+def _room_for_one_more(state: ActorState, channel: str) -> Iterator[PlannedPart]:
+    """Let the oldest closed record of the channel go when there are too many, with what its sides were told.
+
+    It stays in the history and in Postgres.
+    """
+    records = state.items.get(COLLECTION, {})
+    if len(records) < MAX_RECORDS:
+        return
+    closed = (name for name, record in records.items() if record.channel == channel and record.fields["status"] != "open")
+    oldest = next(closed, None)
+    if oldest is None:
+        return
+    yield PlannedPart(channel, (Change(COLLECTION, oldest, remove=True),))
+    for side, status in product(("first", "second"), STATUSES):
+        notice = find_item(state, "inbox", name := f"{oldest}-{side}-{status}")
+        if notice is not None and _may_be_told(state, notice.fields["person"], channel):
+            yield PlannedPart(notice.channel, (Change("inbox", name, remove=True),))

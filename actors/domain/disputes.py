@@ -1,0 +1,245 @@
+"""Conflicts in the fold: an op that meets a write its author had not seen is settled, applied as settled, and recorded.
+
+An op without a conflict passes with one look at the writers of what it overwrites. One with conflicts is judged again with the
+values that prevail, so that every rule of its section follows what becomes of the item. An op that loses is applied all the same:
+as a record, without a change to the field. From version 3 of the rules on (docs/conflicts.md). Called by `members`.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from actors.contract.changes import Change, merge_fields
+from actors.contract.collections import COLLECTIONS
+from actors.contract.conflicts import HIERARCHY, MERGE, NORMAL, PRIORITIES, PRIORITY, WHOLE_ITEM
+from actors.contract.ops import Op
+from actors.domain import conflict_expiry
+from actors.domain.conflict_records import Disputed, recorded
+from actors.domain.conflict_table import rank_of, rule_for
+from actors.domain.errors import Refused
+from actors.domain.items import Plan, PlannedPart, Request, joined
+from actors.domain.merging import UNKNOWN, merge
+from actors.domain.noticing import unseen_burial, unseen_write, value_at_claim
+from actors.domain.rules import verb_of
+from actors.domain.state import Grave, Item, Write, find_item
+from actors.domain.strategies import Dispute, Side, Verdict, settle
+
+#: These are nobody's business but their reader's, or are records themselves.
+_UNDISPUTED: Final = frozenset({"inbox", "conflicts"})
+#: Roles that may call an op critical.
+_MAY_RAISE_ALARM: Final = frozenset({"couple", "planner", "vendor"})
+
+
+def judged(request: Request, plan: Plan) -> Plan:
+    """Return what the op does, with every conflict in it settled; `plan` is what its verb makes of it."""
+    if plan.parts:
+        overwritten = plan.parts[0].overwritten
+        for write in overwritten:
+            if write.client != request.client or write.principal != request.principal or write.said is not None:
+                plan = _settled(request, plan)
+                break
+    return plan if not request.op.priority else plan._replace(priority=_priority_of(request.op, request.role))
+
+
+def judged_again(request: Request, refused: Refused) -> Plan:
+    """Return what becomes of an op that its verb refuses: an edit of an item whose end its author had not seen is kept.
+
+    Raises the refusal of any other.
+    """
+    if refused.code != "not_found" or request.op.action != "update" or not _edits_deleted(request):
+        raise refused
+    return _edit_of_deleted(request)
+
+
+def _priority_of(op: Op, role: str) -> int:
+    """Return how urgent an op is; guests and friends do not raise an alarm."""
+    level = PRIORITIES.index(op.priority) if op.priority else NORMAL
+    return level if role in _MAY_RAISE_ALARM else min(level, NORMAL)
+
+
+def _settled(request: Request, plan: Plan) -> Plan:
+    op = request.op
+    item = find_item(request.state, op.target.collection, op.target.id)
+    if item is None or op.target.collection in _UNDISPUTED:
+        return plan
+    if op.action == "update":
+        return _update(request, item, plan)
+    if op.action == "move":
+        return _move(request, item, plan)
+    return _delete(request, item, plan) if op.action == "delete" else plan
+
+
+def _update(request: Request, item: Item, plan: Plan) -> Plan:
+    """Settle field by field, and judge the op again with the values that prevail."""
+    prevailing, said, found = dict(request.op.data), {}, []
+    for field, value in request.op.data.items():
+        write = unseen_write(request, item, field)
+        if write is None:
+            merged, result = _follow_own_merge(request, item, field, value)
+            if merged:
+                prevailing[field], said[field] = result, value
+            continue
+        verdict, is_conflict = _verdict(request, item, field, write, value)
+        if is_conflict:
+            found.append((field, write, value, verdict))
+        if verdict.outcome == "first":
+            del prevailing[field]
+        elif verdict.value != value:
+            prevailing[field], said[field] = verdict.value, value
+    if prevailing == request.op.data and not found:
+        return plan
+    settled = Plan((PlannedPart(item.channel, (Change(*_place(request), set={}),)),) if not found else ())
+    if prevailing:
+        settled = _asked(request, "update", prevailing)
+    channel = settled.parts[-1].channel if settled.parts else item.channel
+    disputes = [
+        (_disputed(request, field, channel, write, _content(item.fields.get(field)), _content(value)), verdict)
+        for field, write, value, verdict in found
+    ]
+    return _with_records(request, settled, disputes, plan.parts[0].overwritten)._replace(said=said)
+
+
+def _follow_own_merge(request: Request, item: Item, field: str, value: Any) -> tuple[bool, Any]:
+    """Merge a later op of a client whose last value was merged, and that had not seen the result."""
+    last, claim = item.last_write(field), request.op.base.get(item.channel)
+    is_own = last.client == request.client and last.principal == request.principal
+    if last.said is None or not is_own or claim is None or claim >= last.sequence:
+        return False, None
+    can, result = merge(last.said, item.fields.get(field), value, second_wins=True)
+    return can and _fits(request.op, field, result), result
+
+
+def _verdict(request: Request, item: Item, field: str, write: Write, value: Any) -> tuple[Verdict, bool]:
+    """Return how one field is settled, and whether the two disagree; where both want the same, it stays with who prevails."""
+    now, target = item.fields.get(field), request.op.target
+    strategy = rule_for(request.state, target.collection, field).strategy
+    base = value_at_claim(request, item, field) if strategy == MERGE else UNKNOWN
+    dispute = Dispute(_first(request, field, write, now), _second(request, field, value), base)
+    verdict = settle(strategy, dispute)
+    if verdict.outcome == "merged" and not _fits(request.op, field, verdict.value):
+        verdict = settle(HIERARCHY, dispute)
+    return verdict, verdict.value != value if verdict.outcome == "merged" else now != value
+
+
+def _move(request: Request, item: Item, plan: Plan) -> Plan:
+    """A place in a list is the later mover's."""
+    write = unseen_write(request, item, "order")
+    if write is None or write is item.inserted:
+        return plan
+    place = next(iter(plan.parts[0].changes)).set
+    order = place["order"] if isinstance(place, dict) else None
+    dispute = Dispute(_first(request, "order", write, item.fields["order"]), _second(request, "order", order), UNKNOWN)
+    verdict = settle(rule_for(request.state, request.op.target.collection, "order").strategy, dispute)
+    if verdict.outcome != "second":
+        plan = Plan(())
+    contents = _content(item.fields["order"]), _content(order)
+    disputed = _disputed(request, "order", item.channel, write, *contents)
+    return _with_records(request, plan, [(disputed, verdict)], (write,))
+
+
+def _delete(request: Request, item: Item, plan: Plan) -> Plan:
+    """A delete stands unless somebody who counts more has edited the item unnoticed."""
+    unseen = [write for field in item.writes if (write := unseen_write(request, item, field)) is not None]
+    if not unseen:
+        return plan
+    ranked = {write.op: rank_of(request.state, write.principal, *_place(request), WHOLE_ITEM) for write in unseen}
+    write = min(unseen, key=lambda each: (ranked[each.op], -each.sequence))
+    verdict = _whole_item_verdict(request, write, delete_is_second=True)
+    if verdict.outcome == "first":
+        plan = Plan(())
+    edited = {name: item.fields.get(name) for name, each in item.writes.items() if each in unseen}
+    disputed = _disputed(request, WHOLE_ITEM, item.channel, write, _contents(edited), {"deleted": True})
+    return _with_records(request, plan, [(disputed, verdict)], tuple(unseen))
+
+
+def _edits_deleted(request: Request) -> bool:
+    grave = _grave(request)
+    return grave is not None and unseen_burial(request, grave)
+
+
+def _grave(request: Request) -> Grave | None:
+    target = request.op.target
+    if target.collection in _UNDISPUTED or find_item(request.state, target.collection, target.id) is not None:
+        return None
+    return request.state.graves.get(f"{target.collection}/{target.id}")
+
+
+def _edit_of_deleted(request: Request) -> Plan:
+    """Bring a deleted item back with the edit of who counts more than its deleter; else keep the edit in the record."""
+    grave = _grave(request)
+    if grave is None:
+        raise Refused("not_found")
+    verdict, plan = _whole_item_verdict(request, grave.write, delete_is_second=False), Plan(())
+    if verdict.outcome == "second":
+        fields = dict(grave.item.fields)
+        merge_fields(fields, request.op.data)
+        of_server = COLLECTIONS[request.op.target.collection].of_server
+        whole = {name: value for name, value in fields.items() if name not in of_server}
+        plan = _asked(request, "insert", whole)
+    channel = plan.parts[-1].channel if plan.parts else grave.item.channel
+    disputed = _disputed(request, WHOLE_ITEM, channel, grave.write, {"deleted": True}, _contents(request.op.data))
+    return _with_records(request, plan, [(disputed, verdict)], (grave.write,))
+
+
+def _whole_item_verdict(request: Request, write: Write, *, delete_is_second: bool) -> Verdict:
+    strategy = rule_for(request.state, request.op.target.collection, WHOLE_ITEM).strategy
+    dispute = Dispute(_first(request, WHOLE_ITEM, write, None), _second(request, WHOLE_ITEM, None), UNKNOWN)
+    verdict = settle(HIERARCHY if strategy == MERGE else strategy, dispute)
+    if not delete_is_second and dispute.first.rank == dispute.second.rank and verdict.strategy in (HIERARCHY, PRIORITY):
+        return verdict._replace(outcome="first", reason="both count the same, so the delete stands")
+    return verdict
+
+
+def _asked(request: Request, action: str, data: dict[str, Any]) -> Plan:
+    """Let the rules of the section judge what prevails."""
+    op = msgspec.structs.replace(request.op, action=action, data=data)
+    return verb_of(request.version, op.target.collection, action)(request._replace(op=op))
+
+
+def _with_records(request: Request, plan: Plan, disputes: list[tuple[Disputed, Verdict]], overwritten: tuple[Write, ...]) -> Plan:
+    """Add the records, what both sides are told, and the timer that ends the wait."""
+    parts, waits = list(plan.parts), []
+    for disputed, verdict in disputes:
+        added, until_ms = recorded(request, disputed, verdict)
+        parts += added
+        waits += [] if until_ms is None else [until_ms]
+    if not plan.parts and parts:
+        parts[0] = PlannedPart(parts[0].channel, parts[0].changes, overwritten)
+    effects = plan.effects + conflict_expiry.armed(request.state, waits, plan.effects)
+    return plan._replace(parts=joined(parts), effects=effects)
+
+
+def _disputed(
+    request: Request, field: str, channel: str, write: Write, first: dict[str, Any], second: dict[str, Any]
+) -> Disputed:
+    return Disputed(*_place(request), field, channel, write, first, second)
+
+
+def _place(request: Request) -> tuple[str, str]:
+    return request.op.target.collection, request.op.target.id
+
+
+def _first(request: Request, field: str, write: Write, value: Any) -> Side:
+    return Side(value, rank_of(request.state, write.principal, *_place(request), field), write.priority)
+
+
+def _second(request: Request, field: str, value: Any) -> Side:
+    rank = rank_of(request.state, request.principal, *_place(request), field)
+    return Side(value, rank, _priority_of(request.op, request.role))
+
+
+def _content(value: Any) -> dict[str, Any]:
+    return {} if value is None else {"value": value}
+
+
+def _contents(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return edited fields as a record keeps them: no null stands in state."""
+    cleared = sorted(name for name, value in fields.items() if value is None)
+    kept = {"fields": {name: value for name, value in fields.items() if value is not None}}
+    return kept | {"cleared": cleared} if cleared else kept
+
+
+def _fits(op: Op, field: str, value: Any) -> bool:
+    """Tell whether a merged value may stand in the field; no value may, where none is required."""
+    collection = COLLECTIONS[op.target.collection]
+    return field not in collection.required if value is None else collection.fields[field](value) is None

@@ -1,0 +1,146 @@
+"""Answers to conflicts: who may settle one, what it does to the item, and what happens when nobody answers."""
+
+from typing import Any
+
+import pytest
+
+from actors.contract.decisions import Decision
+from actors.domain.conflict_records import WAITS_MS
+from tests.support.disputes import answer, applied, at_once, let_time_pass, seen_by_all, the_record, told, wedding_with
+from tests.support.folding import Fold
+
+_DEPOSIT = {"item": "Flowers", "deposit": 100}
+_WEEK_MS = 7 * 24 * 3600 * 1000
+
+
+def code(decision: Decision) -> str | None:
+    return None if decision.refusal is None else decision.refusal.code
+
+
+def open_conflict(*people: str) -> Fold:
+    """Two deposits at once; somebody must choose."""
+    first, second = people or ("petra", "amara")
+    fold = wedding_with("budget", _DEPOSIT)
+    at_once(fold, "budget", (first, {"deposit": 200}), (second, {"deposit": 300}))
+    return fold
+
+
+@pytest.mark.parametrize(("choice", "more", "deposit"), [("first", {}, 200), ("second", {}, 300), ("value", {"value": 250}, 250)])
+def test_a_contract_waits_for_somebody_to_choose(choice: str, more: dict[str, Any], deposit: int) -> None:
+    """Until then the first write stands; the answer is an op that settles item and record at once, and both are told."""
+    fold = open_conflict()
+    identifier, record = the_record(fold)
+    assert fold.item("budget", "x")["deposit"] == 200
+    assert (record["strategy"], record["status"], record["mayAnswer"]) == (
+        "manual_review",
+        "open",
+        {"roles": ["couple"], "people": []},
+    )
+    assert code(answer(fold, "petra", "resolve", choice, **more)) == "not_allowed"
+    decision = applied(answer(fold, "amara", "resolve", choice, **more))
+    assert fold.item("budget", "x")["deposit"] == deposit
+    assert {part.channel for part in decision.parts} == {"budget.core", "inbox.amara", "inbox.petra"}
+    assert (record["status"], record["outcome"], record["answer"]["user"]) == ("resolved", choice, "amara")
+    assert len(told(fold, "petra")) == 2
+    assert code(answer(fold, "amara", "resolve", "first")) == "conflict_closed"
+    assert fold.state.items["conflicts"][identifier].channel == "budget.core"
+
+
+def test_an_answer_must_fit_the_field_and_name_the_type_of_its_collection() -> None:
+    """A value that the field does not take is bad_value, and only ops of the type that writes the field settle it."""
+    fold = open_conflict()
+    identifier, _ = the_record(fold)
+    assert code(answer(fold, "amara", "resolve", "value", value="much")) == "bad_value"
+    assert (
+        code(fold.act("amara", "conflicts", "resolve", identifier, {"choice": "first"}, op_type="task_completion"))
+        == "type_mismatch"
+    )
+    assert code(fold.act("amara", "conflicts", "resolve", "c-0", {"choice": "first"}, op_type="budget_change")) == "not_found"
+    assert (
+        code(fold.act("bloom", "conflicts", "resolve", identifier, {"choice": "first"}, op_type="budget_change")) == "not_found"
+    )
+
+
+@pytest.mark.parametrize(
+    ("people", "deposit"), [(("petra", "amara"), 300), (("amara", "petra"), 200), (("petra", "operator"), 200)]
+)
+def test_d6_nobody_answers_and_the_default_stands_at_its_time(people: tuple[str, str], deposit: int) -> None:
+    """A timer of the log closes the record: who counts more prevails, the first write among equals; nobody can answer it then."""
+    fold = open_conflict(*people)
+    _, record = the_record(fold)
+    wait_ms = WAITS_MS[["low", "normal", "high", "critical"].index(record["priority"])]
+    assert let_time_pass(fold, wait_ms - 1) is None
+    assert let_time_pass(fold, 1) is not None
+    assert fold.item("budget", "x")["deposit"] == deposit
+    assert (record["status"], record["reason"]) == ("expired", "nobody answered in time")
+    assert "conflicts" not in fold.state.timers.armed
+    assert code(answer(fold, "amara", "resolve", "first")) == "conflict_closed"
+    applied(answer(fold, "amara", "reverse"))
+    assert fold.item("budget", "x")["deposit"] == 500 - deposit
+
+
+def test_d6_each_firing_closes_one_record_and_arms_the_next() -> None:
+    """Two open conflicts of one op end one after the other, and no timer is left."""
+    fold = wedding_with("budget", _DEPOSIT | {"currency": "CHF"})
+    at_once(fold, "budget", ("petra", {"deposit": 200, "currency": "EUR"}), ("amara", {"deposit": 300, "currency": "USD"}))
+    assert let_time_pass(fold, _WEEK_MS) is not None
+    assert let_time_pass(fold, 0) is not None
+    assert let_time_pass(fold, 0) is None
+    assert (fold.item("budget", "x")["deposit"], fold.item("budget", "x")["currency"]) == (300, "USD")
+
+
+def test_a_default_does_not_overwrite_what_came_later() -> None:
+    """Who writes the field knowingly meanwhile has the last word; the record is closed all the same."""
+    fold = open_conflict()
+    applied(fold.act("petra", "budget", "update", "x", {"deposit": 999}, base=seen_by_all(fold)))
+    assert let_time_pass(fold, _WEEK_MS) is not None
+    assert fold.item("budget", "x")["deposit"] == 999
+    assert the_record(fold)[1]["status"] == "expired"
+
+
+def test_a_decision_may_be_reversed_once_by_whom_it_names_within_its_time() -> None:
+    """The loser of a hierarchy may not turn it round, who counts as much may; what was written since stays."""
+    fold = wedding_with("timeline", {"title": "Toast", "start": "2027-06-19T10:00:00Z"})
+    at_once(fold, "timeline", ("petra", {"start": "2027-06-19T11:00:00Z"}), ("bloom", {"start": "2027-06-19T12:00:00Z"}))
+    assert code(answer(fold, "bloom", "reverse")) == "not_allowed"
+    applied(answer(fold, "petra", "reverse"))
+    assert fold.item("timeline", "x")["start"] == "2027-06-19T12:00:00Z"
+    assert the_record(fold)[1]["status"] == "reversed"
+    assert code(answer(fold, "petra", "reverse")) == "conflict_closed"
+
+
+def test_a_reversal_is_refused_when_its_time_is_over_or_the_field_was_written_since() -> None:
+    """Later edits are respected, and a week later the decision is final."""
+    fold = wedding_with("tasks", {"title": "t"})
+    at_once(fold, "tasks", ("amara", {"title": "hers"}), ("bloom", {"title": "its"}))
+    applied(fold.act("petra", "tasks", "update", "x", {"title": "new"}, base=seen_by_all(fold)))
+    assert code(answer(fold, "amara", "reverse")) == "superseded"
+    fold.now_ms += _WEEK_MS + 1
+    assert code(answer(fold, "amara", "reverse")) == "conflict_closed"
+    assert fold.item("tasks", "x")["title"] == "new"
+
+
+def test_a_merge_is_reversed_to_the_side_that_is_named() -> None:
+    """Where both stand, the answer says which alone shall stand."""
+    fold = wedding_with("guests", {"firstName": "Zoe", "needs": ["ramp"]})
+    at_once(fold, "guests", ("amara", {"needs": ["ramp", "sign"]}), ("fatou", {"needs": ["ramp", "ear"]}))
+    assert code(answer(fold, "amara", "reverse")) == "bad_value"
+    applied(answer(fold, "amara", "reverse", "second"))
+    assert fold.item("guests", "x")["needs"] == ["ramp", "ear"]
+
+
+def test_a_delete_is_reversed_with_the_edits_that_it_met() -> None:
+    """The item comes back whole, as it was with the edit; the other way round it goes."""
+    fold = wedding_with("timeline", {"title": "Toast", "notes": "glass"})
+    base = seen_by_all(fold)
+    fold.act("petra", "timeline", "delete", "x", base=base)
+    applied(fold.act("bloom", "timeline", "update", "x", {"title": "Long toast"}, base=base))
+    applied(answer(fold, "petra", "reverse"))
+    assert {name: fold.item("timeline", "x")[name] for name in ("title", "notes")} == {"title": "Long toast", "notes": "glass"}
+    fold = wedding_with("timeline", {"title": "Toast"}, by="bloom")
+    base = seen_by_all(fold)
+    fold.act("amara", "timeline", "update", "x", {"title": "Long toast"}, base=base)
+    applied(fold.act("bloom", "timeline", "delete", "x", base=base))
+    assert fold.item("timeline", "x")["title"] == "Long toast"
+    applied(answer(fold, "amara", "reverse"))
+    assert "timeline" not in fold.state.items
