@@ -1,13 +1,16 @@
 """Changes: what happened to one item of one channel, and how every copy of the state follows them.
 
-A change has exactly one of `set` (fields to values; None removes the field), `insert` (the whole item) and `remove`.
-The actor, stored state and every client run the same `apply_changes`.
+A change has exactly one of `set` (fields to values; None removes the field), `insert` (the whole item), `edit` (fields that hold
+text to the deltas that change them) and `remove`. The actor, stored state and every client run the same `apply_changes`.
 """
 
 from collections.abc import Iterable
 
 import msgspec
 from msgspec import UNSET, UnsetType
+
+from actors.contract.text_form import edit_field
+from actors.contract.text_ot import Delta
 
 #: The state of one channel: collection -> id -> fields; no field is ever None, and `id` is not among them.
 ChannelItems = dict[str, dict[str, dict[str, object]]]
@@ -21,10 +24,11 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     set: dict[str, object] | UnsetType = UNSET
     insert: dict[str, object] | UnsetType = UNSET
     remove: bool | UnsetType = UNSET
+    edit: dict[str, Delta] | UnsetType = UNSET
 
 
 def apply_change(items: ChannelItems, change: Change) -> None:
-    """Follow one change in place; a `set` on an item that is not there is ignored, since its removal came first."""
+    """Follow one change in place; a `set` or `edit` of an item that is not there is ignored, since its removal came first."""
     collection = items.setdefault(change.collection, {})
     if change.insert is not UNSET:
         collection[change.id] = dict(change.insert)
@@ -32,6 +36,9 @@ def apply_change(items: ChannelItems, change: Change) -> None:
         collection.pop(change.id, None)
     elif change.set is not UNSET and (fields := collection.get(change.id)) is not None:
         merge_fields(fields, change.set)
+    elif change.edit is not UNSET and (fields := collection.get(change.id)) is not None:
+        for field, delta in change.edit.items():
+            edit_field(fields, field, delta)
     if not collection:
         del items[change.collection]
 

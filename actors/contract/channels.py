@@ -39,6 +39,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "inbox": (),
 }
 
+_SECTIONS_SHARED: Final = {"tables": "guests", "versions": "documents"}
 _FIXED: Final = {
     "wedding": "wedding.everyone",
     "people": "people.everyone",
@@ -62,6 +63,11 @@ _KEPT_BY_CORE: Final = ("wedding.everyone", "people.everyone", "permissions.core
 SERVICE_RIGHTS: Final[Rights] = (*_CORE_AUDIENCES, "-inbox.*")
 
 
+def section_of(collection: str) -> str:
+    """Return the section that a collection shares its channels with, mostly its own."""
+    return _SECTIONS_SHARED.get(collection, collection)
+
+
 def channel_of(collection: str, fields: Mapping[str, object]) -> str:
     """Return the one channel in which an item with these fields lives."""
     fixed = _FIXED.get(collection)
@@ -78,7 +84,7 @@ def channel_of(collection: str, fields: Mapping[str, object]) -> str:
         return f"inbox.{fields['person']}"
     if collection == "conflicts":
         return str(fields.get("channel", "conflicts.core"))
-    return f"{collection}.{fields.get('audience', DEFAULT_AUDIENCE)}"
+    return f"{section_of(collection)}.{fields.get('audience', DEFAULT_AUDIENCE)}"
 
 
 @lru_cache(maxsize=65536)

@@ -60,5 +60,8 @@ CODES: Final[dict[str, CodeText]] = {
     "superseded": CodeText(
         "Somebody has written the field again since.", "Look at what stands there now and change the field itself."
     ),
+    "base_too_old": CodeText(
+        "The text on which this edit was made is no longer kept.", "Read the text again and make the edit anew on what it is now."
+    ),
     "internal_error": CodeText("The op met a fault of ours and changed nothing.", "Report it with the op id; other ops go on."),
 }

@@ -5,13 +5,23 @@ currency beside it, times are UTC instants, `order` is a fractional index by whi
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from actors.contract import field_kinds as kinds
 from actors.contract.channels import ITEM_AUDIENCES, ROLES, TIMELINE_AUDIENCES
+from actors.contract.text_form import MAX_TEXT_LENGTH
 
 LABEL, TEXT, LONG_TEXT = kinds.text(200), kinds.text(2_000), kinds.text(50_000)
+#: Whatever a text grew to by edits: what one op may carry is less.
+FORMAT: Final = kinds.list_of(kinds.list_of(lambda _: None, 2), MAX_TEXT_LENGTH)
 IDS, LABELS = kinds.list_of(kinds.token, 200), kinds.list_of(LABEL, 100)
+LABELS_OR_LABEL = kinds.either(LABELS, LABEL)
+
+
+#: The check of an entry, by the check of the list or of what may be a list.
+_ENTRIES: Final = {IDS: kinds.token, LABELS: LABEL, LABELS_OR_LABEL: LABEL}
+_NOTES: Final[Mapping[str, int]] = MappingProxyType({"notes": 2_000})
 
 
 class Collection(NamedTuple):
@@ -23,13 +33,29 @@ class Collection(NamedTuple):
     ordered: bool
     #: What the server alone writes.
     of_server: frozenset[str] = frozenset()
+    #: Texts that may be edited by deltas, with the most code points that each may have.
+    texts: Mapping[str, int] = {}
+    #: Lists of ids or labels that may be edited entry by entry, with the check of an entry.
+    lists: Mapping[str, kinds.Check] = {}
+    #: What may be asked beside insert, update, delete, move and edit.
+    verbs: frozenset[str] = frozenset()
 
 
 def _collection(
-    op_type: str, required: str, fields: dict[str, kinds.Check], *, ordered: bool = True, of_server: str = ""
+    op_type: str,
+    required: str,
+    fields: dict[str, kinds.Check],
+    *,
+    ordered: bool = True,
+    of_server: str = "",
+    texts: Mapping[str, int] = MappingProxyType({}),
+    verbs: str = "",
 ) -> Collection:
     known = fields | {"order": kinds.order_key} if ordered else fields
-    return Collection(op_type, known, frozenset(required.split()), ordered, frozenset(of_server.split()))
+    lists = {field: _ENTRIES[check] for field, check in fields.items() if check in _ENTRIES}
+    words = (frozenset(text.split()) for text in (required, of_server, verbs))
+    needed, servers, asked = words
+    return Collection(op_type, known, needed, ordered, servers, texts, lists, asked)
 
 
 #: What `permissions` gives and takes; the words in it are judged in actors.contract.permissions.
@@ -69,6 +95,7 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "mayStartEarly": kinds.flag,
             "notes": TEXT,
         },
+        texts=_NOTES,
     ),
     "budget": _collection(
         "budget_change",
@@ -88,6 +115,7 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "audience": kinds.audience(private=False),
             "notes": TEXT,
         },
+        texts=_NOTES,
     ),
     "vendors": _collection(
         "vendor_assignment",
@@ -107,6 +135,7 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "booking": kinds.one_of("asked", "confirmed", "clash"),
         },
         of_server="booking",
+        texts=_NOTES,
     ),
     "guests": _collection(
         "guest_update",
@@ -121,14 +150,15 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "child": kinds.flag,
             "rsvp": kinds.one_of("yes", "no", "pending"),
             "meal": LABEL,
-            "diet": kinds.either(LABEL, LABELS),
+            "diet": LABELS_OR_LABEL,
             "plusOne": LABEL,
-            "needs": kinds.either(LABELS, LABEL),
+            "needs": LABELS_OR_LABEL,
             "sitWith": IDS,
             "keepApart": IDS,
             "table": kinds.token,
             "notes": TEXT,
         },
+        texts=_NOTES,
     ),
     "tables": _collection(
         "guest_update",
@@ -143,8 +173,30 @@ COLLECTIONS: Final[dict[str, Collection]] = {
             "y": kinds.whole(-1_000_000, 1_000_000),
         },
     ),
-    "documents": _collection("document_edit", "title", dict(_DOCUMENT)),
-    "photos": _collection("photo_upload", "title", dict(_DOCUMENT)),
+    "documents": _collection(
+        "document_edit",
+        "title",
+        _DOCUMENT | {"textFormat": FORMAT},
+        of_server="textFormat",
+        texts={"text": MAX_TEXT_LENGTH},
+        verbs="name_version restore",
+    ),
+    "versions": _collection(
+        "document_edit",
+        "document name",
+        {
+            "document": kinds.token,
+            "name": LABEL,
+            "author": kinds.token,
+            "savedAt": kinds.instant,
+            "text": LONG_TEXT,
+            "textFormat": FORMAT,
+        }
+        | _AUDIENCE,
+        ordered=False,
+        of_server="document author savedAt text textFormat audience",
+    ),
+    "photos": _collection("photo_upload", "title", dict(_DOCUMENT), texts={"text": 50_000}),
     "tasks": _collection(
         "task_completion",
         "title",
@@ -180,4 +232,6 @@ COLLECTIONS: Final[dict[str, Collection]] = {
     ),
 }
 
+#: Fields of which a whole new value changes what it changes, since it is an edit of the text: they never conflict.
+MERGED_TEXTS: Final = frozenset({("documents", "text")})
 TYPES: Final = frozenset(collection.type for collection in COLLECTIONS.values()) | {"presence_change"}

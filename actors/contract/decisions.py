@@ -9,6 +9,7 @@ import msgspec
 
 from actors.contract.changes import Change
 from actors.contract.codes import CODES
+from actors.contract.text_ot import Delta
 
 Relation = Literal["after", "concurrent", "unknown"]
 #: What a timer does that fires long after its time, as after a downtime: fire once all the same, or not at all.
@@ -76,6 +77,13 @@ class SendMessage(msgspec.Struct, frozen=True, array_like=True, tag="send_messag
 Effect = StartTimer | CancelTimer | SendMessage
 
 
+class Authored(msgspec.Struct, frozen=True, array_like=True):
+    """An edit of a text as its author made it, on the text at the sequence `base` of its channel; kept where it was moved."""
+
+    base: int
+    delta: Delta
+
+
 class Decision(msgspec.Struct, frozen=True, array_like=True):
     """The one decision about one op. `rev` counts the wedding's decisions without a hole; `refusal` None means applied.
 
@@ -104,6 +112,7 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     undoes: str = ""
     priority: int = 1
     said: dict[str, object] = {}
+    authored: Authored | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ class BadOp(ContractError):
     """An op that can be judged without any state is refused: nothing is stored and no number is consumed."""
 
 
-class DeltaTooLong(ContractError):
+class DeltaTooLong(BadOp):
     """A change of a text goes beyond its end: it was made on another text."""
 
     def __init__(self, beyond: int) -> None:

@@ -10,11 +10,16 @@ import msgspec
 
 from actors.contract import conflicts
 from actors.contract.channels import ROLES
-from actors.contract.collections import COLLECTIONS, TYPES, Collection
+from actors.contract.collections import COLLECTIONS, LABEL, TYPES, Collection
 from actors.contract.errors import BadOp
+from actors.contract.field_kinds import Check
 from actors.contract.ids import MAX_INTEGER, RESERVED_IDS, is_token
+from actors.contract.text_form import format_field, read_delta
 
-ACTIONS: Final = frozenset({"insert", "update", "delete", "move", "undo"})
+#: What rights to write are about; the others do one of these.
+ACTIONS: Final = frozenset({"insert", "update", "delete", "move"})
+_OTHER_ACTIONS: Final = frozenset({"edit", "undo"})
+EVERY_ACTION: Final = ACTIONS.union(_OTHER_ACTIONS, *(collection.verbs for collection in COLLECTIONS.values()))
 MAX_DEPENDENCIES: Final = 50
 MAX_BASE: Final = 500
 MAX_OP_BYTES: Final = 64 * 1024
@@ -71,8 +76,9 @@ def check_op(op: Op, wedding: str) -> None:
     collection = COLLECTIONS.get(op.target.collection)
     if collection is None or collection.type != op.type:
         raise BadOp("type_mismatch", f"{op.type} does not write the collection {op.target.collection[:80]!r}.")
-    if op.action not in ACTIONS:
-        raise BadOp("bad_value", f"{op.action[:80]!r} is not an action.", "Use insert, update, delete, move or undo.")
+    if op.action not in ACTIONS and op.action not in _OTHER_ACTIONS and op.action not in collection.verbs:
+        known = ", ".join(sorted(ACTIONS | _OTHER_ACTIONS | collection.verbs))
+        raise BadOp("bad_value", f"{op.action[:80]!r} is not an action of {op.target.collection}.", f"Use one of {known}.")
     _check_target(op, wedding)
     _check_claims(op)
     _CHECKS[op.action](op, collection)
@@ -86,7 +92,7 @@ def _check_target(op: Op, wedding: str) -> None:
         raise BadOp("bad_id", "The one item of the collection `wedding` has the wedding's own id.", f"Use the id {wedding}.")
     if target.collection in ("people", "permissions") and target.id in RESERVED_IDS:
         raise BadOp("bad_id", f"{target.id!r} is reserved and cannot be a person.", "Choose another id for this person.")
-    if target.field is not None:
+    if target.field is not None and op.action != "edit":
         raise BadOp("bad_value", "`target.field` is for text and list edits only.", "Leave it out and set the field in `data`.")
 
 
@@ -174,10 +180,50 @@ def _check_undo(op: Op, collection: Collection) -> None:
         raise BadOp("bad_value", "`set` maps fields to values, `insert` is a whole item, `remove` is true.")
 
 
+def _check_edit(op: Op, collection: Collection) -> None:
+    field = op.target.field or ""
+    if field in collection.texts:
+        if set(op.data) != {"delta"}:
+            raise BadOp("bad_value", "An edit of a text takes exactly `delta`.")
+        read_delta(op.data["delta"], attributed=format_field(field) in collection.fields)
+    elif field in collection.lists:
+        check_list_edit(op.data, collection.lists[field])
+    else:
+        known = ", ".join([*collection.texts, *collection.lists]) or "none"
+        raise BadOp("bad_value", f"{op.target.collection}.{field[:80]} is not edited piecewise.", f"Fields that are: {known}.")
+
+
+def check_list_edit(data: dict[str, object], check: Check) -> None:
+    """Judge an edit of a list: `insert`, `remove` or `move` of one entry, the first and last optionally with `after`."""
+    verbs = data.keys() & {"insert", "remove", "move"}
+    if len(verbs) != 1 or not data.keys() <= verbs | {"after"} or ("remove" in verbs and "after" in data):
+        raise BadOp("bad_value", "An edit of a list takes one of insert, remove, move, and with the first or last `after`.")
+    for name, value in data.items():
+        expected = None if name == "after" and value is None else check(value)
+        if expected is not None:
+            raise BadOp("bad_value", f"`{name}` must be {expected}.")
+
+
+def _check_name_version(op: Op, collection: Collection) -> None:
+    name, version = op.data.get("name"), op.data.get("version", "v")
+    if not op.data.keys() <= {"name", "version"} or LABEL(name) is not None or not name or not is_token(version):
+        raise BadOp("bad_value", "`name_version` takes `name`, and optionally the id `version`.")
+    del collection
+
+
+def _check_restore(op: Op, collection: Collection) -> None:
+    if set(op.data) != {"version"} or not is_token(op.data["version"]):
+        raise BadOp("bad_value", "`restore` takes exactly `version`, the id of a version of this document.")
+    del collection
+
+
 _CHECKS: Final = {
     "insert": _check_insert,
     "update": _check_update,
     "delete": _check_delete,
     "move": _check_move,
     "undo": _check_undo,
+    "edit": _check_edit,
+    "name_version": _check_name_version,
+    "restore": _check_restore,
 }

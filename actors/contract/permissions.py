@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from actors.contract.channels import PAYER, ROLES, SECTIONS, SURPRISE, Rights
+from actors.contract.channels import PAYER, ROLES, SECTIONS, SURPRISE, Rights, section_of
 from actors.contract.collections import COLLECTIONS
 from actors.contract.errors import BadOp
 from actors.contract.ops import ACTIONS
@@ -96,7 +96,7 @@ def _check_rule(field: str, text: str) -> None:
 
 
 def _check_audience(field: str, text: str, collection: str, audience: str) -> None:
-    section = {"tables": "guests"}.get(collection, collection)
+    section = section_of(collection)
     known = {each + ("*" if each in _WORDS else "") for each in SECTIONS.get(section, ())}
     if audience not in known:
         raise _unknown(field, text, f"audience of {collection}", audience, known)

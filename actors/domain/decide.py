@@ -126,4 +126,5 @@ def _decision(
         undoes=str(op.data["op"]) if op.action == "undo" and refused is None else "",
         priority=plan.priority,
         said=plan.said,
+        authored=plan.authored,
     )

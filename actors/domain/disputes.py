@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from actors.contract.changes import Change, merge_fields
-from actors.contract.collections import COLLECTIONS
+from actors.contract.collections import COLLECTIONS, MERGED_TEXTS
 from actors.contract.conflicts import HIERARCHY, MERGE, NORMAL, PRIORITIES, PRIORITY, WHOLE_ITEM
 from actors.contract.ops import Op
 from actors.domain import conflict_expiry
@@ -73,6 +73,8 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
     """Settle field by field, and judge the op again with the values that prevail."""
     prevailing, said, found = dict(request.op.data), {}, []
     for field, value in request.op.data.items():
+        if (request.op.target.collection, field) in MERGED_TEXTS:
+            continue
         write = unseen_write(request, item, field)
         if write is None:
             merged, result = _follow_own_merge(request, item, field, value)

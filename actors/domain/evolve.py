@@ -13,8 +13,11 @@ from actors.contract.changes import Change, merge_fields
 from actors.contract.correspondence import principal_of
 from actors.contract.decisions import CancelTimer, Decision, Part, SendMessage, StartTimer
 from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id
+from actors.contract.text_form import content_in, edit_field
+from actors.contract.text_ot import Delta, invert
 from actors.domain.former import MERGEABLE, bury, keep_past, leave_grave
 from actors.domain.state import REMOVALS, ActorState, ArmedTimer, ChannelState, Item, Write, removal_key
+from actors.domain.text_window import Path, TextEdit, TextWindow, author_of, placed, record
 from actors.domain.turns import record_turn
 
 
@@ -49,6 +52,8 @@ def _follow_part(state: ActorState, decision: Decision, part: Part) -> None:
                 _remember_removal(state, change, write)
         elif change.set is not UNSET:
             _set(state, change, change.set, write, decision)
+        elif change.edit is not UNSET:
+            _edit(state, decision, change, change.edit, write)
 
 
 def _insert(state: ActorState, channel_name: str, change: Change, fields: dict[str, Any], write: Write) -> None:
@@ -100,6 +105,31 @@ def _set(state: ActorState, change: Change, values: dict[str, Any], write: Write
     merge_fields(item.fields, values)
     if decision.said:
         writes |= {field: structs.replace(write, said=value) for field, value in decision.said.items() if field in values}
+    if item.edits:
+        for field in values:
+            item.edits.pop(field, None)
+    hashed = digest.item_hash(change.collection, change.id, item.fields)
+    channel.digest = digest.add(digest.subtract(channel.digest, item.hash), hashed)
+    item.hash = hashed
+
+
+def _edit(state: ActorState, decision: Decision, change: Change, edits: dict[str, Delta], write: Write) -> None:
+    """Follow edits of texts, and remember them with what their author had not seen."""
+    item = state.items[change.collection][change.id]
+    channel = state.channels[item.channel]
+    author, authored = author_of(decision.principal, decision.client), decision.authored
+    for field, delta in edits.items():
+        window = item.edits.get(field)
+        if window is None:
+            window = item.edits[field] = TextWindow(item.last_write(field).sequence, [], 0, {})
+        content = content_in(item.fields, field)
+        path: Path = []
+        if authored is not None:
+            path = placed(window, len(item.fields.get(field, "")), author, authored.base, authored.delta).path
+        edit = TextEdit(write.sequence, write.op, author, delta, invert(delta, content))
+        edit_field(item.fields, field, delta)
+        item.writes[field] = write
+        record(window, edit, path)
     hashed = digest.item_hash(change.collection, change.id, item.fields)
     channel.digest = digest.add(digest.subtract(channel.digest, item.hash), hashed)
     item.hash = hashed

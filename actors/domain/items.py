@@ -11,7 +11,7 @@ from actors.contract.changes import Change, merge_fields
 from actors.contract.channels import Rights, channel_of, may_read, person_of
 from actors.contract.collections import COLLECTIONS
 from actors.contract.conflicts import NORMAL
-from actors.contract.decisions import CancelTimer, StartTimer
+from actors.contract.decisions import Authored, CancelTimer, StartTimer
 from actors.contract.ops import Op
 from actors.contract.write_rules import WriteRules
 from actors.domain.authority import require_write
@@ -61,13 +61,15 @@ _NOTHING: Final[dict[str, Any]] = {}
 class Plan(NamedTuple):
     """What an op does: its parts, each in a channel of its own, and what is to be done beyond the state.
 
-    `priority` is how urgent the op is, `said` what its author sent for fields of which merging made another value.
+    `priority` is how urgent the op is, `said` what its author sent for fields of which merging made another value, `authored` the
+    edit of a text as it was sent, where it had to be moved.
     """
 
     parts: tuple[PlannedPart, ...]
     effects: tuple[PlannedEffect, ...] = ()
     priority: int = NORMAL
     said: dict[str, Any] = _NOTHING
+    authored: Authored | None = None
 
 
 def joined(parts: Iterable[PlannedPart]) -> tuple[PlannedPart, ...]:
@@ -82,6 +84,8 @@ def joined(parts: Iterable[PlannedPart]) -> tuple[PlannedPart, ...]:
     return tuple(found.values())
 
 
+#: Verbs of documents that are about their text.
+_OF_TEXT: Final = frozenset({"name_version", "restore"})
 #: The fields that `channel_of` looks at; only they can give an item another audience.
 _AUDIENCE_FIELDS: Final = frozenset({"visibility", "payer", "person", "audience"})
 
@@ -164,8 +168,16 @@ def writable(request: Request) -> Item:
     item = find_item(request.state, target.collection, target.id)
     if item is None or not may_read(request.rights, item.channel):
         raise Refused("not_found")
-    require_write(request, target.collection, item.channel, request.op.action, request.op.data, item, target.id)
+    action, fields = _written(request.op)
+    require_write(request, target.collection, item.channel, action, fields, item, target.id)
     return item
+
+
+def _written(op: Op) -> tuple[str, Iterable[str]]:
+    """Return as what an op asks for the right to write: changing a field piece by piece is changing it."""
+    if op.action == "edit":
+        return "update", (op.target.field or "",)
+    return ("update", ("text",)) if op.action in _OF_TEXT else (op.action, op.data)
 
 
 def require_known_person(request: Request, channel: str) -> None:

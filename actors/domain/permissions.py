@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from actors.contract.changes import merge_fields
-from actors.contract.channels import CORE_ROLES, SECTIONS, Rights, may_read
+from actors.contract.channels import CORE_ROLES, SECTIONS, Rights, may_read, section_of
 from actors.contract.collections import COLLECTIONS
 from actors.contract.ids import SERVICE_PRINCIPALS
 from actors.contract.ops import ACTIONS
@@ -105,7 +105,7 @@ def _writes_all(rules: WriteRules, text: str) -> bool:
 
 def _channels(collection: str) -> list[str]:
     """Return the channels that items of a collection share; personal ones are stood for by their patterns."""
-    section = "guests" if collection == "tables" else collection
+    section = section_of(collection)
     return [f"{section}.{audience}" for audience in SECTIONS[section]]
 
 

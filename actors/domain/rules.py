@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from actors.domain import items, messages, people, permissions, resolutions, tasks, undo, vendors, wedding
+from actors.contract.collections import COLLECTIONS
+from actors.domain import items, messages, people, permissions, resolutions, tasks, texts, undo, vendors, versions, wedding
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, Request
 
@@ -45,13 +46,22 @@ _SECOND: Final[Rules] = {
     "tasks": _ITEM_VERBS | {"insert": tasks.insert, "update": tasks.update, "delete": tasks.delete, tasks.REMIND: tasks.remind},
     "vendors": _ITEM_VERBS | {"insert": vendors.insert, "update": vendors.update, "delete": vendors.delete},
 }
+_IN_THIRD: Final[Rules] = {
+    "people": {"insert": people.insert_within_rights, "update": people.update_within_rights},
+    "permissions": {"insert": permissions.insert, "update": permissions.update, "delete": permissions.delete},
+    "wedding": {"insert": wedding.insert_with_strategies, "update": wedding.update},
+    "conflicts": resolutions.verbs(verb_of),
+    "documents": {
+        "update": versions.update,
+        "delete": versions.delete,
+        "name_version": versions.name_version,
+        "restore": versions.restore,
+    },
+}
 #: Rights that a wedding sets itself, and a fair answer to those who disagree.
 _THIRD: Final[Rules] = {
-    **_SECOND,
-    "people": {**_SECOND["people"], "insert": people.insert_within_rights, "update": people.update_within_rights},
-    "permissions": _ITEM_VERBS | {"insert": permissions.insert, "update": permissions.update, "delete": permissions.delete},
-    "wedding": _ITEM_VERBS | {"insert": wedding.insert_with_strategies, "update": wedding.update},
-    "conflicts": resolutions.verbs(verb_of),
+    collection: {**_SECOND.get(collection, _ITEM_VERBS), "edit": texts.edit, **_IN_THIRD.get(collection, {})}
+    for collection in (*COLLECTIONS, "conflicts")
 }
 
 #: Every version that this build can decide with.

@@ -14,6 +14,7 @@ from actors.contract.conflicts import NORMAL
 from actors.contract.decisions import IfMissed, Refusal
 from actors.contract.subjects import VENDOR, WEDDING
 from actors.domain.order_index import OrderIndex
+from actors.domain.text_window import TextWindow
 
 #: How many outcomes are remembered per client and per NATS principal; older ones are looked up in the stored changes.
 CLIENT_OUTCOMES: Final = 32
@@ -66,7 +67,8 @@ class Item(msgspec.Struct, array_like=True):
     """One item: its fields without `id`, its one channel, its part of the channel's digest, and who wrote what last.
 
     `inserted` is the write that put the whole item into its channel; `writes` holds the fields written since, `past` the values
-    before of those that can be merged (the oldest first), `origin` where the item was before another audience was chosen.
+    before of those that can be merged (the oldest first), `origin` where the item was before another audience was chosen, `edits`
+    the recent edits of its texts, by field.
     """
 
     fields: dict[str, Any]
@@ -76,6 +78,7 @@ class Item(msgspec.Struct, array_like=True):
     writes: dict[str, Write] = {}
     past: dict[str, list[Past]] = {}
     origin: Origin | None = None
+    edits: dict[str, TextWindow] = {}
 
     def last_write(self, field: str) -> Write:
         """Return the last write of a field, present or not."""

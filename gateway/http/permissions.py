@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from actors.contract.calls import Member
-from actors.contract.channels import CORE_ROLES, PAYER, PRIVATE, SECTIONS, SERVICE_RIGHTS, Rights, may_read
+from actors.contract.channels import CORE_ROLES, PAYER, PRIVATE, SECTIONS, SERVICE_RIGHTS, Rights, may_read, section_of
 from actors.contract.collections import COLLECTIONS
 from actors.contract.ids import SERVICE_PRINCIPALS
 from actors.contract.ops import ACTIONS
@@ -18,7 +18,6 @@ from gateway.errors import GatewayError
 from gateway.http.callers import json_response, visiting
 from gateway.room import Room
 
-_SECTION_OF: Final = {collection: "guests" if collection == "tables" else collection for collection in COLLECTIONS}
 #: Sections in which everybody may keep notes of their own.
 _WITH_PRIVATE: Final = frozenset({"timeline", "documents", "photos", "tasks", "messages"})
 
@@ -67,7 +66,7 @@ def _writable(person: str, member: Member, collection: str) -> list[str]:
 
 def _channels(person: str, rights: Rights, collection: str) -> list[str]:
     """The channels of a collection that somebody reads; those of many persons as patterns."""
-    section = _SECTION_OF[collection]
+    section = section_of(collection)
     known = [f"{section}.{audience}*" if audience.endswith("-") else f"{section}.{audience}" for audience in SECTIONS[section]]
     own = [f"{section}.{PRIVATE}{person}"] if section in _WITH_PRIVATE else []
     paid = [f"{section}.{PAYER}{person}"] if section == "budget" and not may_read(rights, "budget.payer-*") else []

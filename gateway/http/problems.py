@@ -30,6 +30,7 @@ _STATUS: Final[dict[str, HTTPStatus]] = {
     "not_allowed": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "exists": HTTPStatus.CONFLICT,
+    "base_too_old": HTTPStatus.CONFLICT,
     "too_many": HTTPStatus.CONFLICT,
     "wedding_unknown": HTTPStatus.NOT_FOUND,
     "version_unsupported": HTTPStatus.BAD_REQUEST,

@@ -14,7 +14,7 @@ from actors.contract.conflicts import COLLECTION as CONFLICTS
 from actors.contract.conflicts import RESOLUTIONS
 from actors.contract.events import Event
 from actors.contract.ids import CLIENT, MAX_INTEGER, TOKEN
-from actors.contract.ops import ACTIONS
+from actors.contract.ops import EVERY_ACTION
 from actors.contract.server_frames import PresenceSummary
 
 #: An id: one token of a-z, 0-9, `_` and `-`.
@@ -36,7 +36,7 @@ class Op(msgspec.Struct):
     """One op; without `id` the server numbers it. `data` maps fields to values, `base` channels to sequences that you had."""
 
     type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(TYPES - {"presence_change"})})]
-    action: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(ACTIONS | RESOLUTIONS)})]
+    action: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(EVERY_ACTION | RESOLUTIONS)})]
     target: Target
     id: OpName | UnsetType = UNSET
     data: dict[str, object] | UnsetType = UNSET

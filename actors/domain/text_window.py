@@ -1,0 +1,138 @@
+"""The recent edits of one text, and what each of its writers has not seen of them: how an edit finds its place.
+
+An edit was made on the text as its author had it: everything up to the sequence it names, and the author's own earlier edits.
+What others wrote meanwhile is the author's `path`, from that text to the present one; the edit is moved over it and the path over
+the edit (Jupiter, Nichols 1995). `decide` asks, `evolve` records; both reckon alike, so a path need not be stored with decisions.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from actors.contract.errors import DeltaTooLong
+from actors.contract.text_ot import Component, Delta, apply, growth, length_before, transform
+from actors.domain.errors import Refused
+
+#: Constants of the rules: how much is remembered of a text, in edits and in what they hold (code points and 16 per component).
+MAX_EDITS: Final = 250
+MAX_WEIGHT: Final = 60_000
+_COMPONENT_WEIGHT: Final = 16
+
+#: What an author has not seen, in order: the sequence of an edit, and the edit as it follows on what the author has.
+Path = list[tuple[int, Delta]]
+
+
+class TextEdit(msgspec.Struct, array_like=True, frozen=True):
+    """One edit as it was applied: its sequence in the channel, its op, its author `<principal>/<client>`, and its inverse."""
+
+    sequence: int
+    op: str
+    author: str
+    delta: Delta
+    inverse: Delta
+
+
+class Unseen(msgspec.Struct, array_like=True, frozen=True):
+    """What an author had not seen at its last edit, which has this sequence."""
+
+    sequence: int
+    path: Path
+
+
+class TextWindow(msgspec.Struct, array_like=True):
+    """The edits above the sequence `floor`, the oldest first; by author what was unseen at the last edit, where anything was."""
+
+    floor: int
+    edits: list[TextEdit] = []
+    weight: int = 0
+    unseen: dict[str, Unseen] = {}
+
+
+class Placed(NamedTuple):
+    """An edit as it is applied now, and what its author has not seen after it."""
+
+    delta: Delta
+    path: Path
+
+
+def author_of(principal: str, client: str) -> str:
+    """Return under which name a client's edits are remembered."""
+    return f"{principal}/{client}"
+
+
+def placed(window: TextWindow, length: int, author: str, base: int | None, delta: Sequence[Component]) -> Placed:
+    """Return where an edit belongs in the present text of `length` code points; `base` None says that it was made on that text.
+
+    Raises Refused (`base_too_old`), and DeltaTooLong where the edit goes beyond the text that its author had.
+    """
+    path = [] if base is None else path_of(window, author, base)
+    had = length - sum(growth(foreign) for _, foreign in path)
+    if length_before(delta) > had:
+        raise DeltaTooLong(length_before(delta) - had)
+    mine, left = list(delta), Path()
+    for sequence, foreign in path:
+        left.append((sequence, transform(foreign, mine, first=True)))
+        mine = transform(mine, foreign, first=False)
+    return Placed(mine, left)
+
+
+def path_of(window: TextWindow, author: str, base: int) -> Path:
+    """Return what an author who had seen everything up to `base`, and its own edits, has not seen; raises Refused."""
+    if base < window.floor:
+        raise Refused("base_too_old")
+    own = max((edit.sequence for edit in window.edits if edit.author == author), default=0)
+    unseen = window.unseen.get(author)
+    earlier = [entry for entry in unseen.path if entry[0] > base] if unseen is not None and base < unseen.sequence else []
+    return earlier + [(edit.sequence, edit.delta) for edit in window.edits if edit.sequence > max(base, own)]
+
+
+def record(window: TextWindow, edit: TextEdit, path: Path) -> None:
+    """Remember an applied edit and what its author has not seen; the oldest are forgotten beyond the bounds."""
+    window.edits.append(edit)
+    window.weight += _weight(edit)
+    if path:
+        window.unseen[edit.author] = Unseen(edit.sequence, path)
+    else:
+        window.unseen.pop(edit.author, None)
+    while window.edits and (len(window.edits) > MAX_EDITS or window.weight > MAX_WEIGHT):
+        _forget_oldest(window)
+    if sum(_weight_of(entry[1]) for unseen in window.unseen.values() for entry in unseen.path) > MAX_WEIGHT:
+        while window.edits:
+            _forget_oldest(window)
+
+
+def text_at(window: TextWindow, text: str, base: int) -> str:
+    """Return the present `text` as it was at a sequence that is not below the floor."""
+    for edit in reversed(window.edits):
+        if edit.sequence <= base:
+            break
+        text = apply(text, edit.inverse)
+    return text
+
+
+def undone(window: TextWindow, op: str) -> Delta | None:
+    """Return what takes an op's edit back from the present text and leaves all later ones; None when it is no longer known."""
+    for index, edit in enumerate(window.edits):
+        if edit.op == op:
+            inverse = edit.inverse
+            for later in window.edits[index + 1 :]:
+                inverse = transform(inverse, later.delta, first=False)
+            return inverse
+    return None
+
+
+def _forget_oldest(window: TextWindow) -> None:
+    oldest = window.edits.pop(0)
+    window.weight -= _weight(oldest)
+    window.floor = oldest.sequence
+    for author in [name for name, unseen in window.unseen.items() if unseen.sequence <= window.floor]:
+        del window.unseen[author]
+
+
+def _weight(edit: TextEdit) -> int:
+    return _weight_of(edit.delta) + _weight_of(edit.inverse)
+
+
+def _weight_of(delta: Iterable[Component]) -> int:
+    return sum(_COMPONENT_WEIGHT + len(component.get("insert", "")) for component in delta)
