@@ -18,11 +18,12 @@ from actors.contract.conflicts import COLLECTION, WHOLE_ITEM
 from actors.contract.events import instant_of
 from actors.contract.ids import SERVICE_PRINCIPALS, TIMER_PRINCIPAL
 from actors.contract.ops import Op, Target
-from actors.domain.conflict_expiry import EXPIRE, armed, ends_ms, open_records
+from actors.domain.conflict_expiry import EXPIRE, TIMER, armed, ends_ms, open_records
 from actors.domain.conflict_records import REVERSIBLE_MS, notices
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request, joined
 from actors.domain.state import Item, find_item
+from actors.domain.timers import cancel
 
 Verb = Callable[[Request], Plan]
 VerbOf = Callable[[int, str, str], Verb]
@@ -38,8 +39,8 @@ def verbs(verb_of: VerbOf) -> Mapping[str, Verb]:
 def resolve(verb_of: VerbOf, request: Request) -> Plan:
     """Choose what stands in an open conflict: the first value, the second, or another one."""
     record = _answerable(request, ("open",))
-    choice = str(request.op.data["choice"])
-    return _answered(verb_of, request, record, choice, "resolved")
+    plan = _answered(verb_of, request, record, str(request.op.data["choice"]), "resolved")
+    return plan if len(open_records(request.state)) > 1 else plan._replace(effects=plan.effects + cancel(request.state, TIMER))
 
 
 def reverse(verb_of: VerbOf, request: Request) -> Plan:

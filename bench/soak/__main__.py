@@ -19,6 +19,7 @@ from bench.soak.fuzzed import run_fuzzed
 from bench.soak.proxied import run_proxied
 from bench.soak.run import Options, run_soak
 from bench.soak.self_test import run_self_test
+from bench.soak.strategies import run_cases
 
 
 def main() -> int:
@@ -40,6 +41,11 @@ async def _self_test(folder: Path, options: Options) -> int:
     return await run_self_test(folder, options.seed)
 
 
+async def _strategies(folder: Path, options: Options) -> int:
+    del folder
+    return run_cases(options.cases, options.seed)
+
+
 #: Each returns how much is broken.
 CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]] = {
     "faults": _faults,
@@ -48,6 +54,7 @@ CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]]
     "damage": run_damage,
     "proxy": run_proxied,
     "schemathesis": run_fuzzed,
+    "strategies": _strategies,
 }
 
 
@@ -60,6 +67,7 @@ def _arguments() -> dict[str, Any]:
     parser.add_argument("--weddings", type=int, default=20, help="how many weddings (default 20)")
     parser.add_argument("--members", type=int, default=4, help="members per wedding (default 4)")
     parser.add_argument("--clients", type=int, default=50, help="clients of the campaign `proxy` (default 50)")
+    parser.add_argument("--cases", type=int, default=20_000, help="cases of the campaign `strategies` (default 20,000)")
     parser.add_argument("--hosts", type=int, default=3, help="host processes (default 3)")
     parser.add_argument("--gateways", type=int, default=2, help="gateway processes (default 2)")
     parser.add_argument("--rate", type=float, default=60.0, help="ops per second over all weddings (default 60)")

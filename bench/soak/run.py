@@ -58,6 +58,7 @@ class Options(NamedTuple):
     blows: Sequence[Blow] | None = None
     shown: int = 60
     clients: int = 50
+    cases: int = 20_000
 
 
 class Outcome(NamedTuple):

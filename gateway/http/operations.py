@@ -7,8 +7,10 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 
 from actors.contract.collections import TYPES
+from actors.contract.conflicts import PRIORITIES
+from actors.contract.field_kinds import STRATEGIES
 from actors.contract.ids import MAX_INTEGER
-from gateway.http import documents, history, past, permissions, probes, reading, sessions, shapes, writing
+from gateway.http import conflicts, documents, history, past, permissions, probes, reading, sessions, shapes, writing
 
 BASE: Final = "/api/collaboration"
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -65,6 +67,16 @@ _PRESENCE: Final = (
     Query("limit", {"type": "integer", "minimum": 1}, "At most so many people on this page."),
     Query("cursor", {"type": "string"}, "Go on where the page before ended."),
 )
+_CONFLICTS: Final = (
+    Query("status", {"enum": ["open", "closed", "all"]}, "Only those that wait for somebody, or only those that do not."),
+    Query("collection", {"type": "string"}, "Only about items of this collection."),
+    Query("item", {"type": "string"}, "Only about items with this id."),
+    Query("field", {"type": "string"}, "Only about this field."),
+    Query("strategy", {"enum": list(STRATEGIES)}, "Only those decided by this strategy."),
+    Query("priority", {"enum": list(PRIORITIES)}, "Only those of this level."),
+    Query("limit", {"type": "integer", "minimum": 1, "maximum": 500}, "At most so many, 100 unless given."),
+    Query("cursor", {"type": "string"}, "Go on where the page before ended, with the same other parameters."),
+)
 _USER: Final = Query(
     "user", {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, "Whose sessions; the caller's unless given."
 )
@@ -100,6 +112,18 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", f"{BASE}/undo/{{wedding}}", past.undo, "Take one of your ops back", {_OK: shapes.Undone}, shapes.UndoRequest
+    ),
+    Operation(
+        "GET", f"{BASE}/conflicts/{{wedding}}", conflicts.list_conflicts, "Read the conflict inbox",
+        {_OK: shapes.Conflicts}, query=_CONFLICTS,
+    ),
+    Operation(
+        "POST", f"{BASE}/conflicts/{{wedding}}", conflicts.answer_conflicts, "Settle several conflicts",
+        {_OK: shapes.Answered}, conflicts.Answers,
+    ),
+    Operation(
+        "POST", f"{BASE}/conflicts/{{wedding}}/{{conflict}}", conflicts.answer_conflict, "Settle a conflict",
+        _TAKEN, conflicts.Answer,
     ),
     Operation("GET", f"{BASE}/sessions/{{wedding}}", sessions.list_sessions, "List open sockets", {_OK: shapes.Sessions}),
     Operation(

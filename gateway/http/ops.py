@@ -11,12 +11,16 @@ from typing import Any
 import msgspec
 
 from actors.contract.channels import may_read
+from actors.contract.conflicts import COLLECTION as CONFLICTS
 from actors.contract.envelopes import Envelope
+from actors.contract.events import Event
 from gateway.errors import GatewayError, Refused
 from gateway.http.api import Api
 from gateway.http.problems import error_headers, error_members, problem_members, refusal_members
 from gateway.room import Room
 from gateway.submit import PresenceChange, Submitted, read_op
+
+_decode_event = msgspec.json.Decoder(Event).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,19 @@ def _decided(room: Room, principal: str, envelope: Envelope) -> OpAnswer:
         members = refusal_members(envelope.refusal, envelope.op, envelope.next)
         return OpAnswer(members["status"], members)
     rights = room.rights(principal) or ()
-    sequences = {part.channel: part.sequence for part in envelope.parts if may_read(rights, part.channel)}
-    return OpAnswer(200, {"op": envelope.op, "sequences": sequences})
+    readable = [part for part in envelope.parts if may_read(rights, part.channel)]
+    body: dict[str, Any] = {"op": envelope.op, "sequences": {part.channel: part.sequence for part in readable}}
+    if met := [conflict for part in readable for conflict in _conflicts_in(bytes(part.event))]:
+        body["conflicts"] = met
+    return OpAnswer(200, body)
+
+
+def _conflicts_in(event: bytes) -> list[str]:
+    """The conflicts that an event records; nearly none does, so few are decoded."""
+    if b'"collection":"conflicts"' not in event:
+        return []
+    changes = _decode_event(event).data.changes
+    return [change.id for change in changes if change.collection == CONFLICTS]
 
 
 def _not_saved(submitted: Submitted) -> OpAnswer:

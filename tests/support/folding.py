@@ -4,7 +4,7 @@ Called by the tests of the domain and by those that need a realistic state witho
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -55,6 +55,14 @@ class Fold:
         self.decisions: list[Decision] = []
         self.now_ms = START_MS
         self._numbers: dict[str, int] = {}
+
+    @classmethod
+    def on(cls, state: ActorState) -> Self:
+        """Go on with a state of before."""
+        fold = cls(state.id)
+        fold.state, fold.now_ms = state, state.now_ms
+        fold._numbers = {name: client.last for name, client in state.clients.items()}
+        return fold
 
     def send(self, principal: str, op: Op, source: Source = "websocket") -> Decision | Answer:
         """Put one op into the log and fold it."""
