@@ -193,6 +193,12 @@ class Client:
         """Queue a move behind another item, or to the front with None."""
         return self.edit(COLLECTIONS[collection].type, "move", collection, identifier, {"after": after})
 
+    def answer_conflict(self, conflict: str, action: str, choice: str | None = None, value: Any = None) -> Pending:
+        """Queue `resolve` or `reverse` of a conflict that we hold; `value` goes with the choice `value`. Raises KeyError."""
+        record = self.confirmed().get("conflicts", {})[conflict]
+        data = {name: given for name, given in (("choice", choice), ("value", value)) if given is not None}
+        return self.edit(COLLECTIONS[str(record["collection"])].type, action, "conflicts", conflict, data)
+
     def show_presence(self, presence: dict[str, Any] | None) -> None:
         """Tell the others what we are doing now; None says that we do nothing. Told again after every reconnect."""
         self._session.show_presence(presence)

@@ -6,7 +6,7 @@ The server decides; here an op does what it would do if nobody else had acted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from actors.contract.changes import ChannelItems, merge_fields
 from actors.contract.collections import COLLECTIONS
@@ -14,6 +14,8 @@ from actors.contract.ops import Op
 
 #: Sorts right after the key it follows, and before every longer or greater one that the server makes.
 _JUST_AFTER = "\x00"
+#: What else is shown before the server has decided; what other actions come to is for the rules to say.
+_SHOWN: Final = frozenset({"update", "move"})
 #: Sorts after every key that the server makes.
 _AT_THE_END = "~"
 
@@ -42,7 +44,7 @@ def _carry_out(items: dict[str, dict[str, Any]], op: Op) -> None:
         return
     elif op.action == "delete":
         del items[identifier]
-    else:
+    elif op.action in _SHOWN:
         changed = dict(fields)
         merge_fields(changed, op.data if op.action == "update" else {"order": _order_after(items, op.data.get("after"))})
         items[identifier] = changed

@@ -6,17 +6,21 @@ Made by `Client.edit`; moved along by the outbox.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
+from actors.contract.events import Event
 from actors.contract.ops import Op
 
 
 class Outcome(NamedTuple):
-    """What became of an op. `sequences` maps the channels in which it is visible to us; a refusal has a code and a remedy."""
+    """What became of an op. `sequences` maps the channels in which it is visible to us; a refusal has a code and a remedy.
+
+    `conflicts` are the records that it wrote: of what it met, or of what it has settled.
+    """
 
     op: str
     applied: bool
@@ -24,6 +28,13 @@ class Outcome(NamedTuple):
     message: str = ""
     remedy: str = ""
     sequences: Mapping[str, int] = MappingProxyType({})
+    conflicts: tuple[str, ...] = ()
+
+
+def outcome_seen(op: str, events: Sequence[Event]) -> Outcome:
+    """Read the outcome of an applied op from its events."""
+    met = tuple(change.id for event in events for change in event.data.changes if change.collection == "conflicts")
+    return Outcome(op, applied=True, sequences={event.channel: event.sequence for event in events}, conflicts=met)
 
 
 class Pending:

@@ -36,7 +36,7 @@ from gateway.client.errors import ConnectionClosed, HistoryMissing
 from gateway.client.listening import Listening
 from gateway.client.outbox import Outbox
 from gateway.client.owed import OwedAnswers
-from gateway.client.pending import Outcome, Pending
+from gateway.client.pending import Outcome, Pending, outcome_seen
 from gateway.client.replica import Followed, Replica, SyncReport
 
 #: An op refused with one of these was not judged: it is sent again.
@@ -238,13 +238,13 @@ class Session:
 
     def _settle_own(self, events: Iterable[Event]) -> None:
         """Our own event is the answer to our op, also when it came before."""
-        sequences: dict[str, dict[str, int]] = {}
+        own: dict[str, list[Event]] = {}
         for event in events:
             if event.user_id == self.user:
-                sequences.setdefault(event.id, {})[event.channel] = event.sequence
-        for op, by_channel in sequences.items():
+                own.setdefault(event.id, []).append(event)
+        for op, parts in own.items():
             if (number := self._our_number(op)) is not None:
-                self._settle(number, Outcome(op, applied=True, sequences=by_channel))
+                self._settle(number, outcome_seen(op, parts))
 
     def _settle(self, number: int, outcome: Outcome) -> None:
         self.outbox.settle(number, outcome)

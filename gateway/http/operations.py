@@ -10,7 +10,19 @@ from actors.contract.collections import TYPES
 from actors.contract.conflicts import PRIORITIES
 from actors.contract.field_kinds import STRATEGIES
 from actors.contract.ids import MAX_INTEGER
-from gateway.http import conflicts, documents, history, past, permissions, probes, reading, sessions, shapes, writing
+from gateway.http import (
+    conflict_shapes,
+    conflicts,
+    documents,
+    history,
+    past,
+    permissions,
+    probes,
+    reading,
+    sessions,
+    shapes,
+    writing,
+)
 
 BASE: Final = "/api/collaboration"
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -115,11 +127,11 @@ OPERATIONS: Final = (
     ),
     Operation(
         "GET", f"{BASE}/conflicts/{{wedding}}", conflicts.list_conflicts, "Read the conflict inbox",
-        {_OK: shapes.Conflicts}, query=_CONFLICTS,
+        {_OK: conflict_shapes.Conflicts}, query=_CONFLICTS,
     ),
     Operation(
         "POST", f"{BASE}/conflicts/{{wedding}}", conflicts.answer_conflicts, "Settle several conflicts",
-        {_OK: shapes.Answered}, conflicts.Answers,
+        {_OK: conflict_shapes.Answered}, conflicts.Answers,
     ),
     Operation(
         "POST", f"{BASE}/conflicts/{{wedding}}/{{conflict}}", conflicts.answer_conflict, "Settle a conflict",
