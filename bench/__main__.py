@@ -1,7 +1,8 @@
 """`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `cluster`: kills of
 leaders among three NATS servers; `outage`: PostgreSQL frozen for minutes; `rude`: bad clients too; `reminders`: 10,000 of them
 in one minute; `activation`: opening a wedding after 1,000,000 ops; `moves`: hosts go, come and die;
-`trimming`: a small log under 5,000 ops/s; `fold`: what one op costs, without servers.
+`trimming`: a small log under 5,000 ops/s; `presence`: 10,000 presence updates/s in 500 weddings;
+`fold`: what one op costs, without servers.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -27,6 +28,7 @@ from bench.ladder import climb, loaded_weddings, run_step
 from bench.moves import run_moves
 from bench.outage import run_outage
 from bench.peers import PeersMissing, floor_rate
+from bench.presence import run_presence
 from bench.reminders import run_reminders
 from bench.report import step_line, summary
 from bench.rude import run_rude
@@ -57,7 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--start", type=float, default=1000.0, help="first rate of the ladder, in ops/s")
     parser.add_argument("--seconds", type=float, help="length of a step's window (default 8; faults: 60; cluster: 25)")
     parser.add_argument("--weddings", type=int, help="how many weddings (default 200; faults, cluster: 20)")
-    parser.add_argument("--members", type=int, default=5, help="members per wedding")
+    parser.add_argument("--members", type=int, help="members per wedding (default 5; presence: 2)")
     parser.add_argument(
         "--refine", type=int, default=2, help="how often the gap between the last good and the bad rate is halved"
     )
@@ -70,11 +72,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=400, help="activation: days over which both histories go")
     parser.add_argument("--moves", type=int, default=20, help="moves: how often a host goes and comes in good order")
     parser.add_argument("--kills", type=int, default=0, help="moves: how often a host is killed instead")
+    parser.add_argument("--gateways", type=int, default=1, help="presence: how many gateways")
     parser.add_argument("--json", type=Path, help="write the report to this file as well")
     options = parser.parse_args()
     is_long = options.load in {"faults", "cluster", "outage", "reminders"}
-    options.weddings = options.weddings or (20 if is_long or options.quick else 200)
-    seconds = {"faults": 60.0, "cluster": 25.0, "outage": 120.0, "trimming": 150.0, "reminders": 60.0}.get(options.load, 8.0)
+    is_presence = options.load == "presence"
+    options.weddings = options.weddings or (20 if is_long or options.quick else 500 if is_presence else 200)
+    options.members = options.members or (2 if is_presence else 5)
+    seconds = {"faults": 60.0, "cluster": 25.0, "outage": 120.0, "trimming": 150.0, "reminders": 60.0, "presence": 360.0}.get(
+        options.load, 8.0
+    )
     options.seconds = options.seconds or (3.0 if options.quick else seconds)
     return options
 
@@ -139,6 +146,7 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "faults": run_faults,
     "fold": run_fold,
     "outage": run_outage,
+    "presence": run_presence,
     "rude": run_rude,
     "reminders": run_reminders,
     "trimming": run_trimming,
