@@ -27,6 +27,22 @@ _ASK_AGAIN_SECONDS: Final = 0.5
 _CLOCK_STEP_MS: Final = 1000
 
 
+class _OtherGateways:
+    """The readers of one room's diffs."""
+
+    def __init__(self, neighbours: Neighbours, subject: str) -> None:
+        self._neighbours = neighbours
+        self._subject = subject
+
+    def has_any(self) -> bool:
+        """See gateway.presence.room.Readers."""
+        return self._neighbours.has_any
+
+    def publish(self, diff: PresenceDiff) -> None:
+        """See gateway.presence.room.Readers."""
+        self._neighbours.send(self._subject, diff)
+
+
 class OpenRoom:
     """A room, this gateway's seats in it, its subscription, and which gateways still owe their whole."""
 
@@ -34,7 +50,6 @@ class OpenRoom:
         self.room = room
         self.seats = seats
         self.used_at = now
-        self.changed_at = now
         self.subscription: BusSubscription | None = None
         self.opening: asyncio.Task[None] | None = None
         self.awaited: set[Source] = set()
@@ -93,16 +108,10 @@ class Correspondence:
         if opened is None:
             subject = presence_subject(self._settings.region, wedding)
 
-            def publish(diff: PresenceDiff) -> None:
-                self._version = max(self._version, diff.version)
-                made.changed_at = made.used_at = time.monotonic()
-                # Nobody listens but neighbours; one that is not known yet asks for the whole, and gets it.
-                if diff.whole or self.neighbours.has_any:
-                    self.neighbours.send(subject, diff)
-
-            room = PresenceRoom(self._settings, self._own, self._version, publish, lambda: self._wedding(wedding))
-            made = opened = self.rooms[wedding] = OpenRoom(room, Seats(self._settings), now)
-            made.opening = asyncio.create_task(self._listen(wedding, made))
+            readers = _OtherGateways(self.neighbours, subject)
+            room = PresenceRoom(self._settings, self._own, self._version, readers, lambda: self._wedding(wedding))
+            opened = self.rooms[wedding] = OpenRoom(room, Seats(self._settings), now)
+            opened.opening = asyncio.create_task(self._listen(wedding, opened))
         opened.used_at = now
         return opened
 
@@ -110,6 +119,7 @@ class Correspondence:
         """Forget a room."""
         opened = self.rooms.pop(wedding)
         opened.room.close()
+        self._version = max(self._version, opened.room.version)
         if opened.opening is not None and not opened.opening.done():
             opened.opening.cancel()
         if opened.subscription is not None:
@@ -172,7 +182,7 @@ class Correspondence:
 
     def _changed_lately(self) -> dict[str, int]:
         lately = time.monotonic() - _CHANGED_LATELY_SECONDS
-        return {wedding: opened.room.version for wedding, opened in self.rooms.items() if opened.changed_at > lately}
+        return {wedding: opened.room.version for wedding, opened in self.rooms.items() if opened.room.changed_at > lately}
 
     def _ask(self, wedding: str, opened: OpenRoom, gateway: str) -> None:
         now = time.monotonic()

@@ -60,6 +60,7 @@ class Gathering:
 
     def everybody(self) -> dict[str, Presence]:
         """Everybody who is here, unmasked."""
+        self.sight.look_around()
         return {user: seen for user in self.people.users() if (seen := self.seen(user)) is not None}
 
     def masked(self, seen: Presence, rights: Rights) -> Presence:

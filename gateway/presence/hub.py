@@ -185,7 +185,7 @@ class PresenceHub:
             for connection, record in opened.seats.look(now).items():
                 self._put(wedding, opened, connection, record)
             in_use = opened.room.listeners or opened.seats
-            if not in_use and now.monotonic - opened.used_at > LINGER_SECONDS:
+            if not in_use and now.monotonic - max(opened.used_at, opened.room.changed_at) > LINGER_SECONDS:
                 await self.correspondence.close(wedding)
 
 

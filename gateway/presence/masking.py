@@ -26,7 +26,7 @@ class Sight:
 
     def __init__(self, channels: Callable[[], Collection[str]]) -> None:
         self._channels = channels
-        self._existing = -1
+        self._existing = 0
         self._known: dict[tuple[str, Rights], tuple[bool, bool]] = {}
         self._classes: dict[Rights, int] = {}
 
@@ -38,7 +38,6 @@ class Sight:
         """
         if place is None:
             return True, self.of("documents", rights)[1]
-        self._look_around()
         key = (place, rights)
         found = self._known.get(key)
         if found is None:
@@ -49,15 +48,14 @@ class Sight:
 
     def class_of(self, rights: Rights) -> int:
         """A number that is the same for readers who see the same of every common place: personal channels are left out."""
-        self._look_around()
         found = self._classes.get(rights)
         if found is None:
             answers = [answer for place in _COMMON_PLACES for answer in self.of(place, rights)]
             found = self._classes[rights] = sum(1 << index for index, answer in enumerate(answers) if answer)
         return found
 
-    def _look_around(self) -> None:
-        """Begin anew when the wedding has a channel more."""
+    def look_around(self) -> None:
+        """Begin anew when the wedding has a channel more; to be called before a round of questions."""
         existing = len(self._channels())
         if existing != self._existing:
             self._existing = existing
@@ -90,6 +88,8 @@ def mask(presence: Presence, rights: Rights, sight: Sight | CommonSight) -> Pres
     """Return what a reader with these rights sees of a presence."""
     section = presence.get("section")
     sees_section, sees_details = sight.of(section, rights)
+    if sees_section and (PLACE.isdisjoint(presence) or (sees_details and _ITEMS.keys().isdisjoint(presence))):
+        return presence
     hidden: set[str] = set()
     if not sees_details:
         hidden |= PLACE
@@ -110,6 +110,8 @@ def places_of(presence: Presence) -> list[str | None]:
     """The places whose sight decides what a reader sees of this presence."""
     if PLACE.isdisjoint(presence):
         return [presence["section"]] if "section" in presence else []
+    if _ITEMS.keys().isdisjoint(presence):
+        return [presence.get("section")]
     return [presence.get("section"), *(_place_of(name, presence) for name in _ITEMS.keys() & presence.keys())]
 
 

@@ -32,11 +32,17 @@ class People:
 
     def put(self, source: Source, connection: str, record: PresenceRecord) -> None:
         """Set what one connection says."""
-        known = self._connections.get(source, {}).get(connection)
+        connections = self._connections.get(source)
+        if connections is None:
+            connections = self._connections[source] = {}
+        known = connections.get(connection)
         if known is not None and known.user != record.user:
             self.drop(source, connection)
-        self._connections.setdefault(source, {})[connection] = record
-        self._of_user.setdefault(record.user, {})[source, connection] = record
+        connections[connection] = record
+        records = self._of_user.get(record.user)
+        if records is None:
+            records = self._of_user[record.user] = {}
+        records[source, connection] = record
 
     def drop(self, source: Source, connection: str) -> str | None:
         """Forget a connection; returns its person if it was known."""

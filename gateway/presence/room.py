@@ -7,6 +7,7 @@ The first change goes at once, later ones once per tick, a longer one in large r
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from actors.contract.channels import Rights
 from actors.contract.presence import PresenceDiff, PresenceRecord
@@ -26,42 +27,46 @@ _TRY_SLOW_AGAIN_SECONDS = 0.25
 _CROWD_ENDS_AT = 0.9
 
 
+class Readers(Protocol):
+    """The other gateways, as far as a room knows them."""
+
+    def has_any(self) -> bool:
+        """Whether somebody would hear a change; who does not live yet asks for the whole later."""
+        ...
+
+    def publish(self, diff: PresenceDiff) -> None:
+        """Send a change of this gateway's part."""
+        ...
+
+
 class PresenceRoom:
     """One wedding's presence; everything here is synchronous and runs on the event loop."""
 
     def __init__(
-        self,
-        settings: Settings,
-        own: Source,
-        version: int,
-        publish: Callable[[PresenceDiff], None],
-        wedding: Callable[[], Wedding | None],
+        self, settings: Settings, own: Source, version: int, readers: Readers, wedding: Callable[[], Wedding | None]
     ) -> None:
         self.people = People()
         self.gathering = Gathering(self.people, wedding)
         self.listeners: dict[str, Listener] = {}
+        #: The version of this gateway's own part, and when it last changed by the clock that does not go back.
+        self.version = version
+        self.changed_at = 0.0
         self._settings = settings
         self._own = own
-        self._publish = publish
-        self._version = version
+        self._readers = readers
         self._frame_version = 0
         self._unsent: dict[str, PresenceRecord | None] = {}
         self._was_told = False
         self._changed: set[str] = set()
         self._telling: Telling = ByName(self.gathering)
+        self._flushed_at = 0.0
         self._tick: asyncio.TimerHandle | None = None
-        #: Changes wait for the tick; it may run for slow sockets alone.
-        self._is_holding = False
-
-    @property
-    def version(self) -> int:
-        """The version of this gateway's own part."""
-        return self._version
+        self._retry: asyncio.TimerHandle | None = None
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing waits for a tick."""
-        return self._tick is None
+        """Whether the next change goes out at once."""
+        return self._tick is None and time.monotonic() >= self._flushed_at + self._tick_seconds()
 
     def join(self, listener: Listener) -> None:
         """Add a socket: it gets the whole at the next flush, together with everybody else who comes."""
@@ -88,16 +93,14 @@ class PresenceRoom:
             user = left
         self._changed.add(user)
         self._unsent[connection] = record
-        if not self._is_holding:
-            self.flush()
+        self._flush_when_due()
         return user
 
     def changed(self, users: set[str]) -> None:
         """Note that what these persons show has changed otherwise than by `put`."""
         if users:
             self._changed |= users
-            if not self._is_holding:
-                self.flush()
+            self._flush_when_due()
 
     def refresh(self) -> None:
         """Look at everybody's roles and rights again."""
@@ -117,48 +120,66 @@ class PresenceRoom:
 
     def close(self) -> None:
         """Stop the tick."""
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
-            self._is_holding = False
+        for timer in (self._tick, self._retry):
+            if timer is not None:
+                timer.cancel()
+        self._tick = self._retry = None
 
     def flush(self) -> None:
         """Send what waits, now."""
-        self.close()
+        if self._tick is not None or self._retry is not None:
+            self.close()
+        self._flushed_at = time.monotonic()
         if self._unsent:
-            self._send_pieces(self._unsent, whole=not self._was_told)
+            self.changed_at = self._flushed_at
+            unsent, self._unsent = self._unsent, {}
+            self._send_pieces(unsent, whole=not self._was_told)
             self._was_told = True
-            self._unsent = {}
         changed, self._changed = self._changed, set()
         self._choose_telling()
         self._frame_version += 1
         self._telling.tell(self._frame_version, list(self.listeners.values()), changed)
-        self._is_holding = bool(changed)
-        if changed or len(self._telling.told) < len(self.listeners):
-            seconds = self._tick_seconds() if changed else _TRY_SLOW_AGAIN_SECONDS
-            self._tick = asyncio.get_running_loop().call_later(seconds, self._tick_over)
+        self._look_after_slow_sockets()
+
+    def _flush_when_due(self) -> None:
+        """At once after a quiet time, else at the end of the tick."""
+        if self._tick is not None:
+            return
+        wait_seconds = self._flushed_at + self._tick_seconds() - time.monotonic()
+        if wait_seconds <= 0:
+            self.flush()
+        else:
+            self._tick = asyncio.get_running_loop().call_later(wait_seconds, self._tick_over)
+
+    def _look_after_slow_sockets(self) -> None:
+        """Try again by itself what was dropped for them; a change of somebody comes earlier."""
+        if len(self._telling.told) < len(self.listeners):
+            loop = asyncio.get_running_loop()
+            self._retry = loop.call_later(_TRY_SLOW_AGAIN_SECONDS, self._tick_over)
 
     def _choose_telling(self) -> None:
         """Who is told in another way from now on gets the whole first."""
         count, most = self.people.count(), self._settings.presence_summary_members
-        if isinstance(self._telling, ByName):
-            if count >= most:
-                self._telling = InNumbers(self.gathering, self._settings.presence_summary_shown)
-        elif count < most * _CROWD_ENDS_AT:
+        is_by_name = isinstance(self._telling, ByName)
+        if is_by_name and count >= most:
+            self._telling = InNumbers(self.gathering, self._settings.presence_summary_shown)
+        elif not is_by_name and count < most * _CROWD_ENDS_AT:
             self._telling = ByName(self.gathering)
 
     def _send_pieces(self, connections: Mapping[str, PresenceRecord | None], *, whole: bool) -> None:
         """Publish in pieces that fit a NATS message; what follows the first piece of a whole is a change like any other."""
+        if not (whole or self._readers.has_any()):
+            self.version += 1
+            return
         entries = list(connections.items())
         sent_ms = time.time_ns() // 1_000_000
         for start in range(0, max(len(entries), 1), _CONNECTIONS_PER_MESSAGE):
-            self._version += 1
+            self.version += 1
             piece = dict(entries[start : start + _CONNECTIONS_PER_MESSAGE])
-            self._publish(PresenceDiff(*self._own, self._version, whole and start == 0, piece, sent_ms))
+            self._readers.publish(PresenceDiff(*self._own, self.version, whole and start == 0, piece, sent_ms))
 
     def _tick_over(self) -> None:
         self._tick = None
-        self._is_holding = False
         if self._unsent or self._changed or len(self._telling.told) < len(self.listeners):
             self.flush()
 

@@ -12,19 +12,13 @@ from gateway.socket import Socket
 class _SocketListener:
     """A socket that is told who is here; a slow one misses frames, which is told by their absence and made good by a whole."""
 
-    __slots__ = ("_most_buffered", "_socket")
+    __slots__ = ("_most_buffered", "_socket", "connection", "principal")
 
     def __init__(self, socket: Socket, most_buffered_bytes: int) -> None:
         self._socket = socket
+        self.connection = socket.id
+        self.principal = socket.principal
         self._most_buffered = most_buffered_bytes
-
-    @property
-    def connection(self) -> str:
-        return self._socket.id
-
-    @property
-    def principal(self) -> str:
-        return self._socket.principal
 
     @property
     def rights(self) -> Rights:

@@ -5,7 +5,9 @@ as after a frame that was dropped for a slow socket. The room chooses the way an
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol, cast
+
+import msgspec
 
 from actors.contract.channels import Rights
 from actors.contract.server_frames import PresenceFrame, PresenceSummary
@@ -62,6 +64,7 @@ class ByName:
 
     def tell(self, version: int, listeners: Iterable[Listener], changed: set[str]) -> None:
         """See Telling."""
+        self._gathering.sight.look_around()
         seen_by_user = {user: self._gathering.seen(user) for user in changed}
         places = {place for seen in seen_by_user.values() if seen for place in places_of(seen)}
         sight, told = self._gathering.sight, self.told
@@ -100,7 +103,5 @@ def presence_frame(
     version: int, presence: Mapping[str, Presence | None], *, whole: bool, summary: PresenceSummary | None = None
 ) -> bytes:
     """The bytes of one `presence_update`."""
-    frame = PresenceFrame(version, whole, dict(presence))
-    if summary is not None:
-        frame = PresenceFrame(version, whole, frame.presence, summary)
-    return struct_frame(frame)
+    # The shape says `dict`; nobody writes to it.
+    return struct_frame(PresenceFrame(version, whole, cast("dict[str, Any]", presence), summary or msgspec.UNSET))
