@@ -8,15 +8,14 @@ masks with the reader's rights, so nobody learns of a section, or of a document 
 from collections.abc import Callable, Collection
 from typing import Final
 
-from actors.contract.channels import ITEM_AUDIENCES, TIMELINE_AUDIENCES, Rights, channel_of, may_read
+from actors.contract.channels import ITEM_AUDIENCES, Rights, may_read
+from actors.contract.channels import SECTIONS as SHARED
 from gateway.presence.fields import SECTION_OF, SECTIONS, Presence, channel_in
 
 #: Details of the place that `section` names; they go with it.
 PLACE: Final = frozenset({"document", "item", "task", "field", "cursor", "selection", "typing"})
 #: Details that name an item, with the section that it is of wherever its person is; `item` is of the place itself.
 _ITEMS: Final = {"document": "documents", "item": "", "task": "tasks"}
-#: Audiences by which readers are told apart in a crowd.
-_AUDIENCES: Final = ("everyone", "team", "core", "family")
 #: Entries of one wedding's cache: readers times places.
 _MOST_KNOWN: Final = 20_000
 
@@ -133,21 +132,13 @@ def _place_of(name: str, presence: Presence) -> str | None:
 
 
 def _channels_of(section: str) -> tuple[str, ...]:
-    """The audiences that a section can have; personal ones are stood for by the pattern of who reads all of them."""
-    if section == "timeline":
-        return tuple(f"timeline.{audience}" for audience in TIMELINE_AUDIENCES)
-    if section == "budget":
-        return ("budget.core", "budget.payer-*")
-    if section in {"documents", "photos", "messages"}:
-        return tuple(f"{section}.{audience}" for audience in ITEM_AUDIENCES)
-    return tuple(
-        sorted({channel_of(name, {"person": "*"}) for name, its_section in SECTION_OF.items() if its_section == section})
-    )
+    """The audiences that roles share of a section; one that nobody shares is stood for by who would read all of them."""
+    return tuple(f"{section}.{audience}" for audience in SHARED.get(section) or ("*",))
 
 
 _COMMON_PLACES: Final[tuple[str | None, ...]] = (
     None,
     *sorted(SECTIONS | SECTION_OF.keys()),
-    *(f"{section}.{audience}" for section in sorted(SECTIONS) for audience in _AUDIENCES),
+    *(f"{section}.{audience}" for section in sorted(SECTIONS) for audience in ITEM_AUDIENCES),
 )
 _COMMON: Final = frozenset(_COMMON_PLACES)

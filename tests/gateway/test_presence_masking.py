@@ -61,8 +61,9 @@ def test_inv5_a_place_is_shown_to_its_readers_only(
             {"section", "document", "cursor"},
         ),
         ({"section": "budget.core", "document": {"id": "menu", "channel": "documents.team"}}, {"document"}),
-        ({"section": "timeline.team", "task": "flowers"}, {"section", "task", "cursor"}),
-        ({"section": "budget", "task": "flowers"}, {"task"}),
+        ({"section": "timeline.team", "task": {"id": "flowers", "channel": "tasks.team"}}, {"section", "task", "cursor"}),
+        ({"section": "timeline.team", "task": "flowers"}, {"section"}),
+        ({"section": "budget", "task": {"id": "flowers", "channel": "tasks.team"}}, {"task"}),
     ],
 )
 def test_inv5_a_document_or_task_is_shown_to_its_own_readers(presence: dict[str, Any], shown: set[str]) -> None:
@@ -77,8 +78,11 @@ def test_inv5_details_of_a_bare_section_wait_for_every_channel_of_it() -> None:
     presence = {"section": "documents", "document": "band", "cursor": 4}
     assert mask(presence, COUPLE, sight) == presence
     channels["documents.surprise-ada"] = 1
+    sight.look_around()
     assert mask(presence, COUPLE, sight) == {"section": "documents"}
-    assert mask(presence, (*COUPLE, "documents.surprise-ada"), sight) == presence
+    assert mask(presence, rights_of("couple", "ben"), sight) == presence
+    for reader, is_seen in ((COUPLE, False), (rights_of("couple", "ben"), True), (VENDOR, True), (GUEST, False)):
+        assert bool(mask({"section": "documents.surprise-ada", "document": "band"}, reader, sight)) is is_seen
 
 
 _FROM, _UNTIL = "2027-06-19T12:30:00Z", "2027-06-19T12:30:00.500Z"
