@@ -37,7 +37,7 @@ def insert_within_rights(request: Request) -> Plan:
     person, role = request.op.target.id, str(request.op.data["role"])
     if person.startswith(ROLE_PREFIX):
         raise Refused("bad_id", f"{person} would be taken for a role.", "Choose another id for this person.")
-    require_gift_within_own(request, ((), ()), _may(request, person, role))
+    require_gift_within_own(request, role, ((), ()), _may(request, person, role))
     return plan
 
 
@@ -47,7 +47,7 @@ def update_within_rights(request: Request) -> Plan:
     person = request.op.target.id
     old, new = items.writable(request).fields["role"], request.op.data.get("role")
     if new is not None and new != old:
-        require_gift_within_own(request, _may(request, person, old), _may(request, person, str(new)))
+        require_gift_within_own(request, str(new), _may(request, person, old), _may(request, person, str(new)))
     return plan
 
 

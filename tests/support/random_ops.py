@@ -15,7 +15,11 @@ from tests.support.folding import MEMBERS, WEDDING, Fold, op_of, wedding_with_me
 _IDS = st.sampled_from(["a", "b"])
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=6)
 _PERSON = st.sampled_from(list(MEMBERS))
-_AUDIENCE = st.sampled_from(["everyone", "team", "core", "family"])
+_AUDIENCE = st.sampled_from(["everyone", "team", "core", "family", "surprise-amara", "private-noemi"])
+_PLACES = st.lists(st.sampled_from(["budget", "tasks.team", "timeline.surprise", "guests", "inbox", "people"]), max_size=2)
+_RULES = st.lists(
+    st.sampled_from(["tasks.team:update:done", "guests@own", "timeline", "people", "photos.everyone:insert"]), max_size=2
+)
 _ORDER = st.sampled_from(["a0", "a1V", "Zz", "b00", "nonsense"])
 _MONEY = st.integers(-(2**53), 2**53)
 
@@ -27,7 +31,7 @@ _FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "dependsOn": st.lists(_IDS, max_size=2),
         "durationMin": st.integers(-1, 90),
     },
-    "budget": {"item": _TEXT, "estimate": _MONEY, "payer": st.sampled_from(["couple", "fatou", "noemi"])},
+    "budget": {"item": _TEXT, "estimate": _MONEY, "payer": st.sampled_from(["couple", "fatou", "noemi"]), "audience": _AUDIENCE},
     "vendors": {"name": _TEXT, "notes": _TEXT},
     "guests": {
         "firstName": _TEXT,
@@ -36,11 +40,18 @@ _FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "tables": {"name": _TEXT, "capacity": st.integers(0, 10)},
     "documents": {"title": _TEXT, "text": _TEXT, "audience": _AUDIENCE},
-    "tasks": {"title": _TEXT, "done": st.booleans()},
+    "tasks": {"title": _TEXT, "done": st.booleans(), "assignee": _PERSON, "audience": _AUDIENCE},
     "messages": {"text": _TEXT, "audience": _AUDIENCE},
     "inbox": {"person": _PERSON, "text": _TEXT, "read": st.booleans()},
     "people": {"name": _TEXT, "role": st.sampled_from(["couple", "vendor", "family", "guest"])},
-    "permissions": {"integrator": st.booleans()},
+    "permissions": {"integrator": st.booleans(), "read": _PLACES, "hidden": _PLACES, "write": _RULES, "locked": _RULES},
+}
+_ROLE_IDS = st.sampled_from(["role-vendor", "role-planner", "role-guest"])
+#: Fields that an inserted item has now and then.
+_LATER_FIELDS = {
+    "permissions": frozenset({"integrator", "read", "hidden", "write", "locked"}),
+    "tasks": frozenset({"assignee", "audience"}),
+    "budget": frozenset({"audience"}),
 }
 _CHANNELS = st.sampled_from(
     ["timeline.team", "timeline.everyone", "tasks.team", "guests.family", "people.everyone", "budget.core"]
@@ -75,18 +86,23 @@ class Step(NamedTuple):
 
 
 @st.composite
-def steps(draw: st.DrawFn) -> Step:
-    """One random op."""
+def asked(draw: st.DrawFn) -> tuple[str, str, str, dict[str, Any]]:
+    """What one random op asks: collection, action, id and data."""
     collection = draw(_COLLECTIONS)
     action = draw(st.sampled_from(["insert"] * 3 + ["update"] * 5 + ["move", "move", "delete"]))
-    identifier = WEDDING if collection == "wedding" else draw(_PERSON if collection in {"people", "permissions"} else _IDS)
+    ids = {"wedding": st.just(WEDDING), "people": _PERSON, "permissions": _PERSON | _ROLE_IDS}
+    return collection, action, draw(ids.get(collection, _IDS)), draw(_data(collection, action))
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Step:
+    """One random op."""
+    collection, action, identifier, data = draw(asked())
     principal = draw(_PRINCIPALS)
     return Step(
         principal,
         draw(st.sampled_from(["websocket", "websocket", "http", "nats"])),
-        op_of(
-            draw(st.sampled_from([f"n{n}" for n in range(9)])), collection, action, identifier, draw(_data(collection, action))
-        ),
+        op_of(draw(st.sampled_from([f"n{n}" for n in range(9)])), collection, action, identifier, data),
         draw(st.sampled_from([f"20270619-{principal}", f"20270612-{principal}", f"20270618-{principal}", "20270619-shared"])),
         draw(st.sampled_from([0] * 20 + [1, -1, -40])),
         draw(st.sampled_from([0] * 4 + [1, 2, 3, None] * 2 + [-1])),
@@ -97,7 +113,9 @@ def steps(draw: st.DrawFn) -> Step:
 def _data(collection: str, action: str) -> st.SearchStrategy[dict[str, Any]]:
     fields = _FIELDS[collection]
     if action == "insert":
-        return st.fixed_dictionaries(fields) | st.fixed_dictionaries(fields, optional={"order": _ORDER})
+        needed = {field: fields[field] for field in fields if field in _LATER_FIELDS.get(collection, ())}
+        whole = {field: value for field, value in fields.items() if field not in needed}
+        return st.fixed_dictionaries(whole, optional=needed) | st.fixed_dictionaries(whole, optional={**needed, "order": _ORDER})
     if action == "update":
         return st.sampled_from(sorted(fields)).flatmap(lambda field: st.fixed_dictionaries({field: fields[field] | st.none()}))
     if action == "move":
