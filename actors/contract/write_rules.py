@@ -62,7 +62,7 @@ def _fields(where: str, relation: str, *fields: str) -> tuple[str, ...]:
 
 
 _MEMBER: Final = ("inbox", "*.private-*", *_each_the_own("everyone", "photos", "messages"))
-_FRIEND: Final = (*_MEMBER, *_each_the_own("everyone", "documents"), *_fields("tasks", NAMED, "done"))
+_FRIEND: Final = (*_MEMBER, *_each_the_own("everyone", "documents"), f"versions@{OWN}", *_fields("tasks", NAMED, "done"))
 _FAMILY: Final = (
     *_FRIEND,
     "guests",

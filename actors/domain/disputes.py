@@ -14,6 +14,7 @@ from actors.contract.collections import COLLECTIONS, MERGED_TEXTS
 from actors.contract.conflicts import HIERARCHY, MERGE, NORMAL, PRIORITIES, PRIORITY, WHOLE_ITEM
 from actors.contract.ops import Op
 from actors.domain import conflict_expiry
+from actors.domain.authority import require_write
 from actors.domain.conflict_records import Disputed, recorded
 from actors.domain.conflict_table import rank_of, rule_for
 from actors.domain.errors import Refused
@@ -171,6 +172,9 @@ def _edit_of_deleted(request: Request) -> Plan:
     grave = _grave(request)
     if grave is None:
         raise Refused("not_found")
+    # Also what is only kept in a record needs the right to have written it.
+    collection, identifier = _place(request)
+    require_write(request, collection, grave.item.channel, "update", request.op.data, grave.item, identifier)
     verdict, plan = _whole_item_verdict(request, grave.write, delete_is_second=False), Plan(())
     if verdict.outcome == "second":
         fields = dict(grave.item.fields)

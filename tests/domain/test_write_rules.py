@@ -100,6 +100,17 @@ def test_d4_an_inbox_can_be_locked_to_who_misuses_it(fold: Fold) -> None:
     assert code(fold.act("noemi", "inbox", "insert", "m2", letter)) == "applied"
 
 
+def test_d4_an_edit_of_what_was_deleted_needs_the_right_to_have_written_it(fold: Fold) -> None:
+    """What comes too late for an item is kept in a record of its channel, but only from those who might have changed the item."""
+    fold.act("amara", "timeline", "insert", "dinner", {"title": "Dinner", "visibility": "everyone"})
+    fold.act("amara", "timeline", "delete", "dinner")
+    late = fold.act("urs", "timeline", "update", "dinner", {"title": "Free beer"}, base={"timeline.everyone": 1})
+    assert (code(late), late.parts) == ("not_allowed", ())
+    assert (
+        code(fold.act("petra", "timeline", "update", "dinner", {"title": "Supper"}, base={"timeline.everyone": 1})) == "applied"
+    )
+
+
 def test_the_last_rule_that_matches_decides() -> None:
     """Field by field; a rule without a field speaks of all of them, one with a relation only of such items."""
     rules = ("tasks", "-tasks:update", "tasks:update:done", "-tasks.team:update:done", "tasks.team@own")
