@@ -27,6 +27,7 @@ from gateway.app import GATEWAY, Gateway
 from gateway.door import Door
 from gateway.edge import Edge
 from gateway.errors import PortBusy
+from gateway.idle_connections import IdleConnections
 from gateway.watchdog import Watchdog
 from store.away import when_there
 from store.errors import StoreError
@@ -107,6 +108,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
             stack.push_async_callback(service.stop)
         app = web.Application(client_max_size=settings.limits.frame_bytes)
         app[GATEWAY] = gateway
+        idle = IdleConnections()
+        idle.watch(app)
         websocket.register(app)
         edge.register(app)
         runner = web.AppRunner(
@@ -123,6 +126,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
         finally:
             gateway.ready = False
             server.close()
+            if runner.server is not None:
+                idle.end(runner.server)
             await _drain(gateway, settings.drain_seconds)
 
 

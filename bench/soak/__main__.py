@@ -17,6 +17,7 @@ from bench.soak.damage import run_damage
 from bench.soak.full_log import run_full_log
 from bench.soak.fuzzed import run_fuzzed
 from bench.soak.proxied import run_proxied
+from bench.soak.rolling import run_rolling
 from bench.soak.run import Options, run_soak
 from bench.soak.self_test import run_self_test
 from bench.soak.strategies import run_cases
@@ -55,6 +56,7 @@ CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]]
     "proxy": run_proxied,
     "schemathesis": run_fuzzed,
     "strategies": _strategies,
+    "rolling": run_rolling,
 }
 
 

@@ -13,7 +13,7 @@ from bench.soak.strike import Struck
 
 KINDS = (
     "lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered", "silent", "full", "damage",
-    "unhurt",
+    "unhurt", "away",
 )  # fmt: skip  # one line in the order of the report
 _TOLD_KINDS: tuple[Kind, ...] = ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
 #: How nats-server says that it did not find a stream as it left it.

@@ -12,7 +12,23 @@ from typing import Annotated
 
 import typer
 
-from config.cli import backup, context, demo, import_, integrator, reseed, roles, rules, scrub, status, token, up, vendor, verify
+from config.cli import (
+    backup,
+    context,
+    demo,
+    import_,
+    integrator,
+    reseed,
+    restart,
+    roles,
+    rules,
+    scrub,
+    status,
+    token,
+    up,
+    vendor,
+    verify,
+)
 from config.cli.failures import report
 
 app = typer.Typer(
@@ -24,6 +40,7 @@ app = typer.Typer(
 )
 app.command("up")(up.command)
 app.command("status")(status.command)
+app.command("restart")(restart.command)
 app.command("gateway")(roles.gateway)
 app.command("host")(roles.host)
 app.command("provision")(roles.provision)

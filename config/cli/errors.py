@@ -54,3 +54,9 @@ class NoAnswer(CommandError):
     """The wedding {wedding} did not answer within {seconds:.0f} s: see `wedsync status`, then run the command again."""
 
     code = "no_answer"
+
+
+class RestartFailed(CommandError):
+    """{identity} was not replaced within {seconds:.0f} s and goes on if it can: read the log of `wedsync up`, then try again."""
+
+    code = "restart_failed"

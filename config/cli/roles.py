@@ -27,9 +27,13 @@ def gateway(
     data: Data = DEFAULT_DATA,
     identity: Annotated[str, typer.Option("--id", envvar="WEDSYNC_GATEWAY_ID", help="Unique among the gateways.")] = "gateway-1",
     port: Annotated[int, typer.Option(min=0, max=65535, envvar="WEDSYNC_PORT", help="HTTP and WebSocket port.")] = 8080,
+    share_port: Annotated[
+        bool, typer.Option("--share-port", envvar="WEDSYNC_SHARE_PORT", help="Listen beside the gateways that share this port.")
+    ] = False,
 ) -> int:
     """Run one gateway: the process that clients connect to."""
-    return run_role("gateway", role_settings(DataFolder(data), "gateway", data_dir=data, gateway_id=identity, port=port))
+    own = {"gateway_id": identity, "port": port, "share_port": share_port}
+    return run_role("gateway", role_settings(DataFolder(data), "gateway", data_dir=data, **own))
 
 
 def provision(data: Data = DEFAULT_DATA) -> int:

@@ -28,7 +28,7 @@ from config.supervision.roles import (
     uses_own_nats,
 )
 from config.supervision.servers import reserve_server_ports, server_children
-from config.supervision.supervisor import Supervisor, end_left_over, watch_stop_signals
+from config.supervision.supervisor import Supervisor, end_left_over, watch_signals
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,7 @@ async def _serve(settings: Settings, gateways: int, hosts: int, servers: int | N
         addresses = {"httpUrl": f"http://{_public_host(settings)}:{http_port}", "natsUrl": _nats_address(folder, ports)}
         supervisor = Supervisor(folder, addresses)
         stop = asyncio.Event()
-        watch_stop_signals(stop, supervisor)
+        watch_signals(stop, supervisor)
         starting = asyncio.create_task(_start(supervisor, folder, keys, ports, http_port, gateways, hosts))
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -94,10 +94,11 @@ async def _start(
     host_environment = role_environment(folder, keys, ports, "host")
     await provision_servers(settings_from(host_environment))
     gateway_environment = role_environment(folder, keys, ports, "gateway")
-    # Hosts stand first in the group, so that they are stopped last.
+    # Hosts stand first in the group, so that they are stopped last. The port is shared even by one gateway: another may be
+    # started beside it, or take its place.
     await supervisor.start(
         [host_child(host_environment, number) for number in range(1, hosts + 1)]
-        + [gateway_child(gateway_environment, number, http_port, share_port=gateways > 1) for number in range(1, gateways + 1)]
+        + [gateway_child(gateway_environment, number, http_port) for number in range(1, gateways + 1)]
     )
 
 

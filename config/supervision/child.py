@@ -31,6 +31,8 @@ class ChildSpec:
     stop_within_seconds: float = 10.0
     death_signal: signal.Signals = signal.SIGKILL
     """What the kernel sends when the parent dies."""
+    name_variable: str = ""
+    """The variable of the environment that tells the child its name: one that runs beside its predecessor needs another."""
     account: Account | None = None
     """Another system user to run as; only root may ask for it."""
 

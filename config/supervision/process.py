@@ -10,7 +10,7 @@ import enum
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -43,6 +43,24 @@ class ProcessState(enum.StrEnum):
     """It does not run and will not be started again."""
 
 
+class _Life(NamedTuple):
+    """One run of the program: since when (seconds since 1970), and who relays its output."""
+
+    child: asyncio.subprocess.Process
+    started: float | None
+    output: asyncio.Task[None]
+
+    @property
+    def goes_on(self) -> bool:
+        return self.child.returncode is None
+
+    async def end(self) -> int:
+        """Return its exit status when it has ended and its last lines, which tell why, are relayed."""
+        exit_status = await self.child.wait()
+        await asyncio.wait({self.output})
+        return exit_status
+
+
 class Process:
     """One child and its restarts."""
 
@@ -51,18 +69,20 @@ class Process:
         self.state = ProcessState.STOPPED
         self.restarts = 0
         self._changed = changed
-        self._child: asyncio.subprocess.Process | None = None
-        self._started: float | None = None
+        self._life: _Life | None = None
+        #: The one that `replace` is about to end, and what keeps that and a restart apart.
+        self._replaced: _Life | None = None
+        self._changing = asyncio.Lock()
+        self._successions = 0
         self._said_ready = asyncio.Event()
-        self._output: asyncio.Task[None] | None = None
 
     def describe(self) -> dict[str, Any]:
         """What `wedsync status` shows of it."""
         return {
             "role": self.spec.role,
             "id": self.spec.identity,
-            "pid": self._child.pid if self._child else None,
-            "started": self._started,
+            "pid": self._life.child.pid if self._life else None,
+            "started": self._life.started if self._life else None,
             "ports": dict(self.spec.ports),
             "state": self.state.value,
             "restarts": self.restarts,
@@ -71,10 +91,10 @@ class Process:
 
     async def start(self) -> None:
         """Start it and return when it serves; raises ProcessDied or ProcessNotReady."""
-        child = await self._spawn()
+        life = await self._spawn()
         try:
             async with asyncio.timeout(self.spec.ready_within_seconds):
-                await self._wait_until_ready(child)
+                await self._wait_until_ready(life)
         except TimeoutError:
             raise ProcessNotReady(identity=self.spec.identity, seconds=self.spec.ready_within_seconds) from None
         self._enter(ProcessState.READY)
@@ -82,39 +102,67 @@ class Process:
     async def keep_running(self) -> None:
         """Start it again whenever it ends, until cancelled; call after `start`. Raises OperatorNeeded when that is in vain."""
         failures = 0
-        while self._child is not None:
+        while (life := self._life) is not None:
             since = time.monotonic()
-            exit_status = await self._exit_status(self._child)
-            if exit_status == NEEDS_OPERATOR:
-                raise OperatorNeeded(identity=self.spec.identity)
-            failures = 0 if time.monotonic() - since > _STEADY_AFTER_SECONDS else failures
-            pause = _RESTART_AFTER_SECONDS[min(failures, len(_RESTART_AFTER_SECONDS) - 1)]
-            failures += 1
-            log.error("process_died", id=self.spec.identity, exit_status=exit_status, restart_in_seconds=pause)
-            self._enter(ProcessState.WAITING)
-            await asyncio.sleep(pause)
+            exit_status = await life.end()
+            async with self._changing:
+                if life is not self._life:
+                    # It was replaced.
+                    continue
+                if exit_status == NEEDS_OPERATOR:
+                    raise OperatorNeeded(identity=self.spec.identity)
+                failures = 0 if time.monotonic() - since > _STEADY_AFTER_SECONDS else failures
+                pause = _RESTART_AFTER_SECONDS[min(failures, len(_RESTART_AFTER_SECONDS) - 1)]
+                failures += 1
+                log.error("process_died", id=self.spec.identity, exit_status=exit_status, restart_in_seconds=pause)
+                self._enter(ProcessState.WAITING)
+                await asyncio.sleep(pause)
+                self.restarts += 1
+                await self._restart()
+
+    async def replace(self) -> None:
+        """Start another one beside it, and end the first when the second serves; raises as `start`, and the first goes on."""
+        async with self._changing:
+            first = self._replaced = self._life
+            self._successions += 1
+            try:
+                await self.start()
+            except BaseException:
+                if self._life is not None and self._life is not first and self._life.goes_on:
+                    self._life.child.kill()
+                self._life, self._replaced = first, None
+                self._enter(ProcessState.READY)
+                raise
             self.restarts += 1
-            await self._restart()
+            if first is not None:
+                await self._end(first)
+            self._replaced = None
+            self._changed()
 
     async def stop(self) -> None:
         """Ask it to end, and kill it when its time is over."""
-        child = self._child
-        if child is not None and child.returncode is None:
+        lives = [life for life in (self._replaced, self._life) if life is not None and life.goes_on]
+        if lives:
             self._enter(ProcessState.STOPPING)
-            child.send_signal(self.spec.stop_signal)
-            try:
-                async with asyncio.timeout(self.spec.stop_within_seconds):
-                    await child.wait()
-            except TimeoutError:
-                log.warning("process_killed", id=self.spec.identity, after_seconds=self.spec.stop_within_seconds)
-                self.kill()
-                await child.wait()
+            await asyncio.gather(*(self._end(life) for life in lives))
         self._enter(ProcessState.STOPPED)
+
+    async def _end(self, life: _Life) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            life.child.send_signal(self.spec.stop_signal)
+        try:
+            async with asyncio.timeout(self.spec.stop_within_seconds):
+                await life.child.wait()
+        except TimeoutError:
+            log.warning("process_killed", id=self.spec.identity, after_seconds=self.spec.stop_within_seconds)
+            life.child.send_signal(signal.SIGKILL)
+            await life.child.wait()
 
     def kill(self) -> None:
         """End it at once."""
-        if self._child is not None and self._child.returncode is None:
-            self._child.send_signal(signal.SIGKILL)
+        for life in (self._replaced, self._life):
+            if life is not None and life.goes_on:
+                life.child.send_signal(signal.SIGKILL)
 
     async def _restart(self) -> None:
         try:
@@ -130,12 +178,12 @@ class Process:
         else:
             log.info("process_restarted", id=self.spec.identity, restarts=self.restarts)
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _spawn(self) -> _Life:
         spec = self.spec
         self._said_ready.clear()
         child = await asyncio.create_subprocess_exec(
             *spec.command,
-            env=dict(spec.environment),
+            env=self._environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT if spec.is_ready else None,
@@ -144,15 +192,20 @@ class Process:
             start_new_session=True,
             preexec_fn=spec.before_exec(),
         )
-        self._child = child
-        self._started = started_at(child.pid)
-        self._output = asyncio.create_task(self._relay_output(child))
+        self._life = _Life(child, started_at(child.pid), asyncio.create_task(self._relay_output(child)))
         self._enter(ProcessState.STARTING)
-        return child
+        return self._life
 
-    async def _wait_until_ready(self, child: asyncio.subprocess.Process) -> None:
-        ended = asyncio.create_task(self._exit_status(child))
-        ready = asyncio.create_task(self._ready(child))
+    def _environment(self) -> dict[str, str]:
+        """Two that run at once must not have the same name: others would take the one for a new life of the other."""
+        variable, own = self.spec.name_variable, {}
+        if variable and self._successions:
+            own = {variable: f"{self.spec.identity}-{self._successions}"}
+        return {**self.spec.environment, **own}
+
+    async def _wait_until_ready(self, life: _Life) -> None:
+        ended = asyncio.create_task(life.end())
+        ready = asyncio.create_task(self._ready(life.child))
         try:
             await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
@@ -169,13 +222,6 @@ class Process:
             return
         while not await asyncio.to_thread(is_ready, child.pid):  # noqa: ASYNC110  # nothing could set an event
             await asyncio.sleep(_PROBE_EVERY_SECONDS)
-
-    async def _exit_status(self, child: asyncio.subprocess.Process) -> int:
-        exit_status = await child.wait()
-        if self._output is not None:
-            # Its last lines tell why.
-            await asyncio.wait({self._output})
-        return exit_status
 
     async def _relay_output(self, child: asyncio.subprocess.Process) -> None:
         while child.stdout is not None:

@@ -8,6 +8,7 @@ the embedded servers.
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from config.settings import PREFIX, Settings, load_settings
 from config.supervision.child import ChildSpec
@@ -16,6 +17,7 @@ from config.supervision.embedded_nats import nats_address
 from config.supervision.embedded_postgres import postgres_url
 from config.supervision.errors import ServersElsewhere
 
+_GATEWAY_NAME = "WEDSYNC_GATEWAY_ID"
 _READY_WITHIN_SECONDS = 60.0
 _STOP_WITHIN_SECONDS = 20.0
 
@@ -80,11 +82,11 @@ def host_child(environment: Mapping[str, str], number: int) -> ChildSpec:
     return _role_child("host", identity, {**environment, "WEDSYNC_HOST_ID": identity}, {})
 
 
-def gateway_child(environment: Mapping[str, str], number: int, port: int, *, share_port: bool) -> ChildSpec:
-    """The gateway process `gateway-<number>`; several of them share the port."""
+def gateway_child(environment: Mapping[str, str], number: int, port: int) -> ChildSpec:
+    """The gateway process `gateway-<number>`; all of them share the port."""
     identity = f"gateway-{number}"
-    own = {"WEDSYNC_GATEWAY_ID": identity, "WEDSYNC_PORT": str(port), "WEDSYNC_SHARE_PORT": "true" if share_port else "false"}
-    return _role_child("gateway", identity, {**environment, **own}, {"http": port})
+    own = {_GATEWAY_NAME: identity, "WEDSYNC_PORT": str(port), "WEDSYNC_SHARE_PORT": "true"}
+    return replace(_role_child("gateway", identity, {**environment, **own}, {"http": port}), name_variable=_GATEWAY_NAME)
 
 
 def _role_child(role: str, identity: str, environment: Mapping[str, str], ports: Mapping[str, int]) -> ChildSpec:

@@ -15,10 +15,13 @@ import structlog
 
 from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder
+from config.supervision.errors import SupervisionError
 from config.supervision.process import Process
 from config.supervision.processes import end, same_process, started_at
 
 _LEFT_OVER_WITHIN_SECONDS = 10.0
+#: Asks a running `up` to replace its gateways one by one; sent by `wedsync restart`.
+ROLL_SIGNAL = signal.SIGUSR1
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +36,7 @@ class Supervisor:
         self._started = started_at(os.getpid())
         self._groups: list[list[Process]] = []
         self._watches: list[asyncio.Task[None]] = []
+        self._rolling: asyncio.Task[None] | None = None
         #: Fails with OperatorNeeded when starting a process again is in vain.
         self.given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -53,11 +57,26 @@ class Supervisor:
         if not watch.cancelled() and (error := watch.exception()) is not None and not self.given_up.done():
             self.given_up.set_exception(error)
 
+    def roll(self, role: str) -> None:
+        """Begin to replace the processes of a role, one after the other, each by one that serves before it ends."""
+        if self._rolling is None or self._rolling.done():
+            self._rolling = asyncio.create_task(self._replace_all(role))
+
+    async def _replace_all(self, role: str) -> None:
+        for process in [process for group in self._groups for process in group if process.spec.role == role]:
+            try:
+                await process.replace()
+            except (SupervisionError, OSError) as error:
+                log.error("rolling_restart_ended", id=process.spec.identity, reason=str(error))  # noqa: TRY400  # no fault of ours
+                return
+            log.info("process_replaced", id=process.spec.identity)
+
     async def stop(self) -> None:
         """Stop everything, role by role, the last started first."""
-        for watch in self._watches:
-            watch.cancel()
-        await asyncio.gather(*self._watches, return_exceptions=True)
+        at_work = [*self._watches, *([self._rolling] if self._rolling is not None else [])]
+        for task in at_work:
+            task.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
         last_first = [process for group in reversed(self._groups) for process in reversed(group)]
         for _role, processes in groupby(last_first, key=lambda process: process.spec.role):
             await asyncio.gather(*(process.stop() for process in processes))
@@ -85,8 +104,8 @@ def end_left_over(folder: DataFolder) -> None:
             end(process, signal.Signals(entry["stopSignal"]), _LEFT_OVER_WITHIN_SECONDS)
 
 
-def watch_stop_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
-    """Set the event at SIGTERM, SIGINT or SIGHUP; the second signal does not wait for anybody."""
+def watch_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
+    """Set the event at SIGTERM, SIGINT or SIGHUP; the second one does not wait for anybody. SIGUSR1 replaces all gateways."""
 
     def asked() -> None:
         if stop.is_set():
@@ -96,3 +115,4 @@ def watch_stop_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(each, asked)
+    loop.add_signal_handler(ROLL_SIGNAL, supervisor.roll, "gateway")

@@ -64,15 +64,21 @@ async def test_the_client_fetches_a_new_token_when_it_is_warned(
 async def test_a_gateway_that_ends_sends_its_clients_away_and_serves_them_until_they_go(
     jetstream: NatsServer, database_url: str, stack: RunningGateway, found: FoundWedding
 ) -> None:
-    """`goaway` comes with the time to leave in; an op sent after it is saved; then 1012."""
+    """`goaway` comes with the time to leave in; an op sent after it is saved; then 1012. Idle HTTP connections end at once."""
     await found("w1")
     async with AsyncExitStack() as ending:
         settings = gateway_settings(jetstream, database_url, gateway_id="gateway-2", drain_seconds=3.0)
         gateway, port = await ending.enter_async_context(serving(settings))
         other = RunningGateway(gateway, port)
         ana = await other.join("w1", "ana")
+        idle, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /startupz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await idle.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
         end = asyncio.create_task(ending.aclose())
         assert await ana.expect("goaway", reason="restart", reconnectWithinMs=3000)
+        # Who keeps a connection for later would otherwise ask the gateway that ends again and again.
+        assert await idle.read() == b""
+        writer.close()
         op = await ana.insert_task("cake")
         await ana.expect("saved", op=op)
         assert await ana.closed_with() == 1012

@@ -99,6 +99,8 @@ async def test_d5_a_draining_gateway_finishes_what_it_took(
         gateway.ready = False
         with pytest.raises(Exception, match="503"):
             await other.connect()
+        async with other._session.get(f"{other.url}/startupz") as answer:
+            assert answer.headers["Connection"] == "close"
     tom = await stack.join("w1", "tom")
     assert tom.welcome["channels"]["tasks.team"] == 50
 

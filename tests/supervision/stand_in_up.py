@@ -14,7 +14,7 @@ from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder
 from config.supervision.embedded_nats import nats_child
 from config.supervision.embedded_postgres import postgres_child
-from config.supervision.supervisor import Supervisor, end_left_over, watch_stop_signals
+from config.supervision.supervisor import Supervisor, end_left_over, watch_signals
 
 _STAND_IN = "print('READY stand-in', flush=True); import signal; signal.pause()"
 
@@ -31,7 +31,7 @@ async def serve(folder: DataFolder) -> None:
         ports = folder.reserve_ports("nats", "nats_monitor", "postgres")
         supervisor = Supervisor(folder, {"httpUrl": "http://127.0.0.1:1", "natsUrl": "nats://127.0.0.1:1"})
         stop = asyncio.Event()
-        watch_stop_signals(stop, supervisor)
+        watch_signals(stop, supervisor)
         await supervisor.start([postgres_child(folder, keys, ports["postgres"]), nats_child(folder, keys, ports)])
         await supervisor.start([stand_in("host", "host-1"), stand_in("gateway", "gateway-1")])
         sys.stdout.write("READY\n")

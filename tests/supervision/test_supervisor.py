@@ -162,3 +162,57 @@ async def test_everything_killed_at_once_starts_again(up: Callable[[], subproces
     process.wait()
     up()
     assert current_state(folder)["serving"]
+
+
+#: Notes its beginning and its end in the file named by JOURNAL; does not start while the file REFUSE is there.
+_NOTING = """
+import os, signal, sys
+from pathlib import Path
+if Path(os.environ["REFUSE"]).exists():
+    sys.exit(1)
+def note(what):
+    with open(os.environ["JOURNAL"], "a") as journal:
+        journal.write(f"{what} {os.environ['NAME']}\\n")
+def leave(*_):
+    note("end")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+note("begin")
+print("READY", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+async def test_gateways_are_replaced_one_by_one_each_by_one_that_serves(folder: DataFolder, tmp_path: Path) -> None:
+    """A successor serves before the first is told to end; one that does not start leaves the first alone."""
+    folder.create()
+    journal, refuse = tmp_path / "journal", tmp_path / "refuse"
+    supervisor = Supervisor(folder, {"httpUrl": "http://127.0.0.1:1", "natsUrl": "nats://127.0.0.1:1"})
+    specs = [
+        dataclasses.replace(
+            stand_in("gateway", name, _NOTING),
+            environment={**os.environ, "JOURNAL": str(journal), "REFUSE": str(refuse), "NAME": name},
+        )
+        for name in ("gateway-1", "gateway-2")
+    ]
+
+    def lines() -> list[str]:
+        return journal.read_text().splitlines()
+
+    await supervisor.start(specs)
+    supervisor.roll("gateway")
+    await eventually(lambda: len(lines()) == 6, "both are replaced")
+    assert lines()[2:] == ["begin gateway-1", "end gateway-1", "begin gateway-2", "end gateway-2"]
+    await eventually(lambda: {entry["restarts"] for entry in folder.read_state()["processes"]} == {1}, "the state says so")
+    pids = pids_of(folder)
+    refuse.touch()
+    supervisor.roll("gateway")
+    rolling = supervisor._rolling
+    assert rolling is not None
+    await rolling
+    assert pids_of(folder) == pids
+    assert not none_runs(pids)
+    assert current_state(folder)["serving"]
+    await supervisor.stop()
+    assert none_runs(pids)
