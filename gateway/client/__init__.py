@@ -8,6 +8,7 @@ from gateway.client.client import Client
 from gateway.client.connection import Connection
 from gateway.client.errors import ClientError, ConnectionClosed, ListenerTooSlow, NotReached, QueueFull, Stopped
 from gateway.client.pending import Outcome, Pending
+from gateway.client.text_editor import TextEditor
 
 __all__ = [
     "Client",
@@ -20,4 +21,5 @@ __all__ = [
     "Pending",
     "QueueFull",
     "Stopped",
+    "TextEditor",
 ]

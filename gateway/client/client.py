@@ -169,9 +169,10 @@ class Client:
         *,
         base: Mapping[str, int] | None = None,
         dependencies: Iterable[str] = (),
+        field: str | None = None,
     ) -> Pending:
         """Queue an op and send it as soon as we are connected; raises QueueFull. `base` is what we hold unless given."""
-        target = Target(collection, identifier)
+        target = Target(collection, identifier, field)
         claims = dict(self._base_of(target, data or {}) if base is None else base)
         pending = Pending(Op(op_type, action, target, data=dict(data or {}), base=claims, dependencies=list(dependencies)))
         self._session.submit(pending)

@@ -6,16 +6,17 @@ The server decides; here an op does what it would do if nobody else had acted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any
 
 from actors.contract.changes import ChannelItems, merge_fields
 from actors.contract.collections import COLLECTIONS
+from actors.contract.errors import ContractError
 from actors.contract.ops import Op
+from actors.contract.text_form import edit_field, read_delta
 
 #: Sorts right after the key it follows, and before every longer or greater one that the server makes.
 _JUST_AFTER = "\x00"
-#: What else is shown before the server has decided; what other actions come to is for the rules to say.
-_SHOWN: Final = frozenset({"update", "move"})
 #: Sorts after every key that the server makes.
 _AT_THE_END = "~"
 
@@ -44,10 +45,16 @@ def _carry_out(items: dict[str, dict[str, Any]], op: Op) -> None:
         return
     elif op.action == "delete":
         del items[identifier]
-    elif op.action in _SHOWN:
-        changed = dict(fields)
-        merge_fields(changed, op.data if op.action == "update" else {"order": _order_after(items, op.data.get("after"))})
-        items[identifier] = changed
+    else:
+        items[identifier] = changed = dict(fields)
+        if op.action == "update":
+            merge_fields(changed, op.data)
+        elif op.action == "move":
+            changed["order"] = _order_after(items, op.data.get("after"))
+        elif op.action == "edit" and "delta" in op.data:
+            # As it was typed, where it still fits; `TextEditor` shows a text exactly.
+            with suppress(ContractError):
+                edit_field(changed, op.target.field or "", read_delta(op.data["delta"]))
 
 
 def _order_after(items: Mapping[str, Mapping[str, Any]], after: object) -> str:

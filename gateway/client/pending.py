@@ -74,7 +74,9 @@ class Pending:
 
     def forget_base(self) -> None:
         """Drop the claims about channel sequences: they belong to a log that is gone."""
-        self.op = msgspec.structs.replace(self.op, base={})
+        # An edit of a text without a claim would be meant for the text as it is; 0 says that its text is gone.
+        base = dict.fromkeys(self.op.base, 0) if self.op.action == "edit" else {}
+        self.op = msgspec.structs.replace(self.op, base=base)
 
     def mark_saved(self) -> None:
         """Note that the op is on disk."""

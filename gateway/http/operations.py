@@ -21,6 +21,7 @@ from gateway.http import (
     reading,
     sessions,
     shapes,
+    texts,
     writing,
 )
 
@@ -93,6 +94,11 @@ _USER: Final = Query(
     "user", {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}, "Whose sessions; the caller's unless given."
 )
 _MEMBER: Final = Query("user", {"type": "string"}, "Of whom; the caller unless given. Couple and planner may name others.")
+_VERSION: Final = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}
+_DIFFERENCE: Final = (
+    Query("from", _VERSION, "The id of a version, or `current`."),
+    Query("to", _VERSION, "The id of another one; `current`, what the document says now, unless given."),
+)
 _OK, _NO_CONTENT = HTTPStatus.OK, HTTPStatus.NO_CONTENT
 _TAKEN: Final = {_OK: shapes.Taken, HTTPStatus.ACCEPTED: shapes.SavedOp}
 
@@ -136,6 +142,22 @@ OPERATIONS: Final = (
     Operation(
         "POST", f"{BASE}/conflicts/{{wedding}}/{{conflict}}", conflicts.answer_conflict, "Settle a conflict",
         _TAKEN, conflicts.Answer,
+    ),
+    Operation(
+        "POST", f"{BASE}/operational-transform/{{wedding}}", texts.apply_operational_transform,
+        "Move an edit of a text over others", {_OK: texts.Transformed}, texts.TransformRequest,
+    ),
+    Operation(
+        "GET", f"{BASE}/documents/{{wedding}}/{{document}}/versions", texts.list_versions, "List the versions of a document",
+        {_OK: texts.Versions},
+    ),
+    Operation(
+        "GET", f"{BASE}/documents/{{wedding}}/{{document}}/versions/{{version}}", texts.read_version,
+        "Read a version of a document", {_OK: texts.Version},
+    ),
+    Operation(
+        "GET", f"{BASE}/documents/{{wedding}}/{{document}}/diff", texts.compare_versions, "Compare versions of a document",
+        {_OK: texts.Difference}, query=_DIFFERENCE,
     ),
     Operation("GET", f"{BASE}/sessions/{{wedding}}", sessions.list_sessions, "List open sockets", {_OK: shapes.Sessions}),
     Operation(

@@ -1,0 +1,74 @@
+"""Texts through real gateways: people who type at once (rule DOC1), versions and differences over HTTP, the calculation alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.client import Client, TextEditor
+from tests.gateway.conftest import FoundWedding
+from tests.support.gateways import RunningGateway, token_of
+from tests.support.http_api import BASE, HttpApi, is_problem
+
+pytestmark = pytest.mark.servers
+
+
+@asynccontextmanager
+async def writer(stack: RunningGateway, person: str) -> AsyncIterator[Client]:
+    async with Client(f"{stack.url}/ws", "w1", token_of(person, "w1")) as client:
+        yield client
+
+
+async def test_doc1_two_people_edit_the_vows_at_once(stack: RunningGateway, found: FoundWedding) -> None:
+    """Both type on, letter by letter, while their edits are in flight and a socket breaks: all have one text, nothing is lost."""
+    await found("w1")
+    async with writer(stack, "ana") as ana, writer(stack, "ben") as ben:
+        await ana.insert("documents", "vows", {"title": "Vows", "text": "I take you"}).outcome()
+        await ben.until(lambda: "vows" in ben.confirmed().get("documents", {}), within_seconds=30)
+        hers, his = TextEditor(ana, "documents", "vows"), TextEditor(ben, "documents", "vows")
+        for index, letter in enumerate(", Ben \U0001f48d"):
+            hers.insert(hers.text.index("I take you") + 10 + index, letter)
+            his.insert(index, "Today "[index % 6])
+            await asyncio.sleep(0)
+            if index == 4:
+                await ben.disconnect()
+        for editor in (hers, his):
+            await editor.until_saved(within_seconds=30)
+        await ana.until(lambda: hers.text == his.text and ana.sequences() == ben.sequences(), within_seconds=30)
+        assert hers.text == "Today TI take you, Ben \U0001f48d"
+        assert ana.confirmed()["documents"]["vows"]["text"] == hers.text
+        assert ana.digests() == ben.digests()
+        assert hers.undo()
+        await hers.until_saved(within_seconds=30)
+        await ben.until(lambda: his.text == "Today TI take you, Ben ", within_seconds=30)
+
+
+async def test_versions_are_listed_read_and_compared(stack: RunningGateway, found: FoundWedding) -> None:
+    """Who reads the document reads its versions, the difference of two, and of one and the present; nobody else."""
+    await found("w1")
+    ana, gia = HttpApi(stack, "w1", "ana"), HttpApi(stack, "w1", "gia")
+    await ana.submit("document_edit", "insert", "documents", "vows", {"title": "Vows", "text": "I take you"})
+    await ana.submit("document_edit", "name_version", "documents", "vows", {"name": "First", "version": "first"})
+    target = {"collection": "documents", "id": "vows", "field": "text"}
+    op = {"type": "document_edit", "action": "edit", "target": target, "data": {"delta": [{"insert": "Now "}]}}
+    assert (await ana.post("events", op)).status == 200
+    listed = (await ana.call("GET", f"{BASE}/documents/w1/vows/versions")).body["versions"]
+    assert [(each["id"], each["name"], each["author"], each["length"]) for each in listed] == [("first", "First", "ana", 10)]
+    assert (await ana.call("GET", f"{BASE}/documents/w1/vows/versions/first")).body["text"] == "I take you"
+    difference = (await ana.call("GET", f"{BASE}/documents/w1/vows/diff?from=first")).body
+    assert difference == {"from": "first", "to": "current", "delta": [{"insert": "Now "}], "inserted": 4, "deleted": 0}
+    assert is_problem(await ana.call("GET", f"{BASE}/documents/w1/vows/diff?from=second"), 404, "not_found")
+    assert is_problem(await gia.call("GET", f"{BASE}/documents/w1/vows/versions"), 404, "not_found")
+    stale = op | {"base": {"documents.team": 0}}
+    assert is_problem(await ana.post("events", stale), 409, "base_too_old")
+
+
+async def test_operational_transform_is_a_calculation(stack: RunningGateway, found: FoundWedding) -> None:
+    """Text, what was applied to it, and an edit: the text with all of it; a delta that does not fit is told."""
+    await found("w1")
+    ana = HttpApi(stack, "w1", "ana")
+    body = {"text": "ab", "applied": [[{"insert": "\U0001f48d"}], [{"delete": 1}]], "delta": [{"retain": 2}, {"insert": "c"}]}
+    answer = await ana.post("operational-transform", body | {"cursor": 2})
+    assert answer.body == {"text": "abc", "delta": [{"retain": 2}, {"insert": "c"}], "cursor": 3}
+    assert is_problem(await ana.post("operational-transform", body | {"delta": [{"delete": 3}]}), 422, "bad_value")
