@@ -6,8 +6,19 @@ Uses the contract and aiohttp alone, so that it could be shipped apart from the 
 
 from gateway.client.client import Client
 from gateway.client.connection import Connection
-from gateway.client.errors import ClientError, ConnectionClosed, ListenerTooSlow, NotReached, QueueFull, Stopped
+from gateway.client.durable import FileStore, QueueStore
+from gateway.client.errors import (
+    ClientError,
+    ConnectionClosed,
+    ListenerTooSlow,
+    NotReached,
+    QueueFull,
+    QueueUnusable,
+    Stopped,
+)
 from gateway.client.pending import Outcome, Pending
+from gateway.client.returning import Returned, ReturnReport
+from gateway.client.status import State, Status
 from gateway.client.text_editor import TextEditor
 
 __all__ = [
@@ -15,11 +26,18 @@ __all__ = [
     "ClientError",
     "Connection",
     "ConnectionClosed",
+    "FileStore",
     "ListenerTooSlow",
     "NotReached",
     "Outcome",
     "Pending",
     "QueueFull",
+    "QueueStore",
+    "QueueUnusable",
+    "ReturnReport",
+    "Returned",
+    "State",
+    "Status",
     "Stopped",
     "TextEditor",
 ]

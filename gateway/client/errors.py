@@ -46,6 +46,12 @@ class QueueFull(ClientError):
     code = "queue_full"
 
 
+class QueueUnusable(ClientError):
+    """The kept queue belongs to another client or wedding, or cannot be read; use another file."""
+
+    code = "queue_unusable"
+
+
 class HistoryMissing(ClientError):
     """The server asks for ops that this client no longer holds, or has forgotten the client; it goes on under a new client id."""
 

@@ -13,6 +13,7 @@ from actors.contract.events import Event
 from actors.contract.server_frames import ErrorFrame
 from gateway.client.errors import ClientError, ListenerTooSlow, NotReached
 from gateway.client.replica import SyncReport
+from gateway.client.returning import ReturnReport
 
 STREAM_EVENTS: Final = 10_000
 
@@ -24,6 +25,7 @@ class Listening:
         self.on_event: list[Callable[[Event], None]] = []
         self.on_sync: list[Callable[[SyncReport], None]] = []
         self.on_error: list[Callable[[ErrorFrame], None]] = []
+        self.on_return: list[Callable[[ReturnReport], None]] = []
         self._streams: set[asyncio.Queue[Event | ClientError]] = set()
         self._changed = asyncio.Event()
 
@@ -53,6 +55,11 @@ class Listening:
         for callback in self.on_error:
             callback(frame)
 
+    def tell_return(self, report: ReturnReport) -> None:
+        """Every op that waited for the connection has its answer."""
+        for callback in self.on_return:
+            callback(report)
+
     def tell_change(self) -> None:
         """Something may be different from before."""
         self._changed.set()
@@ -78,12 +85,16 @@ class Listening:
         finally:
             self._streams.discard(stream)
 
+    async def changed(self) -> None:
+        """Wait until something may be different."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def until(self, condition: Callable[[], bool], within_seconds: float) -> None:
         """Wait until the condition holds; raises NotReached."""
         try:
             async with asyncio.timeout(within_seconds):
                 while not condition():
-                    self._changed.clear()
-                    await self._changed.wait()
+                    await self.changed()
         except TimeoutError:
             raise NotReached(f"The state that was waited for did not come within {within_seconds:g} s.") from None

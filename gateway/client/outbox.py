@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from actors.contract.ops import Op
+import msgspec
+
+from actors.contract.codes import CODES
+from actors.contract.ops import MAX_OP_BYTES, Op
 from gateway.client.errors import HistoryMissing, QueueFull
 from gateway.client.pending import Outcome, Pending
 
 CONFIRMED_KEPT: Final = 200
+#: An op refused with one of these was not judged: it is sent again.
+SEND_AGAIN: Final = frozenset({"resend_from", "slow_down", "unavailable", "waking"})
+#: Of those, the ones that ask for a pause first.
+PAUSE: Final = frozenset({"slow_down", "unavailable", "waking"})
+DEFAULT_PAUSE_SECONDS: Final = 0.5
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Outbox:
@@ -39,16 +49,33 @@ class Outbox:
         """Whether answers to ops that the server cannot take are still on their way."""
         return self._hold != 0
 
+    def standing(self) -> tuple[str | None, int, int]:
+        """What must be kept beside the ops themselves: client id, next number, highest number whose decision is known."""
+        return self.client, self._next, self._settled
+
+    def restore(self, client: str | None, following: int, settled: int, kept: list[Pending]) -> None:
+        """Go on where another process stopped: its ops stand before all that were made since."""
+        self.client, self._next, self._settled = client, following, settled
+        self._queue = [*kept, *self._queue]
+
     def unanswered(self) -> list[Pending]:
         """The pending ops without an answer, oldest first."""
         return [pending for pending in self._queue if not pending.done]
+
+    def wipe(self) -> None:
+        """Forget every op: the wedding is erased."""
+        self._queue.clear()
+        self._confirmed.clear()
 
     def waiting(self) -> list[Op]:
         """The ops without an answer, oldest first."""
         return [pending.op for pending in self.unanswered()]
 
     def add(self, pending: Pending) -> None:
-        """Put an op at the end; raises QueueFull."""
+        """Put an op at the end; raises QueueFull. One that is too large is refused here: its frame would end the connection."""
+        if len(_encode(pending.op)) > MAX_OP_BYTES:
+            pending.settle(Outcome("", False, "too_large", *CODES["too_large"]), taken=False)
+            return
         if len(self._queue) >= self._limit:
             raise QueueFull(f"{self._limit} ops wait for an answer already; wait until some are answered.")
         self._queue.append(pending)

@@ -6,6 +6,7 @@ Made by `Client.edit`; moved along by the outbox.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -29,21 +30,28 @@ class Outcome(NamedTuple):
     remedy: str = ""
     sequences: Mapping[str, int] = MappingProxyType({})
     conflicts: tuple[str, ...] = ()
+    #: Ops of others that wrote the same meanwhile.
+    concurrent_with: tuple[str, ...] = ()
 
 
 def outcome_seen(op: str, events: Sequence[Event]) -> Outcome:
     """Read the outcome of an applied op from its events."""
     met = tuple(change.id for event in events for change in event.data.changes if change.collection == "conflicts")
-    return Outcome(op, applied=True, sequences={event.channel: event.sequence for event in events}, conflicts=met)
+    rivals = tuple(dict.fromkeys(name for event in events for name in event.causality.with_ops))
+    sequences = {event.channel: event.sequence for event in events}
+    return Outcome(op, applied=True, sequences=sequences, conflicts=met, concurrent_with=rivals)
 
 
 class Pending:
     """An op until its outcome: `await pending.outcome()` is what became of it, `await pending.saved()` whether it is on disk."""
 
-    def __init__(self, op: Op) -> None:
+    def __init__(self, op: Op, number: int = 0, asked_at: float | None = None, generation: int | None = None) -> None:
+        """The rest is for an op that was kept: its number, when it was asked, and the log to which `op.base` belongs."""
         self.op = op
         #: 0 until it is first sent; taken back when the server says that the number is still free.
-        self.number = 0
+        self.number = number
+        self.asked_at = time.time() if asked_at is None else asked_at
+        self.generation = generation
         #: Sent on the present connection.
         self.sent = False
         loop = asyncio.get_running_loop()
@@ -59,6 +67,11 @@ class Pending:
     def is_saved(self) -> bool:
         """Whether the server has said that the op is on disk."""
         return self._saved.done() and self._saved.result()
+
+    @property
+    def known_outcome(self) -> Outcome | None:
+        """What became of the op, None while it is not known."""
+        return self._outcome.result() if self._outcome.done() else None
 
     async def saved(self) -> bool:
         """Wait until the op is on disk; False when it was refused without being taken."""
@@ -76,7 +89,7 @@ class Pending:
         """Drop the claims about channel sequences: they belong to a log that is gone."""
         # An edit of a text without a claim would be meant for the text as it is; 0 says that its text is gone.
         base = dict.fromkeys(self.op.base, 0) if self.op.action == "edit" else {}
-        self.op = msgspec.structs.replace(self.op, base=base)
+        self.op, self.generation = msgspec.structs.replace(self.op, base=base), None
 
     def mark_saved(self) -> None:
         """Note that the op is on disk."""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from actors.contract.changes import ChannelItems, apply_changes
+from actors.contract.client_frames import ChannelClaim
 from actors.contract.digest import channel_digest
 from actors.contract.events import Event
 from actors.contract.server_frames import ChannelSync, Reason
@@ -63,6 +64,13 @@ class Replica:
     def digests(self) -> dict[str, str]:
         """The digest of each channel."""
         return {name: copy.digest() for name, copy in self.channels.items()}
+
+    def claims(self, channels: Iterable[str]) -> dict[str, ChannelClaim]:
+        """What we hold of these channels, for the server to compare."""
+        copies = {name: self.channels.get(name) for name in channels}
+        return {
+            name: ChannelClaim(0) if copy is None else ChannelClaim(copy.sequence, copy.digest()) for name, copy in copies.items()
+        }
 
     def holds(self, channel: str, collection: str, identifier: str) -> bool:
         """Whether an item stands in this channel."""

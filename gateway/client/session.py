@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, assert_never
 
 import msgspec
 
-from actors.contract.client_frames import ChannelClaim, ClientFrame, DataSync, PresenceUpdate, SubmitOp
+from actors.contract.client_frames import ClientFrame, DataSync, PresenceUpdate, SubmitOp
 from actors.contract.events import Event
 from actors.contract.server_frames import (
     Applied,
@@ -32,19 +32,18 @@ from actors.contract.server_frames import (
     Welcome,
     Withdrawn,
 )
+from gateway.client.durable import DurableQueue
 from gateway.client.errors import ConnectionClosed, HistoryMissing
 from gateway.client.listening import Listening
-from gateway.client.outbox import Outbox
+from gateway.client.outbox import DEFAULT_PAUSE_SECONDS, PAUSE, SEND_AGAIN, Outbox
 from gateway.client.owed import OwedAnswers
 from gateway.client.pending import Outcome, Pending, outcome_seen
+from gateway.client.presence import Presence
 from gateway.client.replica import Followed, Replica, SyncReport
+from gateway.client.returning import Returning
+from gateway.client.staging import Staging
 
-#: An op refused with one of these was not judged: it is sent again.
-SEND_AGAIN: Final = frozenset({"resend_from", "slow_down", "unavailable", "waking"})
-#: Of those, the ones that ask for a pause first.
-PAUSE: Final = frozenset({"slow_down", "unavailable", "waking"})
-DEFAULT_PAUSE_SECONDS: Final = 0.5
-#: What the server owes while answers to the ops behind a refused one are on their way.
+#: What the server owes behind a refused op.
 HOLD: Final = "answers to the ops behind a refused one"
 #: A snapshot whose digest is wrong again and again is not asked for again and again.
 REPAIRS_IN_A_ROW: Final = 3
@@ -56,23 +55,22 @@ _encode: Final = msgspec.json.Encoder().encode
 class Session:
     """State of one client across its connections."""
 
-    def __init__(self, listening: Listening, *, client: str | None, queue_limit: int, window: int) -> None:
+    def __init__(self, listening: Listening, outbox: Outbox, queue: DurableQueue, client: str | None) -> None:
         self.client = client
-        self.user = ""
-        self.role = ""
+        self.user, self.role = "", ""
         self.is_synced = False
         self.is_stale = False  # events went by, and a sync of every channel is on its way
         self.replica = Replica()
-        self.outbox = Outbox(limit=queue_limit, window=window)
-        self.presence: dict[str, dict[str, Any]] = {}
+        self.outbox = outbox
+        self.queue = queue
+        self.returning = Returning(listening.tell_return)
+        self.presence = Presence()
         self.last_error: ErrorFrame | None = None
         self.mismatches = 0
         self._listening = listening
         self._welcome: Welcome | None = None
-        self._chunks: dict[str, list[ChannelSync]] = {}
-        self._staged: list[list[ChannelSync]] = []
+        self._staging = Staging()
         self._withdrawn: list[str] = []
-        self._own_presence: dict[str, Any] | None = None
         self._frames: deque[ClientFrame] = deque()
         self._wake = asyncio.Event()
         self._resume_at = 0.0
@@ -80,13 +78,17 @@ class Session:
         self._repairs: dict[str, int] = {}
 
     def submit(self, pending: Pending) -> None:
-        """Queue an op; raises QueueFull."""
+        """Queue an op, kept from now on; raises QueueFull."""
+        self.queue.open()
+        pending.generation = self.replica.generation
         self.outbox.add(pending)
+        self.queue.save()
         self._wake.set()
+        self._listening.tell_change()
 
     def show_presence(self, presence: dict[str, Any] | None) -> None:
         """Remember our presence and send it when connected."""
-        self._own_presence = presence
+        self.presence.own = presence
         if self.is_synced:
             self._push(PresenceUpdate(presence))
 
@@ -101,13 +103,21 @@ class Session:
         while self._frames:
             yield self._frames.popleft()
         if self.is_synced and self.client is not None and asyncio.get_running_loop().time() >= self._resume_at:
-            for pending in self.outbox.to_send():
+            ready = self.outbox.to_send()
+            if ready:
+                self.queue.save()
+            for pending in ready:
                 yield SubmitOp(msgspec.Raw(_encode(pending.numbered(self.client))))
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether events went by that are being fetched."""
+        return self.is_stale or bool(self._repairs)
 
     def disconnected(self) -> None:
         """Forget what belonged to the connection."""
         self.is_synced, self.is_stale, self._welcome, self._resume_at = False, False, None, 0.0
-        for forgotten in (self._owed, self._chunks, self._staged, self._withdrawn, self._frames, self._repairs, self.presence):
+        for forgotten in (self._owed, self._staging, self._withdrawn, self._frames, self._repairs, self.presence.others):
             forgotten.clear()
         self._listening.tell_change()
 
@@ -115,13 +125,17 @@ class Session:
         """Send what we hold of these channels, if connected; the server answers with a sync for each that differs."""
         if not self.is_synced:
             return
-        copies = {name: self.replica.channels[name] for name in channels if name in self.replica.channels}
-        missing = {name: ChannelClaim(0) for name in channels if name not in copies}
-        claims = {name: ChannelClaim(copy.sequence, copy.digest()) for name, copy in copies.items()}
-        self._push(DataSync(channels=claims | missing, reason=reason))
+        self._push(DataSync(channels=self.replica.claims(channels), reason=reason))
 
     def handle(self, frame: ServerFrame) -> None:
         """Follow one frame; raises HistoryMissing when we must go on under a new client id."""
+        before = len(self.outbox)
+        self._handle(frame)
+        if len(self.outbox) != before:
+            self.queue.save_soon()
+        self.returning.check()
+
+    def _handle(self, frame: ServerFrame) -> None:
         match frame:
             case LiveEvents():
                 self._follow([_decode_event(raw) for raw in frame.events])
@@ -144,7 +158,7 @@ class Session:
             case Withdrawn():
                 self._withdraw(frame.channel)
             case PresenceFrame():
-                self._follow_presence(frame)
+                self.presence.follow(frame)
             case ErrorFrame():
                 self.last_error = frame
                 self._listening.tell_error(frame)
@@ -156,13 +170,7 @@ class Session:
     # Syncs: before `synced` they are staged and nothing of them shows.
 
     def _collect(self, frame: ChannelSync) -> None:
-        chunks = self._chunks.setdefault(frame.channel, [])
-        chunks.append(frame)
-        if frame.more:
-            return
-        del self._chunks[frame.channel]
-        self._staged.append(chunks)
-        if self.is_synced and not self.is_stale:
+        if self._staging.add(frame) and self.is_synced and not self.is_stale:
             self._install_staged()
 
     def _synced(self) -> None:
@@ -175,8 +183,8 @@ class Session:
         welcome = self._welcome
         if welcome is None:
             raise ConnectionClosed(1002, "The server sent synced before welcome.")
-        if self.replica.generation not in (None, welcome.generation):
-            for pending in self.outbox.unanswered():
+        for pending in self.outbox.unanswered():
+            if pending.generation not in (None, welcome.generation):
                 pending.forget_base()
         self.user, self.role = welcome.user, welcome.role
         self.replica.generation = welcome.generation
@@ -184,14 +192,14 @@ class Session:
         self.outbox.start(welcome.client, welcome.last_op)
         self.client = welcome.client
         self.is_synced = True
-        if self._own_presence is not None:
-            self._push(PresenceUpdate(self._own_presence))
+        if self.presence.own is not None:
+            self._push(PresenceUpdate(self.presence.own))
+        self.returning.begin(self.outbox.unanswered())
         self._wake.set()
 
     def _install_staged(self) -> None:
         """Show what has been gathered, all of it at once."""
-        reports = [self.replica.install(chunks) for chunks in self._staged]
-        self._staged.clear()
+        reports = [self.replica.install(chunks) for chunks in self._staging.take()]
         self._settle_own([event for report in reports for event in report.events])
         for report in reports:
             for event in report.events:
@@ -284,15 +292,6 @@ class Session:
         """The number of an op of this client, None for an op of somebody else."""
         client, _, number = op.rpartition(":")
         return int(number) if client == self.outbox.client and number.isdecimal() else None
-
-    def _follow_presence(self, frame: PresenceFrame) -> None:
-        if frame.whole:
-            self.presence.clear()
-        for user, presence in frame.presence.items():
-            if presence is None:
-                self.presence.pop(user, None)
-            else:
-                self.presence[user] = presence
 
     def _push(self, frame: ClientFrame) -> None:
         self._frames.append(frame)

@@ -2,9 +2,7 @@
 
 import asyncio
 
-import pytest
-
-from gateway.client import Client, Stopped
+from gateway.client import Client
 from tests.client.scripted_server import CLIENT, ScriptedServer, event, meet
 
 FLOWERS = {"tasks": {"flowers": {"title": "Order flowers", "done": False}}}
@@ -203,51 +201,4 @@ async def test_d12_a_new_generation_drops_claims_about_the_old_log(server: Scrip
     await peer.let_in(generation=2)
     assert "base" not in await peer.receive_op()
     assert client.confirmed() == {}
-    await client.close()
-
-
-@pytest.mark.parametrize(("code", "times"), [(4400, 1), (4401, 3), (4403, 1), (4404, 1), (4406, 1)])
-async def test_some_close_codes_end_the_client(server: ScriptedServer, code: int, times: int) -> None:
-    """A server that refuses for good is not asked again; the error carries its code and remedy."""
-    client = Client(server.url, "w1", "t")
-    connecting = asyncio.create_task(client.connect())
-    for _ in range(times):
-        peer = await server.accept()
-        await peer.receive()
-        await peer.send({"type": "error", "code": "not_allowed", "message": "Not a member.", "remedy": "Ask the couple."})
-        await peer.close(code)
-    with pytest.raises(Stopped) as stopped:
-        await connecting
-    assert (stopped.value.close_code, stopped.value.reason) == (code, "not_allowed")
-
-
-async def test_a_hello_that_came_too_late_does_not_end_the_client(server: ScriptedServer) -> None:
-    """A busy machine may be slow to say hello: the client comes back with the same token and is let in."""
-    client = Client(server.url, "w1", "t")
-    connecting = asyncio.create_task(client.connect())
-    peer = await server.accept()
-    await peer.send({"type": "error", "code": "bad_token", "message": "No hello came in time.", "remedy": ""})
-    await peer.close(4401)
-    peer = await server.accept()
-    assert (await peer.let_in())["token"] == "t"
-    await connecting
-    assert client.is_synced
-    await client.close()
-
-
-async def test_a_renewable_token_is_fetched_again_after_4401(server: ScriptedServer) -> None:
-    """A client whose token can be renewed comes back with a fresh one."""
-    tokens = iter(["old", "new"])
-
-    async def next_token() -> str:
-        return next(tokens)
-
-    client = Client(server.url, "w1", next_token)
-    connecting = asyncio.create_task(client.connect())
-    peer = await server.accept()
-    assert (await peer.receive())["token"] == "old"
-    await peer.close(4401)
-    peer = await server.accept()
-    assert (await peer.let_in())["token"] == "new"
-    await connecting
     await client.close()
