@@ -84,6 +84,8 @@ class Audience:
             if socket.principal != envelope.principal:
                 continue
             socket.repeats.discard(envelope.op)
+            if envelope.waits:  # its outcome is still to come
+                continue
             if refusal is not None:
                 socket.write(rejected_frame(envelope.op, refusal.code, refusal.message, refusal.remedy, envelope.next))
             elif socket.is_stale:

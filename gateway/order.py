@@ -5,6 +5,7 @@ Revs are contiguous, core NATS loses and repeats: lower revs are dropped, a hole
 
 from typing import Final
 
+from actors.contract.calls import ClientCounter
 from actors.contract.envelopes import Envelope
 
 #: Envelopes that may wait behind a hole; what comes beyond them is dropped and fetched later.
@@ -66,3 +67,11 @@ class EnvelopeOrder:
         while (envelope := self._held.get(rev + 1)) is not None and not envelope.fetch:
             rev += 1
         return rev < self.known_rev
+
+
+def count_op(clients: dict[str, ClientCounter], envelope: Envelope) -> None:
+    """Follow the number of a decided op; one that has waited for others is decided behind later ones and takes nothing back."""
+    client, last = envelope.op.rpartition(":")[0], envelope.next - 1
+    known = clients.get(client)
+    if known is None or known.last < last:
+        clients[client] = ClientCounter(envelope.principal, last)

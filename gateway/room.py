@@ -23,7 +23,7 @@ from gateway.checkpoints import Checkpoints
 from gateway.close_codes import GENERATION_CHANGED, RESTART
 from gateway.counts import Counts
 from gateway.errors import GatewayError, OwnerUnreachable, Stand
-from gateway.order import EnvelopeOrder
+from gateway.order import EnvelopeOrder, count_op
 from gateway.owner import Owner, Permissions, WeddingState
 from gateway.permission_change import grant, withdraw
 from gateway.recent import RecentEnvelopes
@@ -194,7 +194,7 @@ class Room:
         for part in envelope.parts:
             self.channels[part.channel] = part.sequence
         if envelope.next:
-            self.clients[envelope.op.rpartition(":")[0]] = ClientCounter(envelope.principal, envelope.next - 1)
+            count_op(self.clients, envelope)
         self.recent.append(envelope)
         self.audience.deliver(envelope)
         if self._outcomes:

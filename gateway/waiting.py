@@ -24,6 +24,8 @@ class Outcomes:
         return future
 
     def tell(self, envelope: Envelope) -> None:
+        if envelope.waits:
+            return
         for future in self._waiting.get((envelope.principal, envelope.op), ()):
             if not future.done():
                 future.set_result(envelope)

@@ -100,7 +100,7 @@ async def find(database: Database, kind: str, identifier: str, principal: str, o
     for some in _some(days):
         for row in await _fetch(database, _OF_OP, kind, identifier, some, keys, number):
             for decision in unpack(row["block"]):
-                if decision.op == op and decision.principal == principal:
+                if decision.op == op and decision.principal == principal and decision.waits is None:
                     return decision
     return None
 

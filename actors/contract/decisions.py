@@ -74,7 +74,25 @@ class SendMessage(msgspec.Struct, frozen=True, array_like=True, tag="send_messag
     hops: int = 0
 
 
-Effect = StartTimer | CancelTimer | SendMessage
+class Resubmit(msgspec.Struct, frozen=True, array_like=True, tag="resubmit"):
+    """Effect: an op that waited stands in this log once more, as its author's; `body` is its LogEntry as JSON."""
+
+    op: str
+    principal: str
+    body: bytes
+
+
+Effect = StartTimer | CancelTimer | SendMessage | Resubmit
+
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True):
+    """An op that waits for others until `until_ms` (Unix milliseconds); `body` is its LogEntry as JSON."""
+
+    op: str
+    principal: str
+    dependencies: tuple[str, ...]
+    until_ms: int
+    body: bytes
 
 
 class Authored(msgspec.Struct, frozen=True, array_like=True):
@@ -90,7 +108,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     `now_ms` is the wedding's clock at this op, `number` the client's number that it consumed (0 for ops that came over NATS),
     `permissions_changed` says that read rights may be others from this rev on. `rules` is the version that decided, 0 below 3;
     `undoes` the op that an applied `undo` takes back. `priority` is how urgent the op said to be, `said` holds what it sent for
-    fields of which merging made another value.
+    fields of which merging made another value. With `waits` the op is taken and not decided yet: it waits for others, and its
+    decision follows under the same op.
     """
 
     rev: int
@@ -113,13 +132,14 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     priority: int = 1
     said: dict[str, object] = {}
     authored: Authored | None = None
+    waits: Waiting | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
     """What the fold says to an op that it does not take: a repeat gets its old outcome, a hole `resend_from`, and so on.
 
     `next` is the number that the fold takes next from this client. `look_up` says that the outcome is older than the state
-    remembers: it stands in the stored changes under (principal, op).
+    remembers: it stands in the stored changes under (principal, op). `waits`: it is not decided yet, and no answer goes out.
     """
 
     op: str
@@ -128,3 +148,4 @@ class Answer(msgspec.Struct, frozen=True):
     refusal: Refusal | None
     next: int = 0
     look_up: bool = False
+    waits: bool = False

@@ -25,7 +25,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """`decided` envelopes have contiguous revs; an answer carries the rev at which it was given and is for its author alone.
 
     `next` is the number that the wedding takes next from this client (0 for ops that came over NATS). `fetch` says that the
-    parts were left out for their size and must be fetched by rev.
+    parts were left out for their size and must be fetched by rev, `waits` that the op's decision is still to come.
     """
 
     generation: int
@@ -39,6 +39,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     refusal: Refusal | None
     parts: tuple[EnvelopePart, ...] = ()
     fetch: bool = False
+    waits: bool = False
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -77,6 +78,7 @@ def envelope_of(decision: Decision, wedding: str, generation: int, acl: int) -> 
         following,
         decision.refusal,
         parts,
+        waits=decision.waits is not None,
     )
 
 

@@ -7,21 +7,24 @@ answered and not decided (see turns).
 from typing import Final, NamedTuple
 
 from actors.contract.channels import Rights, may_read
-from actors.contract.decisions import Answer, Decision, Effect, Part, Refusal, refusal
+from actors.contract.decisions import Answer, Decision, Effect, Part, Refusal, Waiting, refusal
 from actors.contract.errors import BadOp
 from actors.contract.ops import LogEntry, Op
+from actors.domain import waiting
 from actors.domain.conflicts import relation_to
 from actors.domain.correspondence import addressed
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart
 from actors.domain.kinds import judge
-from actors.domain.state import ActorState, ChannelState
+from actors.domain.state import ActorState, ChannelState, waiting_key
 from actors.domain.turns import Turn, take_turn
 
 #: How many clients a channel's clock names.
 CLOCK_ENTRIES: Final = 16
 #: What stands in these channels says who may read what.
 _PERMISSION_CHANNELS: Final = frozenset({"people.everyone", "permissions.core"})
+#: From this version of the rules on an op waits for those that it names.
+WAITING_SINCE: Final = 3
 #: Decisions by older versions were stored without their version.
 _STAMPED_SINCE: Final = 3
 _NEW_CHANNEL: Final = ChannelState()
@@ -49,6 +52,10 @@ def decide(state: ActorState, entry: LogEntry, meta: Meta) -> Decision | Answer:
     if isinstance(turn, Answer):
         return turn
     try:
+        if entry.op.dependencies and meta.rules >= WAITING_SINCE:
+            held = _held(state, entry, meta, turn, now_ms)
+            if held is not None:
+                return held
         rights, plan = judge(state, entry, meta.principal, turn.client, meta.rules, now_ms)
     except BadOp as error:
         return _decision(state, entry, meta, turn, refusal(error.code, error.message, error.remedy))
@@ -57,6 +64,22 @@ def decide(state: ActorState, entry: LogEntry, meta: Meta) -> Decision | Answer:
     parts = tuple([_part(state, entry.op, meta.principal, rights, turn, planned) for planned in plan.parts])
     effects = addressed(state, plan.effects, entry.hops) if plan.effects else ()
     return _decision(state, entry, meta, turn, None, parts, effects, plan)
+
+
+def _held(state: ActorState, entry: LogEntry, meta: Meta, turn: Turn, now_ms: int) -> Decision | Answer | None:
+    """Let an op wait for those that it names; None when it may be judged. Raises BadOp or Refused."""
+    if not turn.has_waited:
+        waits = waiting.begin(state, entry, meta.principal, now_ms)
+        if waits is None:
+            return None
+        effects = waiting.timer_for(state, waits.until_ms)
+        return _decision(state, entry, meta, turn, None, effects=effects, waits=waits)
+    missing = waiting.missing_for(state, meta.principal, entry.op.dependencies)
+    if not missing:
+        return None
+    if now_ms < state.waiting[waiting_key(meta.principal, entry.op.id)].until_ms:
+        return Answer(entry.op.id, meta.principal, meta.position, None, waits=True)
+    return _decision(state, entry, meta, turn, waiting.refused(missing))
 
 
 def decide_safely(state: ActorState, entry: LogEntry, meta: Meta) -> tuple[Decision | Answer, Exception | None]:
@@ -104,8 +127,11 @@ def _decision(
     parts: tuple[Part, ...] = (),
     effects: tuple[Effect, ...] = (),
     plan: Plan = _NO_PLAN,
+    waits: Waiting | None = None,
 ) -> Decision:
     op = entry.op
+    if state.waiting and waits is None:
+        effects += waiting.released_by(state, op.id, meta.principal)
     return Decision(
         rev=state.rev + 1,
         position=meta.position,
@@ -127,4 +153,5 @@ def _decision(
         priority=plan.priority,
         said=plan.said,
         authored=plan.authored,
+        waits=waits,
     )

@@ -16,7 +16,7 @@ from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id
 from actors.contract.text_form import content_in, edit_field
 from actors.contract.text_ot import Delta, invert
 from actors.domain.former import MERGEABLE, bury, keep_past, leave_grave
-from actors.domain.state import REMOVALS, ActorState, ArmedTimer, ChannelState, Item, Write, removal_key
+from actors.domain.state import REMOVALS, ActorState, ArmedTimer, ChannelState, Item, Write, removal_key, waiting_key
 from actors.domain.text_window import Path, TextEdit, TextWindow, author_of, placed, record
 from actors.domain.turns import record_turn
 
@@ -32,6 +32,10 @@ def evolve(state: ActorState, decision: Decision) -> None:
         _follow_part(state, decision, part)
     _follow_timers(state, decision)
     _count_messages(state, decision)
+    if decision.waits is not None:
+        state.waiting[waiting_key(decision.principal, decision.op)] = decision.waits
+    elif state.waiting:
+        state.waiting.pop(waiting_key(decision.principal, decision.op), None)
     record_turn(state, decision)
 
 

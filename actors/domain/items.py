@@ -11,7 +11,7 @@ from actors.contract.changes import Change, merge_fields
 from actors.contract.channels import Rights, channel_of, may_read, person_of
 from actors.contract.collections import COLLECTIONS
 from actors.contract.conflicts import NORMAL
-from actors.contract.decisions import Authored, CancelTimer, StartTimer
+from actors.contract.decisions import Authored, CancelTimer, Resubmit, StartTimer
 from actors.contract.ops import Op
 from actors.contract.write_rules import WriteRules
 from actors.domain.authority import require_write
@@ -52,7 +52,7 @@ class Letter(NamedTuple):
     op: Op
 
 
-PlannedEffect = StartTimer | CancelTimer | Letter
+PlannedEffect = StartTimer | CancelTimer | Letter | Resubmit
 
 
 _NOTHING: Final[dict[str, Any]] = {}

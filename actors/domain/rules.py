@@ -10,7 +10,20 @@ from functools import partial
 from typing import Final
 
 from actors.contract.collections import COLLECTIONS
-from actors.domain import items, messages, people, permissions, resolutions, tasks, texts, undo, vendors, versions, wedding
+from actors.domain import (
+    items,
+    messages,
+    people,
+    permissions,
+    resolutions,
+    tasks,
+    texts,
+    undo,
+    vendors,
+    versions,
+    waiting,
+    wedding,
+)
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, Request
 
@@ -50,7 +63,7 @@ _IN_THIRD: Final[Rules] = {
     "people": {"insert": people.insert_within_rights, "update": people.update_within_rights},
     "permissions": {"insert": permissions.insert, "update": permissions.update, "delete": permissions.delete},
     "wedding": {"insert": wedding.insert_with_strategies, "update": wedding.update},
-    "conflicts": resolutions.verbs(verb_of),
+    "conflicts": {**resolutions.verbs(verb_of), waiting.RESUBMIT: waiting.resubmit},
     "documents": {
         "update": versions.update,
         "delete": versions.delete,

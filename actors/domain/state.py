@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from actors.contract.conflicts import NORMAL
-from actors.contract.decisions import IfMissed, Refusal
+from actors.contract.decisions import IfMissed, Refusal, Waiting
 from actors.contract.subjects import VENDOR, WEDDING
 from actors.domain.order_index import OrderIndex
 from actors.domain.text_window import TextWindow
@@ -160,6 +160,7 @@ class ActorState(msgspec.Struct, array_like=True, dict=True):
     received: dict[str, int] = {}
     removed: dict[str, Write] = {}
     graves: dict[str, Grave] = {}
+    waiting: dict[str, Waiting] = {}
 
     @cached_property
     def orders(self) -> OrderIndex:
@@ -192,6 +193,11 @@ def new_state(identifier: str, kind: str = WEDDING) -> ActorState:
 def exists(state: ActorState) -> bool:
     """Tell whether the actor has been created."""
     return state.founding is None or state.founding in state.items
+
+
+def waiting_key(principal: str, op: str) -> str:
+    """Return under which key an op waits; ids of ops over NATS are unique per principal only."""
+    return f"{principal} {op}"
 
 
 def find_item(state: ActorState, collection: str, identifier: str) -> Item | None:

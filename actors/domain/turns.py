@@ -12,7 +12,7 @@ from actors.contract.decisions import Answer, Decision, Refusal, refusal
 from actors.contract.errors import ContractError
 from actors.contract.ids import INTAKE_OP, TIMER_PRINCIPAL, client_day, parse_op_id, parse_timer_op_id
 from actors.contract.ops import LogEntry
-from actors.domain.state import CLIENT_OUTCOMES, INTAKE_CLIENT, INTAKE_OUTCOMES, ActorState, ClientState, IntakeState
+from actors.domain.state import CLIENT_OUTCOMES, INTAKE_CLIENT, INTAKE_OUTCOMES, ActorState, ClientState, IntakeState, waiting_key
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 #: The client name under which the messages of another actor are counted.
@@ -24,11 +24,15 @@ CLIENT_LIFETIME_MS: Final = 30 * DAY_MS
 
 
 class Turn(NamedTuple):
-    """An op met in its turn: its client, the number it consumes (0 over NATS), and its number in vector clocks."""
+    """An op met in its turn: its client, the number it consumes (0 over NATS), and its number in vector clocks.
+
+    `has_waited`: it was taken before and has waited for others since.
+    """
 
     client: str
     number: int
     clock_number: int
+    has_waited: bool = False
 
 
 def take_turn(state: ActorState, entry: LogEntry, principal: str, position: int, now_ms: int) -> Turn | Answer:
@@ -62,6 +66,8 @@ def take_turn(state: ActorState, entry: LogEntry, principal: str, position: int,
     following = known.last + 1
     if number > following:
         return answer(_resend_from(following), following)
+    if state.waiting and waiting_key(principal, op) in state.waiting:
+        return Turn(client, number, known.last, has_waited=True)
     age = known.last - number
     if age < len(known.outcomes):
         return answer(known.outcomes[-1 - age], following)
@@ -74,6 +80,8 @@ def _take_intake_turn(state: ActorState, op: str, principal: str, position: int)
     known = state.intake.get(principal)
     if known is None:
         return Turn(INTAKE_CLIENT, 0, 1)
+    if state.waiting and waiting_key(principal, op) in state.waiting:
+        return Turn(INTAKE_CLIENT, 0, known.count, has_waited=True)
     if op in known.outcomes:
         return Answer(op, principal, position, known.outcomes[op])
     return Turn(INTAKE_CLIENT, 0, known.count + 1)
@@ -123,9 +131,14 @@ def record_turn(state: ActorState, decision: Decision) -> None:
         client = state.clients.pop(decision.client, None)
         if client is None:
             client = ClientState(decision.principal, 0, 0, [])
-        client.last = decision.number
         client.seen_ms = decision.now_ms
-        client.outcomes.append(decision.refusal)
+        age = client.last - decision.number
+        if age < 0:
+            client.last = decision.number
+            client.outcomes.append(decision.refusal)
+        elif age < len(client.outcomes):
+            # It was taken before and has waited.
+            client.outcomes[-1 - age] = decision.refusal
         if len(client.outcomes) > CLIENT_OUTCOMES:
             del client.outcomes[0]
         state.clients[decision.client] = client
@@ -136,7 +149,7 @@ def _record_intake(state: ActorState, decision: Decision) -> None:
     intake = state.intake.get(decision.principal)
     if intake is None:
         intake = state.intake[decision.principal] = IntakeState(0, {})
-    intake.count += 1
+    intake.count += decision.op not in intake.outcomes
     intake.outcomes[decision.op] = decision.refusal
     if len(intake.outcomes) > INTAKE_OUTCOMES:
         del intake.outcomes[next(iter(intake.outcomes))]

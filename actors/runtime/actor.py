@@ -151,6 +151,8 @@ class Actor:
         if answer.principal == TIMER_PRINCIPAL:  # nobody waits for it
             self.partition.counters.firings_ignored += 1
             return []
+        if answer.waits:  # its decision is still to come
+            return []
         self.partition.counters.answered_ops += 1
         if answer.look_up:
             self.partition.look_up(self, answer)

@@ -7,14 +7,14 @@ schedule of its own stream and joins with the first rule that arms one. Called a
 from collections.abc import Iterable, Iterator
 
 from actors.contract.correspondence import principal_of
-from actors.contract.decisions import SendMessage
+from actors.contract.decisions import Resubmit, SendMessage
 from actors.contract.subjects import log_subject
 from store.changes import Row
 from store.outbox import OutboxRow
 
 
 def outbox_rows(region: str, partitions: int, rows: Iterable[Row]) -> Iterator[OutboxRow]:
-    """Yield what these decisions send to other actors; the sender stands in the principal."""
+    """Yield what these decisions send to other actors, the sender in the principal, and the ops that have waited."""
     for row in rows:
         principal = principal_of(row.kind, row.id)
         for decision in row.decisions:
@@ -22,3 +22,6 @@ def outbox_rows(region: str, partitions: int, rows: Iterable[Row]) -> Iterator[O
                 if isinstance(effect, SendMessage):
                     subject = log_subject(region, effect.kind, effect.id, principal, partitions)
                     yield OutboxRow(row.partition, f"{subject}:{effect.number}", subject, effect.body)
+                elif isinstance(effect, Resubmit):
+                    subject = log_subject(region, row.kind, row.id, effect.principal, partitions)
+                    yield OutboxRow(row.partition, f"{subject}:{decision.rev}:{effect.op}", subject, effect.body)

@@ -54,8 +54,9 @@ class LookUps:
         """Look among the unflushed decisions, then in the store, until both have been seen without a gap between them."""
         while not actor.partition.is_dropped:
             for waiting in actor.unflushed:
-                if waiting.decision.op == answer.op and waiting.decision.principal == answer.principal:
-                    return waiting.decision
+                decided = waiting.decision
+                if decided.op == answer.op and decided.principal == answer.principal and decided.waits is None:
+                    return decided
             try:
                 async with self._resources.reading:
                     found = await self._resources.store.find(actor.kind, actor.id, answer.principal, answer.op)

@@ -59,7 +59,7 @@ class Publisher:
         publications = [(fan, sent)]
         if audience.integrators:
             publications += _feeds(wedding, audience.integrators, envelope)
-        if decision.source == "nats":
+        if decision.source == "nats" and decision.waits is None:
             readable = any(may_read(audience.rights_of(decision.principal), part.channel) for part in decision.parts)
             if decision.refusal is not None or not readable:
                 publications.append(_outcome(wedding, decision.principal, decision.op, decision.refusal))

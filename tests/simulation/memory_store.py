@@ -271,7 +271,9 @@ class MemoryStore:
     async def find(self, kind: str, identifier: str, principal: str, op: str) -> Decision | None:
         decisions = self._database.decisions
         found = await self._pick(
-            lambda: [each for each in decisions(kind, identifier) if (each.op, each.principal) == (op, principal)]
+            lambda: [
+                each for each in decisions(kind, identifier) if (each.op, each.principal, each.waits) == (op, principal, None)
+            ]
         )
         return found[0] if found else None
 

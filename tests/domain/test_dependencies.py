@@ -1,0 +1,134 @@
+"""Ops that name others wait for them: bounded, decided once, refused with what is missing when its time is over."""
+
+from typing import Any
+
+import msgspec
+
+from actors.contract.decisions import Answer, Decision, Resubmit, StartTimer
+from actors.contract.ids import TIMER_PRINCIPAL
+from actors.contract.ops import LogEntry
+from actors.domain import snapshot_form
+from actors.domain.waiting import MAX_WAITING, TIMER, WAITS_MS
+from tests.support.folding import Fold, op_of, wedding_with_members
+
+_ANA, _BLOOM = "20270619-anaphone", "20270619-bloompad"
+
+
+def send(fold: Fold, person: str, op: str, title: str, *names: str) -> Decision | Answer:
+    """Let somebody insert a task that depends on the named ops."""
+    asked = op_of(op, "tasks", "insert", title, {"title": title})
+    return fold.send(person, msgspec.structs.replace(asked, dependencies=list(names)))
+
+
+def resubmitted(fold: Fold) -> list[Decision | Answer]:
+    """Put into the log what the last decision lets stand there once more."""
+    effects = [effect for effect in fold.decisions[-1].effects if isinstance(effect, Resubmit)]
+    return [fold.take(effect.principal, msgspec.json.decode(effect.body, type=LogEntry)) for effect in effects]
+
+
+def fire(fold: Fold) -> Decision:
+    """Let the timer of the waiting ops fire."""
+    armed = fold.state.timers.armed[TIMER]
+    fold.now_ms = max(fold.now_ms, armed.due_ms)
+    starts = [effect for decision in fold.decisions for effect in decision.effects if isinstance(effect, StartTimer)]
+    [body] = [start.body for start in starts if start.id == TIMER and start.number == armed.number]
+    outcome = fold.take(TIMER_PRINCIPAL, msgspec.json.decode(body, type=LogEntry))
+    assert isinstance(outcome, Decision)
+    return outcome
+
+
+def tasks(fold: Fold) -> set[str]:
+    return set(fold.state.items.get("tasks", {}))
+
+
+def decision(outcome: Any) -> Decision:
+    assert isinstance(outcome, Decision), outcome
+    return outcome
+
+
+def test_an_op_waits_for_those_that_it_names() -> None:
+    """It is taken and changes nothing until they are decided, also over a snapshot; then it is decided under its own name."""
+    fold = wedding_with_members()
+    waits = decision(send(fold, "bloom", f"{_BLOOM}:1", "second", f"{_ANA}:1"))
+    assert (waits.refusal, waits.parts, waits.number, tasks(fold)) == (None, (), 1, set())
+    assert waits.waits is not None
+    fold.state = snapshot_form.decode(snapshot_form.encode(fold.state))
+    send(fold, "amara", f"{_ANA}:1", "first")
+    [late] = resubmitted(fold)
+    late = decision(late)
+    assert (late.op, late.principal, late.number, late.waits) == (f"{_BLOOM}:1", "bloom", 1, None)
+    assert tasks(fold) == {"first", "second"}
+    assert fold.state.waiting == {}
+
+
+def test_inv1_its_number_is_used_once_and_later_ops_do_not_wait() -> None:
+    """Later ops of its client are decided meanwhile; numbers and clocks never go back, a repeat is answered with the outcome."""
+    fold = wedding_with_members()
+    send(fold, "bloom", f"{_BLOOM}:1", "second", f"{_ANA}:1")
+    assert decision(send(fold, "bloom", f"{_BLOOM}:2", "other")).refusal is None
+    repeat = send(fold, "bloom", f"{_BLOOM}:1", "second", f"{_ANA}:1")
+    assert isinstance(repeat, Answer)
+    assert repeat.waits
+    send(fold, "amara", f"{_ANA}:1", "first")
+    [late] = resubmitted(fold)
+    assert decision(late).parts[0].clock[f"bloom/{_BLOOM}"] == 2
+    assert fold.state.clients[_BLOOM].last == 2
+    again = send(fold, "bloom", f"{_BLOOM}:1", "second", f"{_ANA}:1")
+    assert isinstance(again, Answer)
+    assert (again.refusal, again.next, again.waits) == (None, 3, False)
+
+
+def test_a_chain_is_released_link_by_link() -> None:
+    """Who waits for one that waits is decided after it."""
+    fold = wedding_with_members()
+    send(fold, "bloom", f"{_BLOOM}:1", "second", f"{_ANA}:1")
+    send(fold, "petra", "20270619-petra0000:1", "third", f"{_BLOOM}:1")
+    send(fold, "amara", f"{_ANA}:1", "first")
+    [second] = resubmitted(fold)
+    assert tasks(fold) == {"first", "second"}
+    [third] = resubmitted(fold)
+    assert (decision(second).rev < decision(third).rev, tasks(fold)) == (True, {"first", "second", "third"})
+
+
+def test_d6_what_does_not_come_in_time_is_named_in_the_refusal() -> None:
+    """Time passes by a timer of the log, so the wait ends though nothing else happens; the refusal names only what is missing."""
+    fold = wedding_with_members()
+    known = f"20270619-amara0000:{fold.state.clients['20270619-amara0000'].last}"
+    send(fold, "bloom", f"{_BLOOM}:1", "never", f"{_ANA}:9", known)
+    assert fold.state.timers.armed[TIMER].due_ms == fold.now_ms + WAITS_MS
+    fire(fold)
+    [late] = resubmitted(fold)
+    refusal = decision(late).refusal
+    assert refusal is not None
+    assert (refusal.code, f"{_ANA}:9" in refusal.message, known in refusal.message) == ("dependencies_missing", True, False)
+    assert (fold.state.waiting, TIMER in fold.state.timers.armed) == ({}, False)
+    repeat = send(fold, "bloom", f"{_BLOOM}:1", "never", f"{_ANA}:9", known)
+    assert repeat.refusal == refusal
+
+
+def test_inv7_only_so_many_ops_wait() -> None:
+    """Beyond the bound of a wedding the op is refused at once; what is bad in itself does not wait."""
+    fold = wedding_with_members()
+    for number in range(1, MAX_WAITING + 1):
+        assert decision(send(fold, "bloom", f"{_BLOOM}:{number}", f"t{number}", f"{_ANA}:1")).waits is not None
+    refusal = decision(send(fold, "bloom", f"{_BLOOM}:{MAX_WAITING + 1}", "one", f"{_ANA}:1")).refusal
+    assert refusal is not None
+    assert refusal.code == "too_many"
+    bad = msgspec.structs.replace(op_of(f"{_BLOOM}:{MAX_WAITING + 2}", "tasks", "insert", "x", {}), dependencies=[f"{_ANA}:1"])
+    assert decision(fold.send("bloom", bad)).refusal is not None
+
+
+def test_d10_ops_over_nats_wait_for_those_of_their_own_author() -> None:
+    """Their ids are names that anybody may choose, so nobody learns or waits for those of somebody else."""
+    fold = wedding_with_members()
+    acts: list[tuple[str, str, str, list[str]]] = [
+        ("bloom", "b.2", "second", ["b.1"]),
+        ("petra", "b.1", "hers", []),
+        ("bloom", "b.1", "first", []),
+    ]
+    for person, op, title, names in acts:
+        asked = msgspec.structs.replace(op_of(op, "tasks", "insert", title, {"title": title}), dependencies=names)
+        fold.send(person, asked, "nats")
+        assert "second" not in tasks(fold)
+    resubmitted(fold)
+    assert tasks(fold) == {"first", "second", "hers"}
