@@ -58,6 +58,9 @@ class Limits(BaseSettings):
     #: resumed once it has read (three quarters), and it is closed (whole); and how long it may take to read.
     socket_buffer_bytes: Annotated[int, Field(ge=64 * KIB)] = 2 * MIB
     stale_seconds_per_socket: PositiveInt = 15
+    #: What a gateway keeps for those who join: one wedding's whole state, and the states and last events of all together.
+    cache_bytes_per_room: Annotated[int, Field(ge=64 * KIB)] = 32 * MIB
+    cache_bytes_per_gateway: Annotated[int, Field(ge=64 * KIB)] = 256 * MIB
     #: Frames of any kind that one connection may send in the long run, and at once; each counts once for every KiB begun.
     #: Beyond it comes a warning (`slow_down`) and a pause; who had so many warnings in two minutes is closed with 4429.
     frames_per_second_per_connection: PositiveInt = 1_000

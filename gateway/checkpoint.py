@@ -3,7 +3,7 @@
 Made from an owner's answer, never changed afterwards; the room keeps one and sends the later envelopes behind it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from actors.contract.calls import ChannelChunk
 from actors.contract.server_frames import Reason
@@ -21,12 +21,19 @@ class Checkpoint:
         self.channels: Mapping[str, tuple[int, str]] = state.head.channels
         self.chunks: Mapping[str, list[ChannelChunk]] | None = state.chunks
         self._frames: dict[tuple[str, Reason], list[bytes]] = {}
+        #: Bytes of the states and of the frames made from them; whoever counts is told of growth.
+        self.size_bytes = sum(len(memoryview(chunk.state)) for chunks in (self.chunks or {}).values() for chunk in chunks)
+        self.on_growth: Callable[[int], None] | None = None
 
     def snapshot_frames(self, channel: str, reason: Reason) -> list[bytes]:
         """The frames of one channel's whole state; needs `chunks`."""
         frames = self._frames.get((channel, reason))
         if frames is None:
             frames = self._frames[channel, reason] = self._build(channel, reason)
+            size_bytes = sum(map(len, frames))
+            self.size_bytes += size_bytes
+            if self.on_growth is not None:
+                self.on_growth(size_bytes)
         return frames
 
     def _build(self, channel: str, reason: Reason) -> list[bytes]:

@@ -17,6 +17,7 @@ from gateway.recent import RecentEnvelopes
 if TYPE_CHECKING:
     from gateway.owner import Owner, WeddingState
     from gateway.room import Room
+    from gateway.room_caches import RoomCaches
 
 _MOST_CALLS: Final = 3
 
@@ -33,9 +34,27 @@ class Checkpoints:
         self._whole: Checkpoint | None = None
         self._calls: dict[bool, asyncio.Task[Checkpoint]] = {}
         self._extending = asyncio.Lock()
+        #: Where this cache counts among those of the gateway; the hub sets it.
+        self.caches: RoomCaches | None = None
+
+    @property
+    def cached_bytes(self) -> int:
+        """What the room keeps for joins."""
+        return self._recent.size_bytes + (0 if self._whole is None else self._whole.size_bytes)
+
+    def drop_state(self) -> int:
+        """See RoomCache."""
+        freed, self._whole = 0 if self._whole is None else self._whole.size_bytes, None
+        return freed
+
+    def drop_envelopes(self) -> int:
+        """See RoomCache."""
+        return self._recent.clear()
 
     async def get(self, *, content: bool, rev: int, at_least: Mapping[str, int]) -> Checkpoint:
         """Return one from `rev` on that includes these channel sequences, if the owner knows them; raises OwnerUnreachable."""
+        if self.caches is not None:
+            self.caches.used(self)
         fresh: Checkpoint | None = None
         for _ in range(_MOST_CALLS):
             for known in (self._whole,) if content else (self._whole, self._head):
@@ -46,6 +65,9 @@ class Checkpoints:
                 call = self._calls[content] = asyncio.create_task(self._ask(content))
                 call.add_done_callback(partial(self._answered, content))
             fresh = await asyncio.shield(call)
+            # It may have been too large to keep.
+            if fresh.rev >= rev and self._is_usable(fresh, at_least):
+                return fresh
         if fresh is None or not at_least:
             raise OwnerUnreachable
         return fresh
@@ -76,10 +98,27 @@ class Checkpoints:
         await self._room.reached(state.stand.rev)
         checkpoint = Checkpoint(state)
         if content:
-            self._whole = checkpoint
+            self._keep(checkpoint)
         else:
             self._head = checkpoint
         return checkpoint
+
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        """Keep a whole state, unless it is too large: then it serves those who wait for it and goes."""
+        caches = self.caches
+        before = self.drop_state()
+        if caches is None or checkpoint.size_bytes <= caches.most_bytes_per_room:
+            self._whole = checkpoint
+        if caches is not None:
+            checkpoint.on_growth = partial(self._frames_were_made, checkpoint)
+            caches.grew((0 if self._whole is None else checkpoint.size_bytes) - before)
+
+    def _frames_were_made(self, checkpoint: Checkpoint, size_bytes: int) -> None:
+        if self.caches is None or checkpoint is not self._whole:
+            return
+        self.caches.grew(size_bytes)
+        if checkpoint is self._whole and checkpoint.size_bytes > self.caches.most_bytes_per_room:
+            self.caches.grew(-self.drop_state())
 
     def _answered(self, content: bool, call: asyncio.Task[Checkpoint]) -> None:
         del self._calls[content]

@@ -76,6 +76,8 @@ class Edge:
         metrics, hub, commits = self._metrics, self._gateway.hub, self._gateway.commits
         metrics.gauge("ws_connections", "Open WebSockets.", lambda: hub.open_sockets)
         metrics.gauge("gateway_rooms", "Weddings that are open here.", lambda: len(hub.rooms))
+        metrics.gauge("gateway_cache_bytes", "States and events kept for joins.", lambda: hub.caches.total_bytes)
+        metrics.counter("gateway_cache_evictions", "Rooms whose cache had to go.", lambda: hub.caches.evictions)
         metrics.gauge("gateway_ready", "1 when traffic may come.", lambda: float(not self._health.reasons()))
         metrics.gauge("gateway_loop_lag_seconds", "How late the event loop was.", lambda: self._health.loop_lag_seconds)
         metrics.gauge("gateway_commit_waiting_ops", "Ops on their way to the log.", lambda: sum(c.waiting_ops for c in commits))

@@ -28,6 +28,7 @@ from gateway.owner import Owner, WeddingState
 from gateway.ports import ConnectionObserver
 from gateway.revocations import means
 from gateway.room import Room
+from gateway.room_caches import RoomCaches
 from gateway.socket import Socket
 from store.bus import Bus, BusSubscription, Message
 from store.errors import StoreError
@@ -58,6 +59,7 @@ class Hub:
         #: Called with a room whose members' rights have changed.
         self.on_rights_change: list[Callable[[Room], None]] = []
         self.open_sockets = 0
+        self.caches = RoomCaches(settings.limits.cache_bytes_per_gateway, settings.limits.cache_bytes_per_room)
         self._opening: dict[str, asyncio.Task[Room]] = {}
         self._subscriptions: dict[Room, BusSubscription] = {}
         self._heads: BusSubscription | None = None
@@ -168,6 +170,8 @@ class Hub:
             raise OwnerUnreachable from failure
         room = Room(wedding, self._owner, self._settings, self._counts, state)
         room.on_rights_change = self.on_rights_change
+        room.checkpoints.caches = self.caches
+        self.caches.used(room.checkpoints)
         self._subscriptions[room] = subscription
         self.rooms[wedding] = room
         self._heard.setdefault(room.partition, time.monotonic())
@@ -200,6 +204,7 @@ class Hub:
 
     def _drop(self, room: Room, code: int) -> None:
         room.close(code)
+        self.caches.forget(room.checkpoints)
         if self.rooms.get(room.wedding) is room:
             del self.rooms[room.wedding]
         subscription = self._subscriptions.pop(room, None)
@@ -224,6 +229,7 @@ class Hub:
     async def _watch_silence(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            self.caches.settle()
             oldest = time.monotonic() - self._settings.heads_silence_seconds
             silent = {partition for partition, heard in self._heard.items() if heard < oldest}
             for room in list(self.rooms.values()):

@@ -14,7 +14,7 @@ class RecentEnvelopes:
         self._envelopes: deque[Envelope] = deque()
         self._most = most
         self._most_bytes = most_bytes
-        self._bytes = 0
+        self.size_bytes = 0
         self.head = head
 
     @property
@@ -26,9 +26,15 @@ class RecentEnvelopes:
         """Add the envelope of the next rev."""
         self._envelopes.append(envelope)
         self.head = envelope.rev
-        self._bytes += _bytes_of(envelope)
-        while len(self._envelopes) > self._most or self._bytes > self._most_bytes:
-            self._bytes -= _bytes_of(self._envelopes.popleft())
+        self.size_bytes += _bytes_of(envelope)
+        while len(self._envelopes) > self._most or self.size_bytes > self._most_bytes:
+            self.size_bytes -= _bytes_of(self._envelopes.popleft())
+
+    def clear(self) -> int:
+        """Forget all of them; returns their bytes."""
+        freed, self.size_bytes = self.size_bytes, 0
+        self._envelopes.clear()
+        return freed
 
     def prepend(self, older: list[Envelope]) -> None:
         """Add what the owner still had; only what reaches up to the floor is of use, and the bounds hold here too."""
@@ -36,10 +42,10 @@ class RecentEnvelopes:
             size = _bytes_of(envelope)
             if envelope.rev > self.floor:
                 continue
-            if envelope.rev != self.floor or len(self._envelopes) >= self._most or self._bytes + size > self._most_bytes:
+            if envelope.rev != self.floor or len(self._envelopes) >= self._most or self.size_bytes + size > self._most_bytes:
                 return
             self._envelopes.appendleft(envelope)
-            self._bytes += size
+            self.size_bytes += size
 
     def after(self, rev: int) -> list[Envelope] | None:
         """Every envelope after `rev`, or None when some are gone."""

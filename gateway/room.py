@@ -67,7 +67,7 @@ class Room:
         self._owner = owner
         self._counts = counts
         self._order = EnvelopeOrder(state.stand.rev)
-        self._checkpoints = Checkpoints(self, owner, self.recent, state)
+        self.checkpoints = Checkpoints(self, owner, self.recent, state)
         self._outcomes = Outcomes()
         self._arrivals = Arrivals()
         self._catch_up_task: asyncio.Task[None] | None = None
@@ -145,11 +145,11 @@ class Room:
 
     async def checkpoint(self, *, content: bool, rev: int = 0, at_least: Mapping[str, int] | None = None) -> Checkpoint:
         """See Checkpoints.get."""
-        return await self._checkpoints.get(content=content, rev=rev, at_least=at_least or {})
+        return await self.checkpoints.get(content=content, rev=rev, at_least=at_least or {})
 
     async def events(self, wanted: dict[str, tuple[int, int]]) -> dict[str, list[bytes] | None]:
         """See Checkpoints.events."""
-        return await self._checkpoints.events(wanted)
+        return await self.checkpoints.events(wanted)
 
     def close(self, code: int) -> None:
         """End the room: its sockets are closed with this code and come back to a new one."""
