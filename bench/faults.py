@@ -90,7 +90,8 @@ class Crowd:
         for witness in witnesses:
             for channel, sequence in witness.client.sequences().items():
                 highest[channel] = max(sequence, highest.get(channel, 0))
-        await asyncio.gather(*(_at(witness.client, highest) for witness in witnesses), return_exceptions=True)
+        theirs = [{name: highest[name] for name in highest if witness.reads(name)} for witness in witnesses]
+        await asyncio.gather(*map(_at, (witness.client for witness in witnesses), theirs), return_exceptions=True)
 
     async def _flushed(self, wedding: str, witnesses: Sequence[Witness]) -> list[Any]:
         """Read the stored decisions, once they hold everything that the members saw."""

@@ -18,7 +18,7 @@ from actors.domain.views import channel_heads
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import Marker, decode_message
 from bench.installation import Site
-from bench.witness import stored_decisions
+from bench.witness import is_read_by, stored_decisions
 from config.supervision.roles import role_settings
 from store.bus import Bus
 from store.log_consumer import LogConsumer
@@ -30,6 +30,11 @@ EMPTY = "0" * 16
 def with_items(digests: Mapping[str, str]) -> dict[str, str]:
     """Leave out empty channels: a client drops them or keeps them as it likes."""
     return {channel: digest for channel, digest in digests.items() if digest != EMPTY}
+
+
+def read_by(person: str, digests: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what somebody of couple or planner does not read: the inboxes of others."""
+    return {channel: digest for channel, digest in digests.items() if is_read_by(person, channel)}
 
 
 async def digests_of_actor(site: Site, wedding: str) -> dict[str, str]:
