@@ -57,14 +57,16 @@ class Desk:
 
     async def integrators(self, wedding: str) -> frozenset[str]:
         """The members that are marked as integrators."""
-        replies = await self._ask(wedding, "state", StateQuestion()) or []
-        marked: set[str] = set()
-        for reply in replies[1:]:
+        return frozenset(person for person, said in (await self._permissions(wedding)).items() if said.get("integrator"))
+
+    async def _permissions(self, wedding: str) -> Mapping[str, Mapping[str, object]]:
+        """What the wedding says of persons and roles beyond the roles."""
+        found: dict[str, Mapping[str, object]] = {}
+        for reply in (await self._ask(wedding, "state", StateQuestion()) or [])[1:]:
             chunk = msgspec.json.decode(reply.body, type=ChannelChunk)
             if chunk.channel == "permissions.core":
-                items = msgspec.json.decode(chunk.state, type=dict[str, dict[str, dict[str, object]]])
-                marked |= {person for person, fields in items.get("permissions", {}).items() if fields.get("integrator")}
-        return frozenset(marked)
+                found |= msgspec.json.decode(chunk.state, type=dict[str, dict[str, dict[str, object]]]).get("permissions", {})
+        return found
 
     async def standing(self, wedding: str, *, position: int = 0) -> Standing | None:
         """Where the wedding's actor stands, at or after this log position; None when there is no such wedding."""
@@ -92,7 +94,8 @@ class Desk:
 
     async def mark_integrator(self, wedding: str, person: str) -> None:
         """Let a member's NATS credentials read the feed."""
-        op = Op("permission_update", "insert", Target("permissions", person), data={"integrator": True})
+        action = "update" if person in await self._permissions(wedding) else "insert"
+        op = Op("permission_update", action, Target("permissions", person), data={"integrator": True})
 
         async def is_integrator() -> bool:
             return person in await self.integrators(wedding)

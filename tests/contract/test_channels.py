@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from actors.contract.channels import SERVICE_RIGHTS, channel_of, may_read, rights_of
+from actors.contract.write_rules import EVERY_RELATION, NO_RELATION, write_right, write_rules_of
 
 _CHANNEL: list[tuple[str, dict[str, Any], str]] = [
     ("wedding", {}, "wedding.everyone"),
@@ -68,3 +69,32 @@ def test_d4_services_read_all_but_inboxes() -> None:
     """`operator` and `import` read every section, and no inbox."""
     assert all(may_read(SERVICE_RIGHTS, channel) for channel in _READS if not channel.startswith("inbox"))
     assert not may_read(SERVICE_RIGHTS, "inbox.noemi")
+
+
+@pytest.mark.parametrize("name", ["everyone", "team", "surprise-noemi", "payer-amara", "private-amara"])
+def test_d4_an_inbox_is_not_opened_by_the_name_of_its_person(name: str) -> None:
+    """Somebody with an id that looks like an audience keeps an inbox of their own."""
+    assert not may_read(rights_of("couple", "amara"), f"inbox.{name}")
+    assert not may_read(SERVICE_RIGHTS, f"inbox.{name}")
+    assert may_read(rights_of("guest", name), f"inbox.{name}")
+
+
+def test_the_last_pattern_that_matches_decides() -> None:
+    """What is taken can be given again, and what is one's own or kept from one comes behind whatever is given."""
+    rights = rights_of("vendor", "bloom", ("-tasks.team", "tasks.*", "-tasks.core", "inbox.*", "*.private-*", "*.surprise-*"))
+    assert may_read(rights, "tasks.team")
+    assert not may_read(rights, "tasks.core")
+    assert not may_read(rights, "inbox.amara")
+    assert not may_read(rights, "documents.surprise-bloom")
+
+
+def test_m1_couple_and_planner_keep_what_they_manage() -> None:
+    """Whatever is adjusted, they read people and permissions and write them; others never write them."""
+    rights = rights_of("planner", "petra", ("-people.everyone", "-permissions.core"))
+    assert may_read(rights, "people.everyone")
+    assert may_read(rights, "permissions.core")
+    for collection, channel in (("people", "people.everyone"), ("permissions", "permissions.core")):
+        core = write_rules_of("planner", (f"-{collection}",))
+        assert write_right(core, collection, channel, "update", NO_RELATION).allows(["role"])
+        other = write_rules_of("vendor", (collection, "*"))
+        assert not write_right(other, collection, channel, "update", EVERY_RELATION).allows(["role"])

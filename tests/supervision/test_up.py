@@ -107,13 +107,21 @@ def test_token_for_no_wedding_opens_nothing_but_its_creation(wedsync: WedSync) -
 
 
 def test_integrator_gets_credentials(wedsync: WedSync) -> None:
-    """The URL stands alone on standard output, the subjects on standard error; a second call adds nothing."""
-    create_wedding(wedsync, "integrator-wedding")
+    """The URL stands alone on standard output, the subjects on standard error; a second call adds only what is missing."""
+    token = create_wedding(wedsync, "integrator-wedding")
     arguments = ("integrator", "--wedding", "integrator-wedding", "--id", "florist-system")
     done = wedsync.run(*arguments, "--role", "vendor")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("nats://florist-system:")
     assert "wedding.integrator-wedding.op.florist-system" in done.stderr
+    target = {"collection": "permissions", "id": "florist-system"}
+    other_words = {
+        "type": "permission_update",
+        "action": "update",
+        "target": target,
+        "data": {"integrator": None, "read": ["guests"]},
+    }
+    assert wedsync.request("POST", "/api/collaboration/events/integrator-wedding", token, other_words)[0] == 200
     assert wedsync.run(*arguments).returncode == 0
     assert wedsync.run("integrator", "--wedding", "integrator-wedding", "--id", "host", "--role", "vendor").returncode == 2
 
