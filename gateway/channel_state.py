@@ -59,6 +59,11 @@ def digest_at(checkpoint: Checkpoint, recent: RecentEnvelopes, channel: str, seq
     start, digest = checkpoint.channels.get(channel, (0, EMPTY_DIGEST))
     if sequence == start:
         return digest
+    return items_digest_at(checkpoint, recent, channel, sequence)
+
+
+def items_digest_at(checkpoint: Checkpoint, recent: RecentEnvelopes, channel: str, sequence: int) -> str | None:
+    """Return the digest that the items themselves give at `sequence`, None where they are not known."""
     items = items_at(checkpoint, recent, channel, sequence)
     return None if items is None else channel_digest(items)
 

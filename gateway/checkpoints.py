@@ -30,7 +30,7 @@ class Checkpoints:
         self._owner = owner
         self._recent = recent
         #: The newest head, and the newest with content.
-        self._head = Checkpoint(first)
+        self._head: Checkpoint | None = Checkpoint(first)
         self._whole: Checkpoint | None = None
         self._calls: dict[bool, asyncio.Task[Checkpoint]] = {}
         self._extending = asyncio.Lock()
@@ -71,6 +71,15 @@ class Checkpoints:
         if fresh is None or not at_least:
             raise OwnerUnreachable
         return fresh
+
+    def kept(self) -> list[Checkpoint]:
+        """Return what joins and resumes are served from at present."""
+        return [each for each in (self._head, self._whole) if each is not None and self._is_usable(each, {})]
+
+    def forget(self) -> None:
+        """Drop everything that is kept; whoever comes next gets it anew from the owner."""
+        self._head = self._whole = None
+        self._recent.forget()
 
     async def events(self, wanted: dict[str, tuple[int, int]]) -> dict[str, list[bytes] | None]:
         """As RecentEnvelopes.events, after asking the owner once for what it still keeps of what is gone here."""

@@ -26,3 +26,5 @@ class Counts:
     sockets_stale: int = 0
     sockets_closed_by_code: Counter[int] = field(default_factory=Counter)
     generation_changes: int = 0
+    divergences_by_place: Counter[str] = field(default_factory=Counter)
+    repairs_by_place: Counter[str] = field(default_factory=Counter)

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway.alarms import AlarmWatch
 from gateway.app import Gateway, Service
+from gateway.audits import Audits
 from gateway.authors import Authors
 from gateway.callout import Callout
 from gateway.health import Health
@@ -44,12 +45,14 @@ class Edge:
         gateway.hub.on_rights_change.append(lambda room: self._presence.rights_changed(room.wedding))
         self._presence.on_change.append(projections.presence_changed)
         self._presence.correspondence.on_gateway_lost.append(projections.gateway_lost)
+        self._audits = Audits(bus, gateway.hub, gateway.owner, settings, gateway.counts)
         self._metrics = Metrics(gateway.counts, gateway=settings.gateway_id, version=VERSION)
         self._add_readings()
         alarms.add_readings(self._metrics)
         service = MicroService(bus, settings, gateway.boot, self._metrics)
         self.services: list[Service] = [
-            gateway.revocations, projections, self._presence, self._health, alarms, self._intake, self._callout, service,
+            gateway.revocations, projections, self._presence, self._health, alarms, self._intake, self._callout,
+            self._audits, service,
         ]  # fmt: skip
 
     def register(self, app: web.Application) -> None:
@@ -69,6 +72,7 @@ class Edge:
             authentication=gateway.authentication,
             revocations=gateway.revocations,
             database=gateway.database,
+            audits=self._audits,
         )
         routes.register(app, api)
 

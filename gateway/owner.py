@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from actors.contract.calls import (
+    AuditQuestion,
     ChannelChunk,
     FieldWrite,
     HistoryEnd,
@@ -29,6 +30,7 @@ from actors.contract.calls import (
     UndoQuestion,
     WhyQuestion,
 )
+from actors.contract.consistency import OwnerReport
 from actors.contract.envelopes import Envelope
 from actors.contract.ids import partition_of
 from actors.contract.subjects import WEDDING, call_subject
@@ -57,6 +59,7 @@ _decode_end = msgspec.json.Decoder(HistoryEnd).decode
 _decode_events = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_past = msgspec.json.Decoder(PastHead).decode
 _decode_writes = msgspec.json.Decoder(list[FieldWrite]).decode
+_decode_report = msgspec.json.Decoder(OwnerReport).decode
 _decode_plan = msgspec.json.Decoder(UndoPlan).decode
 
 
@@ -144,6 +147,12 @@ class Owner:
         at = msgspec.structs.replace(question, position=self._position(wedding))
         [reply] = await self._ask(wedding, "undo", at, answer_seconds=_PAST_SECONDS)
         return _decode_plan(reply.body)
+
+    async def audit(self, wedding: str, *, repair: bool) -> tuple[Stand, OwnerReport]:
+        """Ask whether what the owner has agrees, and with `repair` to mend it."""
+        question = AuditQuestion(self._position(wedding), repair)
+        [reply] = await self._ask(wedding, "audit", question, answer_seconds=_PAST_SECONDS)
+        return _stand(reply), _decode_report(reply.body)
 
     def _position(self, wedding: str) -> int:
         return self.positions.get(partition_of(wedding, self._partitions), 0)

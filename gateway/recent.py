@@ -36,6 +36,11 @@ class RecentEnvelopes:
         self._envelopes.clear()
         return freed
 
+    def forget(self) -> None:
+        """Drop all; what is asked for is then asked of the owner."""
+        self._envelopes.clear()
+        self._bytes = 0
+
     def prepend(self, older: list[Envelope]) -> None:
         """Add what the owner still had; only what reaches up to the floor is of use, and the bounds hold here too."""
         for envelope in reversed(older):

@@ -193,7 +193,9 @@ class Session:
                     self._presence.update(self._socket, frame)
                 case TokenRefresh(token):
                     self._credentials.refresh(token)
-                case Ping():
+                case Ping(channels):
+                    if channels is not None and self._socket.on_claims is not None:
+                        self._socket.on_claims(channels)
                     self._socket.write(PONG)
                 case Hello():
                     raise GatewayError("bad_frame", "hello was said already.")

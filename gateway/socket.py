@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from actors.contract.channels import Rights, may_read
+from actors.contract.client_frames import ChannelClaim
 from gateway.close_codes import SLOW_READER
 from gateway.errors import GatewayError
 from gateway.formats import packed_frame, text_frame
@@ -83,6 +84,7 @@ class Socket:
         "id",
         "is_packed",
         "is_stale",
+        "on_claims",
         "on_close",
         "on_full",
         "opened_at",
@@ -115,6 +117,8 @@ class Socket:
         self.withheld: tuple[Rights, ...] = ()
         #: Ops that were sent again and whose old answer has not come yet: answers can be lost where envelopes cannot.
         self.repeats: set[str] = set()
+        #: Called with what the client says that it holds, when it was asked to (gateway.room_audit).
+        self.on_claims: Callable[[dict[str, ChannelClaim]], None] | None = None
         #: Called after a flush that left too much unsent; None before the socket is live.
         self.on_full: Callable[[], None] | None = None
         #: It read too slowly and gets no events until it is resumed by `recovery`.

@@ -10,7 +10,8 @@ reply subject, the last with `more` false. A questioner keeps to the replies of 
 - `history` (HistoryQuestion): `body` is a list of encoded Events, in order of (rev, channel), of the last reply a HistoryEnd.
 - `past` (PastQuestion): `body` of the first reply is a PastHead, of every further one a ChannelChunk of a readable channel;
 - `why` (WhyQuestion): `body` is a list of encoded FieldWrites, the newest first, of the last reply a HistoryEnd;
-- `undo` (UndoQuestion): `body` is an UndoPlan.
+- `undo` (UndoQuestion): `body` is an UndoPlan;
+- `audit` (AuditQuestion): `body` is an OwnerReport (actors.contract.consistency).
 
 Errors, in `Reply.error`: `behind` (ask again), `waking` (the store is away), `wedding_unknown`, `too_old`, `bad_question`.
 """
@@ -23,7 +24,7 @@ from actors.contract.channels import Rights
 from actors.contract.ops import Op
 from actors.contract.write_rules import WriteRules
 
-CALLS: Final = ("state", "since", "permissions", "digest", "history", "past", "why", "undo")
+CALLS: Final = ("state", "since", "permissions", "digest", "history", "past", "why", "undo", "audit")
 CHUNK_BYTES: Final = 512 * 1024
 
 
@@ -113,6 +114,13 @@ class FieldWrite(msgspec.Struct, frozen=True, array_like=True):
     action: str
     value: object
     event: msgspec.Raw
+
+
+class AuditQuestion(msgspec.Struct, frozen=True):
+    """Ask whether all that the owner has of a wedding agrees, and with `repair` to mend what does not."""
+
+    position: int = 0
+    repair: bool = False
 
 
 class UndoQuestion(msgspec.Struct, frozen=True):

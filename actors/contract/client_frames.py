@@ -64,7 +64,9 @@ class TokenRefresh(msgspec.Struct, frozen=True, rename="camel", tag="token_refre
 
 
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
-    """Asks for a pong."""
+    """Asks for a pong; in answer to `verify` it says what the client holds of each channel."""
+
+    channels: dict[str, ChannelClaim] | None = None
 
 
 ClientFrame = Hello | SubmitOp | DataSync | PresenceUpdate | TokenRefresh | Ping

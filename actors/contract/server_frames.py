@@ -129,6 +129,10 @@ class Goaway(msgspec.Struct, frozen=True, rename="camel", tag="goaway"):
     reconnect_after_ms: int | None = None
 
 
+class Verify(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="verify"):
+    """Say what you hold: answer with a `ping` that carries `channels`, each with your sequence and digest."""
+
+
 class Pong(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="pong"):
     """The answer to ping."""
 
@@ -158,6 +162,7 @@ ServerFrame = (
     | TokenExpiring
     | TokenRefreshed
     | Goaway
+    | Verify
     | Pong
     | ErrorFrame
 )

@@ -89,6 +89,11 @@ def revocations_subject(region: str) -> str:
     return f"revocations.{region}"
 
 
+def audits_subject(region: str) -> str:
+    """`audits.<region>`: what a gateway asks all others about one wedding (actors.contract.consistency)."""
+    return f"audits.{region}"
+
+
 def members_subject(region: str) -> str:
     """`members.<region>`: the heartbeats of hosts."""
     return f"members.{region}"

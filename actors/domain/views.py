@@ -36,6 +36,12 @@ def channel_heads(state: ActorState) -> dict[str, tuple[int, str]]:
     return {name: (channel.sequence, digest.to_hex(channel.digest)) for name, channel in state.channels.items()}
 
 
+def heads_from_scratch(state: ActorState) -> dict[str, tuple[int, str]]:
+    """Return every channel's sequence, and its digest computed from the items and not from what the state keeps as it goes."""
+    items = items_by_channel(state)
+    return {name: (channel.sequence, digest.channel_digest(items[name])) for name, channel in state.channels.items()}
+
+
 def channel_items(state: ActorState, channel: str) -> ChannelItems:
     """Return one channel's items."""
     return items_by_channel(state).get(channel, {})

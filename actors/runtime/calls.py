@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from actors.contract.calls import (
+    AuditQuestion,
     HistoryQuestion,
     PastQuestion,
     Question,
@@ -22,7 +23,7 @@ from actors.contract.calls import (
 from actors.contract.ids import is_token
 from actors.contract.subjects import call_filter
 from actors.domain.kinds import KINDS
-from actors.runtime import answers, backlog, field_writes, past_events, past_states, undo_plans
+from actors.runtime import answers, audits, backlog, field_writes, past_events, past_states, undo_plans
 from actors.runtime.actor import Actor
 from actors.runtime.answers import Speaker
 from actors.runtime.errors import NotOwned, NotRemembered, StillWaking
@@ -35,7 +36,9 @@ from store.bus import Message
 from store.errors import StoreError
 
 MAX_QUESTIONS: Final = 1000
-AnyQuestion = Question | StateQuestion | SinceQuestion | HistoryQuestion | PastQuestion | WhyQuestion | UndoQuestion
+AnyQuestion = (
+    Question | StateQuestion | SinceQuestion | HistoryQuestion | PastQuestion | WhyQuestion | UndoQuestion | AuditQuestion
+)
 _QUESTIONS: Final[dict[str, type[AnyQuestion]]] = {
     "state": StateQuestion,
     "since": SinceQuestion,
@@ -45,6 +48,7 @@ _QUESTIONS: Final[dict[str, type[AnyQuestion]]] = {
     "past": PastQuestion,
     "why": WhyQuestion,
     "undo": UndoQuestion,
+    "audit": AuditQuestion,
 }
 _decoders: Final = {call: msgspec.json.Decoder(form) for call, form in _QUESTIONS.items()}
 log = structlog.get_logger()
@@ -155,6 +159,10 @@ class Calls:
             case UndoQuestion():
                 async with self._resources.reading:
                     return [answers.body(await undo_plans.undo_plan(store, actor, question))]
+            case AuditQuestion():
+                async with self._resources.reading:
+                    counters = self._resources.counters
+                    return [answers.body(await audits.audit(store, counters, actor, repair=question.repair))]
             case Question():
                 body = answers.permissions_body if call == "permissions" else answers.digest_body
                 return [body(actor.awake_state)]

@@ -38,6 +38,8 @@ class Counters:
     firings_ignored: int = 0
     dead_letters_dropped: int = 0
     restarts_as_new: int = 0
+    divergences_found: int = 0
+    repairs: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """Return every total by name."""

@@ -73,3 +73,9 @@ class RulesUnknown(HostError):
         )
         self.version = version
         self.position = position
+
+
+class HoleInStoredChanges(HostError):
+    """The stored changes of a wedding do not follow each other; see `wedsync scrub`, and restore what is missing."""
+
+    code = "hole_in_stored_changes"

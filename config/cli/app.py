@@ -14,6 +14,7 @@ import typer
 
 from config.cli import (
     backup,
+    consistency,
     context,
     demo,
     import_,
@@ -49,6 +50,7 @@ app.command("integrator")(integrator.command)
 app.command("import")(import_.command)
 app.command("demo")(demo.command)
 app.command("verify")(verify.command)
+app.command("consistency")(consistency.command)
 app.command("vendor")(vendor.command)
 app.command("rules")(rules.command)
 app.command("scrub")(scrub.command)

@@ -47,11 +47,12 @@ def command(wedding: Annotated[str, typer.Argument(help="The wedding's id.")], d
 async def _prove(wedding: str, operator: Settings, host: Settings, site: "Site") -> list["Proof"]:
     from config.cli.errors import WeddingMissing
     from config.cli.membership import check_id, desk
-    from config.cli.verification.proofs import prove_fresh_client, prove_stored_and_log
+    from config.cli.verification.proofs import prove_copies, prove_fresh_client, prove_stored_and_log
 
     check_id(wedding)
     async with desk(operator) as asking:
         live = await asking.standing(wedding)
         if live is None:
             raise WeddingMissing(wedding=wedding)
-        return [*await prove_stored_and_log(wedding, live, host), await prove_fresh_client(wedding, asking, site)]
+        proofs = [*await prove_stored_and_log(wedding, live, host), await prove_fresh_client(wedding, asking, site)]
+    return [*proofs, await prove_copies(wedding, site)]

@@ -57,6 +57,7 @@ _GATEWAY = Permissions(
         "log.>",
         "presence.>",
         "revocations.>",
+        "audits.>",
         "actors.>",
         "wedding.*.outcome.*",
         "wedsync.dead.>",
@@ -82,6 +83,7 @@ _GATEWAY = Permissions(
         "heads.>",
         "presence.>",
         "revocations.>",
+        "audits.>",
         "$SRV.>",
     ),
 )

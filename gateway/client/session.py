@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, assert_never
 
 import msgspec
 
-from actors.contract.client_frames import ClientFrame, DataSync, PresenceUpdate, SubmitOp
+from actors.contract.client_frames import ClientFrame, DataSync, Ping, PresenceUpdate, SubmitOp
 from actors.contract.events import Event
 from actors.contract.server_frames import (
     Applied,
@@ -29,6 +29,7 @@ from actors.contract.server_frames import (
     Synced,
     TokenExpiring,
     TokenRefreshed,
+    Verify,
     Welcome,
     Withdrawn,
 )
@@ -162,6 +163,8 @@ class Session:
             case ErrorFrame():
                 self.last_error = frame
                 self._listening.tell_error(frame)
+            case Verify():
+                self._push(Ping(self.replica.claims(self.replica.channels)))
             case Pong() | TokenRefreshed() | TokenExpiring() | Goaway():
                 pass  # about the connection, not the wedding: see upkeep
             case _ as unreachable:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from config.settings import Settings
+from gateway.audits import Audits
 from gateway.authentication import Authentication
 from gateway.authors import Authors
 from gateway.health import Health
@@ -41,6 +42,7 @@ class Api:
     authentication: Authentication
     revocations: Revocations
     database: Database
+    audits: Audits
 
 
 API = web.AppKey("api", Api)

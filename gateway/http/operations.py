@@ -13,9 +13,11 @@ from actors.contract.ids import MAX_INTEGER
 from gateway.http import (
     conflict_shapes,
     conflicts,
+    consistency,
     documents,
     history,
     past,
+    past_shapes,
     permissions,
     probes,
     reading,
@@ -122,14 +124,19 @@ OPERATIONS: Final = (
         "GET", f"{BASE}/history/{{wedding}}", history.history, "Read what happened", {_OK: shapes.PastEvents}, query=_HISTORY
     ),
     Operation(
-        "GET", f"{BASE}/state/{{wedding}}", past.state, "Read the wedding as it was", {_OK: shapes.PastState}, query=_PAST
+        "GET", f"{BASE}/state/{{wedding}}", past.state, "Read the wedding as it was", {_OK: past_shapes.PastState}, query=_PAST
     ),
     Operation(
         "GET", f"{BASE}/why/{{wedding}}/{{collection}}/{{id}}/{{field}}", past.why, "Read who wrote a field",
-        {_OK: shapes.FieldWrites}, query=_WHY,
+        {_OK: past_shapes.FieldWrites}, query=_WHY,
     ),
     Operation(
-        "POST", f"{BASE}/undo/{{wedding}}", past.undo, "Take one of your ops back", {_OK: shapes.Undone}, shapes.UndoRequest
+        "POST", f"{BASE}/undo/{{wedding}}", past.undo, "Take one of your ops back",
+        {_OK: past_shapes.Undone}, past_shapes.UndoRequest,
+    ),
+    Operation(
+        "POST", f"{BASE}/consistency/{{wedding}}", consistency.ensure_consistency, "Compare all copies of the wedding",
+        {_OK: past_shapes.Consistency}, past_shapes.ConsistencyRequest,
     ),
     Operation(
         "GET", f"{BASE}/conflicts/{{wedding}}", conflicts.list_conflicts, "Read the conflict inbox",

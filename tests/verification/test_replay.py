@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from actors.contract.decisions import Decision, refusal
 from actors.contract.markers import ActivateRules
 from actors.domain.evolve import evolve
+from actors.domain.rules import NEWEST
 from actors.domain.state import new_state
 from actors.runtime.directives import Directives
 from actors.runtime.log_messages import LogMessage, Marker
@@ -55,10 +56,10 @@ def test_inv2_an_honest_log_has_no_differences(fold: Fold) -> None:
 def test_inv2_any_restart_point_around_a_marker_decides_alike(folded: tuple[Fold, int], checkpoint: int) -> None:
     """Whoever begins at a checkpoint, before or after a marker, with what is stored there, decides the rest as it was decided."""
     fold, marker = folded
-    stored = [] if marker > checkpoint else [(marker, 2)]
+    stored = [] if marker > checkpoint else [(marker, NEWEST)]
     directives = Directives([(0, 1), *stored])
     if not stored:
-        directives.obey(Marker(marker, 0, ActivateRules(2)))
+        directives.obey(Marker(marker, 0, ActivateRules(NEWEST)))
     first = min(checkpoint, len(fold.log)) + 1
     replay = proof(fold, messages(fold)[first - 1 :], first, directives)
     assert replay.differences == []

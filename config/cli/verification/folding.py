@@ -7,10 +7,9 @@ could be trusted.
 from collections.abc import Mapping
 
 from actors.contract.decisions import Decision
-from actors.contract.digest import channel_digest
 from actors.domain.evolve import evolve
 from actors.domain.state import ActorState, new_state
-from actors.domain.views import channel_heads, items_by_channel
+from actors.domain.views import heads_from_scratch
 
 Heads = Mapping[str, tuple[int, str]]
 
@@ -45,12 +44,6 @@ class StoredFold:
             name = f"snapshot at rev {self.snapshot_rev} with the changes after it"
             found += differences_of(name, heads_from_scratch(self._from_snapshot), live)
         return found
-
-
-def heads_from_scratch(state: ActorState) -> dict[str, tuple[int, str]]:
-    """Return every channel's sequence, and its digest computed from the items and not from what the state keeps as it goes."""
-    items = items_by_channel(state)
-    return {name: (sequence, channel_digest(items[name])) for name, (sequence, _) in channel_heads(state).items()}
 
 
 def differences_of(name: str, found: Heads, live: Heads) -> list[str]:

@@ -1,4 +1,4 @@
-"""The three proofs, each made for one rev of a wedding that may be in use, each with the range that it covered."""
+"""The proofs, each made for one rev of a wedding that may be in use, each with the range that it covered."""
 
 import asyncio
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 import aiohttp
 
 from actors.contract.channels import SERVICE_RIGHTS, may_read
+from config.cli.copies import NotCompared, lines_of, report_of
 from config.cli.errors import WeddingMissing
 from config.cli.importing import PRINCIPAL, Site
 from config.cli.membership import Desk, Standing
@@ -108,3 +109,14 @@ async def prove_fresh_client(wedding: str, asking: Desk, site: Site) -> Proof:
         f"{unseen} inboxes are not its to read"
     )
     return Proof(line, differences_of("fresh client", seen, readable))
+
+
+async def prove_copies(wedding: str, site: Site) -> Proof:
+    """Compare every copy that is in use, caches of gateways and connected clients included (d)."""
+    try:
+        report = await report_of(wedding, site, repair=False)
+    except NotCompared as error:
+        return Proof("copies: none could be compared", [str(error)])
+    compared = [copy for copy in report.copies if copy.agrees is not None]
+    line = f"copies: {len(compared)} in use, of them {sum(copy.place == 'client' for copy in compared)} connected clients"
+    return Proof(line, lines_of(report, only_differences=True))
