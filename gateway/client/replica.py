@@ -89,13 +89,6 @@ class Replica:
                 merged.setdefault(collection, {}).update(items)
         return merged
 
-    def claims(self, channels: Iterable[str]) -> dict[str, ChannelClaim]:
-        """Say what we hold of these channels: sequence and digest, nothing of one that we do not know."""
-        copies = {name: self.channels.get(name) for name in channels}
-        return {
-            name: ChannelClaim(0) if copy is None else ChannelClaim(copy.sequence, copy.digest()) for name, copy in copies.items()
-        }
-
     def keep_only(self, channels: Iterable[str]) -> list[str]:
         """Drop every other channel and return the names of those dropped."""
         dropped = [name for name in self.channels if name not in set(channels)]

@@ -104,8 +104,7 @@ class Session:
         while self._frames:
             yield self._frames.popleft()
         if self.is_synced and self.client is not None and asyncio.get_running_loop().time() >= self._resume_at:
-            ready = self.outbox.to_send()
-            if ready:
+            if ready := self.outbox.to_send():
                 self.queue.save()
             for pending in ready:
                 yield SubmitOp(msgspec.Raw(_encode(pending.numbered(self.client))))
