@@ -1,77 +1,28 @@
 """Presence between gateways over real NATS: whole first, coalesced, masked, gapless, and gone with a dead gateway (design D9)."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.contract.channels import Rights, rights_of
+from actors.contract.channels import rights_of
 from actors.contract.subjects import presence_subject
-from config.settings import Settings
 from gateway.errors import Refused
-from gateway.presence.hub import PresenceHub
 from gateway.presence.people import Source
 from store.bus import Bus, Message
 from tests.support.hosts import running_bus
+from tests.support.presence import COUPLE, VENDOR, FakeSocket, StartGateway, die, presence_gateways
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
 
-COUPLE, VENDOR = rights_of("couple", "ana"), rights_of("vendor", "tom")
-
-
-class FakeSocket:
-    """A listener that keeps what it was told; `follow` applies it as a client does."""
-
-    def __init__(self, connection: str, principal: str, rights: Rights = COUPLE) -> None:
-        self.connection = connection
-        self.principal = principal
-        self.rights = rights
-        self.is_slow = False
-        self.frames: list[dict[str, Any]] = []
-
-    def send_presence(self, frame: bytes) -> bool:
-        if self.is_slow:
-            return False
-        self.frames.append(json.loads(frame[frame.index(b'{"type"') :]))
-        return True
-
-    def follow(self) -> dict[str, Any]:
-        seen: dict[str, Any] = {}
-        for frame in self.frames:
-            if frame["whole"]:
-                seen = {}
-            seen |= frame["presence"]
-        return {user: presence for user, presence in seen.items() if presence is not None}
-
-    def sections(self) -> dict[str, Any]:
-        return {user: presence.get("section") for user, presence in self.follow().items()}
-
-
-StartGateway = Callable[..., Awaitable[PresenceHub]]
-
 
 @pytest.fixture
 async def start(nats_server: NatsServer) -> AsyncIterator[StartGateway]:
-    """Starts the presence of one more gateway, with a connection of its own."""
-    async with AsyncExitStack() as stack:
-
-        async def start_gateway(name: str, boot: str = "", **settings: Any) -> PresenceHub:
-            bus = await stack.enter_async_context(running_bus(nats_server, "gateway"))
-            hub = PresenceHub(bus, Settings(gateway_id=name, **settings), boot or f"boot-of-{name}")
-            await hub.start()
-            stack.push_async_callback(hub.stop)
-            return hub
-
+    """See StartGateway."""
+    async with presence_gateways(nats_server) as start_gateway:
         yield start_gateway
-
-
-def die(hub: PresenceHub) -> None:
-    """What kill -9 does: nothing more is said."""
-    hub.correspondence.neighbours.send = lambda *_: None  # type: ignore[method-assign]  # a dead gateway sends nothing
 
 
 async def test_d9_everybody_sees_everybody_across_gateways(start: StartGateway) -> None:
