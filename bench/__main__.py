@@ -2,7 +2,7 @@
 leaders among three NATS servers; `outage`: PostgreSQL frozen for minutes; `rude`: bad clients too; `reminders`: 10,000 of them
 in one minute; `activation`: opening a wedding after 1,000,000 ops; `moves`: hosts go, come and die;
 `trimming`: a small log under 5,000 ops/s; `presence`: 10,000 presence updates/s in 500 weddings;
-`fold`: what one op costs, without servers.
+`ghosts`: people of killed gateways; `fold`: what one op costs, without servers.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -23,6 +23,7 @@ from bench.activation import run_activation
 from bench.cluster import run_cluster
 from bench.faults import run_faults
 from bench.fold import run_fold
+from bench.ghosts import run_ghosts
 from bench.installation import Installation
 from bench.ladder import climb, loaded_weddings, run_step
 from bench.moves import run_moves
@@ -71,7 +72,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ops", type=int, default=1_000_000, help="activation: past ops of the long wedding")
     parser.add_argument("--days", type=int, default=400, help="activation: days over which both histories go")
     parser.add_argument("--moves", type=int, default=20, help="moves: how often a host goes and comes in good order")
-    parser.add_argument("--kills", type=int, default=0, help="moves: how often a host is killed instead")
+    parser.add_argument("--kills", type=int, default=0, help="moves, ghosts: how often a host, a gateway is killed")
     parser.add_argument("--gateways", type=int, default=1, help="presence: how many gateways")
     parser.add_argument("--json", type=Path, help="write the report to this file as well")
     options = parser.parse_args()
@@ -142,6 +143,7 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "ladder": _run_load,
     "cluster": run_cluster,
     "activation": run_activation,
+    "ghosts": run_ghosts,
     "moves": run_moves,
     "faults": run_faults,
     "fold": run_fold,

@@ -13,7 +13,7 @@ from actors.contract.presence import PresenceAsk, PresenceBeat, PresenceDiff
 from actors.contract.subjects import presence_subject
 from config.settings import Settings
 from gateway.presence.gathering import Wedding
-from gateway.presence.neighbours import Neighbours, decoded
+from gateway.presence.neighbours import Neighbours, decoded, diff_head
 from gateway.presence.people import Source
 from gateway.presence.room import PresenceRoom
 from gateway.presence.seats import Seats
@@ -74,6 +74,8 @@ class Correspondence:
         self._bus = bus
         self._settings = settings
         self._own = own
+        #: What our own changes begin with, which come back to us and need not be read.
+        self._own_head = diff_head(own)
         self._wedding = wedding
         self._tell_changed = changed
         #: Rooms that open again go on from here: versions never go back within a boot.
@@ -137,11 +139,13 @@ class Correspondence:
         self._ask(wedding, opened, "")
 
     def _on_room_message(self, wedding: str, opened: OpenRoom, data: bytes) -> None:
+        if data.startswith(self._own_head):
+            return
         message = decoded(data)
         if isinstance(message, PresenceAsk):
             if message.asker != self._own.boot and message.gateway in ("", self._own.gateway):
                 opened.room.tell_whole()
-        elif isinstance(message, PresenceDiff) and message.boot != self._own.boot:
+        elif isinstance(message, PresenceDiff):
             source = Source(message.gateway, message.boot)
             self.neighbours.hear(source)
             users = opened.room.people.follow(_by_our_clock(message))

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from actors.contract.presence import PresenceBeat, PresenceMessage
+from actors.contract.presence import PresenceBeat, PresenceDiff, PresenceMessage
 from actors.contract.subjects import presence_beat_subject
 from config.settings import Settings
 from gateway.errors import UNREADABLE
@@ -22,8 +22,8 @@ from gateway.presence.people import Source
 from store.bus import Bus, BusSubscription, Message
 from store.errors import StoreError
 
-#: Messages that may wait for NATS; what is dropped beyond it shows as a gap and is asked for.
-_OUTBOX_MESSAGES: Final = 10_000
+#: Messages that may wait for NATS, two for each room of a full gateway; what is dropped beyond it shows as a gap.
+_OUTBOX_MESSAGES: Final = 40_000
 _FAREWELL_SECONDS: Final = 0.5
 
 _log = structlog.get_logger()
@@ -38,6 +38,11 @@ def decoded(data: bytes) -> PresenceMessage | None:
     except UNREADABLE:
         _log.warning("presence_unreadable", size=len(data))
         return None
+
+
+def diff_head(source: Source) -> bytes:
+    """The bytes that every diff of this gateway's life begins with."""
+    return _encode(PresenceDiff(*source, 0, whole=False, connections={})).partition(b",0,")[0] + b","
 
 
 class Neighbours:
@@ -65,6 +70,7 @@ class Neighbours:
         self._on_lost = lost
         self._heard_at: dict[Source, float] = {}
         self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX_MESSAGES)
+        self._is_dropping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._subscription: BusSubscription | None = None
 
@@ -106,10 +112,13 @@ class Neighbours:
 
     def send(self, subject: str, message: PresenceMessage) -> None:
         """Queue a message; it is dropped when NATS is away or too slow."""
-        try:
-            self._outbox.put_nowait((subject, _encode(message)))
-        except asyncio.QueueFull:
-            _log.warning("presence_dropped", waiting=self._outbox.qsize())
+        if self._outbox.full():
+            if not self._is_dropping:
+                _log.warning("presence_dropped", waiting=self._outbox.qsize())
+            self._is_dropping = True
+            return
+        self._is_dropping = False
+        self._outbox.put_nowait((subject, _encode(message)))
 
     async def _on_beat(self, message: Message) -> None:
         beat = decoded(message.data)
