@@ -1,4 +1,4 @@
-"""The table collaboration_events, filled from the stored blocks behind a position of its own (design D7).
+"""The tables collaboration_events and conflicts, filled from the stored blocks behind a position of its own (design D7).
 
 Each host projects the partitions it owns; while another host does the same work, a step passes over those partitions.
 """
@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
+from actors.contract.decisions import Decision
 from actors.contract.events import EventData
 from actors.contract.subjects import WEDDING
 from store.blocks import unpack
+from store.conflict_rows import conflict_rows, write_conflicts
 from store.postgres import Database
 
 #: Small, because a step holds the host's loop while it unpacks.
@@ -51,8 +53,10 @@ class EventProjector:
                 return 0
             names, numbers, days, _ = zip(*positions, strict=True)
             blocks = await connection.fetch(_BLOCKS, names, numbers, min(days), _STEP_BLOCKS)
-            events = [event for block in blocks for event in _events(block)]
+            decided = [each for block in blocks for each in _decisions(block)]
+            events = [event for wedding, decision in decided for event in _events(wedding, decision)]
             await connection.copy_records_to_table("collaboration_events", records=events, columns=_COLUMNS)
+            await write_conflicts(connection, conflict_rows(decided))
             await connection.execute(_MOVE, *zip(*_reached(positions, blocks), strict=True))
         return len(blocks)
 
@@ -66,13 +70,14 @@ def _reached(positions: Sequence[Any], blocks: Sequence[Any]) -> list[tuple[int,
     return [last.get(each["partition"], (each["partition"], each["checkpoint"], today)) for each in positions]
 
 
-def _events(block: Any) -> Iterator[tuple[Any, ...]]:
-    if block["kind"] != WEDDING:
-        return
-    for decision in unpack(block["block"]):
-        occurred_at = datetime.fromtimestamp(decision.now_ms / 1000, UTC)
-        for part in decision.parts:
-            data = _encode(EventData(part.changes)).decode()
-            yield (
-                block["id"], part.channel, part.sequence, decision.op, decision.type, decision.principal, occurred_at, data
-            )  # fmt: skip  # one line names the columns in their order
+def _decisions(block: Any) -> Iterator[tuple[str, Decision]]:
+    """The decisions of a wedding's block with its id; suppliers have no tables to query."""
+    if block["kind"] == WEDDING:
+        yield from ((block["id"], decision) for decision in unpack(block["block"]))
+
+
+def _events(wedding: str, decision: Decision) -> Iterator[tuple[Any, ...]]:
+    occurred_at = datetime.fromtimestamp(decision.now_ms / 1000, UTC)
+    for part in decision.parts:
+        data = _encode(EventData(part.changes)).decode()
+        yield (wedding, part.channel, part.sequence, decision.op, decision.type, decision.principal, occurred_at, data)

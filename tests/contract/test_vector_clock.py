@@ -42,3 +42,23 @@ def test_compare_is_antisymmetric(left: clocks.Clock, right: clocks.Clock) -> No
 def test_compare_by_example(left: clocks.Clock, right: clocks.Clock, order: clocks.Order) -> None:
     """A missing entry counts as zero."""
     assert clocks.compare(left, right) == order
+
+
+_FINALS = {"b/1": 3, "c/1": 2}
+_NUMBERS = st.fixed_dictionaries({}, optional={"a/1": st.integers(1, 4), "b/1": st.integers(1, 3), "c/1": st.integers(1, 2)})
+
+
+@given(_NUMBERS, _NUMBERS, st.sets(st.sampled_from(sorted(_FINALS))))
+def test_pruning_inactive_clients_loses_nothing(left: clocks.Clock, right: clocks.Clock, inactive: set[str]) -> None:
+    """Clocks compare, include and merge as before, whichever clients have ended and however much of them was seen."""
+    finals = {entry: _FINALS[entry] for entry in inactive}
+    one, other = clocks.prune(left, finals), clocks.prune(right, finals)
+    assert clocks.compare(one, other, finals) == clocks.compare(left, right)
+    assert clocks.includes(one, other, finals) == clocks.includes(left, right)
+    assert clocks.compare(clocks.merge(one, other, finals), clocks.prune(clocks.merge(left, right), finals), finals) == "equal"
+
+
+@given(_NUMBERS)
+def test_a_clock_that_has_seen_everything_keeps_nothing_of_who_has_gone(clock: clocks.Clock) -> None:
+    """The entries of ended clients go, so that clocks do not grow for ever."""
+    assert clocks.prune(clock | _FINALS, _FINALS).keys() <= {"a/1"}

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.contract.changes import Change
 from actors.contract.decisions import refusal
 from store import changes, projections
 from store.changes import Row
@@ -66,6 +67,25 @@ async def test_a_projected_event_tells_who_did_what_and_when(store: Database) ->
     ((type_, user, instant, data),) = await table(store, statement)
     assert (type_, user, instant) == ("timeline_update", "ann", START_MS + 1000)
     assert msgspec.json.decode(data)["changes"][0]["set"]["title"] == "First look 1"
+
+
+async def test_d7_a_conflict_is_a_row_that_follows_its_answers(store: Database) -> None:
+    """The record as it stands now, whether its changes came in one step or later; one that the wedding let go stays."""
+    whole = Change(
+        "conflicts", "c-1", insert={"status": "open", "strategy": "manual_review", "priority": "high", "field": "date"}
+    )
+    rows = [
+        (1, whole),
+        (2, Change("conflicts", "c-1", set={"status": "resolved", "outcome": "first"})),
+        (3, Change("conflicts", "c-1", remove=True)),
+    ]
+    projector = EventProjector()
+    statement = "SELECT wedding_id, conflict_id, channel, status, strategy, priority, record ->> 'outcome' FROM conflicts"
+    for rev, change in rows:
+        written = decision(rev, parts=(msgspec.structs.replace(part(rev), changes=(change,)),))
+        await changes.flush(store, 1, {1: (rev - 1, rev)}, [Row(1, "w", "w1", [written])])
+        assert await projector.step(store, range(8)) == 1
+    assert await table(store, statement) == [("w1", "c-1", part(1).channel, "resolved", "manual_review", "high", "first")]
 
 
 async def test_d7_two_projectors_write_each_event_once(store: Database) -> None:
