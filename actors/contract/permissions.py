@@ -44,14 +44,24 @@ def patterns_of(place: str) -> Rights:
 
 def read_adjustments(fields: Mapping[str, Any]) -> Rights:
     """Return what an item of `permissions` adds to the read rights and takes from them; what it hides comes last."""
-    given = [pattern for place in fields.get("read", ()) for pattern in patterns_of(place)]
-    taken = [f"-{pattern}" for place in fields.get("hidden", ()) for pattern in patterns_of(place)]
+    return _read_adjustments(tuple(fields.get("read", ())), tuple(fields.get("hidden", ())))
+
+
+@lru_cache(maxsize=4096)
+def _read_adjustments(read: tuple[str, ...], hidden: tuple[str, ...]) -> Rights:
+    given = [pattern for place in read for pattern in patterns_of(place)]
+    taken = [f"-{pattern}" for place in hidden for pattern in patterns_of(place)]
     return (*given, *taken)
 
 
 def write_adjustments(fields: Mapping[str, Any]) -> WriteRules:
     """Return what an item of `permissions` adds to the write rules; what it locks comes last."""
-    return (*fields.get("write", ()), *(f"-{rule}" for rule in fields.get("locked", ())))
+    return _write_adjustments(tuple(fields.get("write", ())), tuple(fields.get("locked", ())))
+
+
+@lru_cache(maxsize=4096)
+def _write_adjustments(write: tuple[str, ...], locked: tuple[str, ...]) -> WriteRules:
+    return (*write, *(f"-{rule}" for rule in locked))
 
 
 def check_permissions(fields: Mapping[str, Any]) -> None:

@@ -97,6 +97,24 @@ async def words_and_work(stage: Stage) -> None:
     await stage.does("tacho", "brings the candles and ticks the task off", caterer.update("tasks", "candles", {"done": True}))
 
 
+async def a_surprise(stage: Stage) -> None:
+    """The team plans something that one of the couple does not see, and a guest keeps a note that nobody else does."""
+    stage.scene("A surprise, and a note to oneself")
+    planner, bride, oskar = (stage.person(name).client for name in ("beatriz", "ines", "oskar"))
+    boats = {"title": "Forty paper boats with candles", "audience": "surprise-ines", "done": False}
+    await stage.does("beatriz", "plans paper boats on the river, a surprise for Inês", planner.insert("tasks", "boats", boats))
+    if "boats" in stage.person("ines").items("tasks"):
+        raise StoryFailed("the bride sees her surprise")
+    words = "tries an id that she has heard somebody whisper"
+    await stage.is_refused("ines", words, bride.update("tasks", "boats", {"audience": "team"}), "not_found")
+    words = "lets herself read all surprises, and still does not see her own"
+    await stage.does("ines", words, bride.insert("permissions", "ines", {"read": ["tasks.surprise"]}))
+    if "boats" in stage.person("ines").items("tasks"):
+        raise StoryFailed("the bride has opened her surprise")
+    note = {"title": "Speech, third try", "text": "Do not mention the kayak.", "audience": "private-oskar"}
+    await stage.does("oskar", "keeps the draft of his speech to himself", oskar.insert("documents", "speech", note))
+
+
 async def the_tunnel(stage: Stage) -> None:
     """A phone loses its connection, its owner goes on writing, and it comes back without anything lost."""
     stage.scene("The train enters a tunnel")
@@ -142,6 +160,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     answers_and_seats,
     the_band_costs_more,
     words_and_work,
+    a_surprise,
     the_tunnel,
     a_secret_comes_out,
 )

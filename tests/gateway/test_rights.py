@@ -114,3 +114,19 @@ async def test_d4_a_surprise_leaves_the_sight_of_its_person(stack: RunningGatewa
     for told in ((await http.get("history")).text, (await http.post("sync", {"channels": {}})).text, str(bot.events)):
         assert "Secret" not in told
         assert "surprise" not in told
+
+
+async def test_d4_a_contributor_sees_the_own_row_and_no_other(stack: RunningGateway, ana: HttpApi, bot: Integrator) -> None:
+    """Who pays for one thing sees that row come, change and go to another payer, and nothing else of the budget."""
+    talker = await stack.join("w1", "bot")
+    assert (await ana.submit("budget_change", "insert", "budget", "arch", {"item": "Arch", "payer": "bot"})).status == 200
+    assert (await ana.submit("budget_change", "update", "budget", "dress", {"actual": 7})).status == 200
+    assert (await ana.submit("budget_change", "update", "budget", "arch", {"payer": "ana"})).status == 200
+    assert (await ana.submit("budget_change", "update", "budget", "arch", {"actual": 9})).status == 200
+    frames = [await talker.expect("collaboration_event") for _ in range(2)]
+    changes = [event["data"]["changes"][0] for frame in frames for event in frame["events"]]
+    assert [("insert" in change, change.get("remove")) for change in changes] == [(True, None), (False, True)]
+    await talker.send({"type": "ping"})
+    await talker.expect("pong")
+    await eventually(lambda: len(bot.events) == 2, "both events on the feed")
+    assert {each["channel"] for each in bot.events} == {"budget.payer-bot"}
