@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.contract.channels import may_read
 from actors.contract.decisions import Decision
 from actors.contract.write_rules import EVERY_RELATION, NO_RELATION, write_right
 from actors.domain import views
@@ -195,3 +196,16 @@ def test_m3_nobody_outside_the_core_raises_rights(
         left = {(collection, each) for collection, each in foreign[person] if each in items.get(collection, {})}
         retaken = {(collection, each) for collection, each in left if items[collection][each].inserted.principal == person}
         assert not retaken
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(MEMBERS)), asked()), min_size=1, max_size=25))
+def test_inv5_nobody_writes_where_they_do_not_read(ops: list[tuple[str, tuple[str, str, str, dict[str, Any]]]]) -> None:
+    """Whatever is asked, by the couple too: what follows from it lies in channels of its author, or in somebody's inbox."""
+    fold = wedding_with_members()
+    fold.act("petra", "tasks", "insert", "a", {"title": "Fireworks", "audience": "surprise-amara"})
+    fold.act("noemi", "documents", "insert", "a", {"title": "Speech", "audience": "private-noemi"})
+    for person, (collection, action, identifier, data) in ops:
+        member = views.members(fold.state).get(person)
+        rights = () if member is None else member.rights
+        for part in fold.act(person, collection, action, identifier, data).parts:
+            assert may_read(rights, part.channel) or part.channel.startswith("inbox.")
