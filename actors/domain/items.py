@@ -151,15 +151,20 @@ def move(request: Request) -> Plan:
         if other is None or not may_read(request.rights, other.channel):
             raise Refused("not_found", f"There is no {after} in {target.collection} that you may read.")
         before = other.fields["order"]
-    own = item.fields["order"]
+    order = key_right_after(request, item, before)
+    change = Change(target.collection, target.id, set={"order": order})
+    return Plan((PlannedPart(item.channel, (change,), (item.last_write("order"),)),))
+
+
+def key_right_after(request: Request, item: Item, before: str | None) -> str:
+    """Return a key for an item that moves right after a key, or to the front, among the items that the author may read."""
+    target, own = request.op.target, item.fields["order"]
     following = [
         next_after(keys, before, own if channel == item.channel else None)
         for channel, keys in request.state.orders.of(target.collection).items()
         if may_read(request.rights, channel)
     ]
-    order = key_between(before, min((key for key in following if key is not None), default=None))
-    change = Change(target.collection, target.id, set={"order": order})
-    return Plan((PlannedPart(item.channel, (change,), (item.last_write("order"),)),))
+    return key_between(before, min((key for key in following if key is not None), default=None))
 
 
 def writable(request: Request) -> Item:

@@ -12,6 +12,7 @@ from typing import Final
 from actors.contract.collections import COLLECTIONS
 from actors.domain import (
     items,
+    lists,
     messages,
     people,
     permissions,
@@ -73,7 +74,7 @@ _IN_THIRD: Final[Rules] = {
 }
 #: Rights that a wedding sets itself, and a fair answer to those who disagree.
 _THIRD: Final[Rules] = {
-    collection: {**_SECOND.get(collection, _ITEM_VERBS), "edit": texts.edit, **_IN_THIRD.get(collection, {})}
+    collection: {**_SECOND.get(collection, _ITEM_VERBS), "move": lists.move, "edit": texts.edit, **_IN_THIRD.get(collection, {})}
     for collection in (*COLLECTIONS, "conflicts")
 }
 

@@ -111,12 +111,18 @@ def text_at(window: TextWindow, text: str, base: int) -> str:
     return text
 
 
-def undone(window: TextWindow, op: str) -> Delta | None:
-    """Return what takes an op's edit back from the present text and leaves all later ones; None when it is no longer known."""
+def taken_back(window: TextWindow, op: str, principal: str) -> Delta | None:
+    """Return what takes an op's edit back from the present text and leaves all later ones.
+
+    None when it is no longer known, is not this principal's, or was taken back before.
+    """
+    author = author_of(principal, "")
     for index, edit in enumerate(window.edits):
-        if edit.op == op:
+        if edit.op == op and edit.author.startswith(author):
             inverse = edit.inverse
             for later in window.edits[index + 1 :]:
+                if later.delta == inverse and later.author.startswith(author):
+                    return None
                 inverse = transform(inverse, later.delta, first=False)
             return inverse
     return None

@@ -12,9 +12,12 @@ import msgspec
 
 from actors.contract.channels import may_read
 from actors.contract.ops import Target
-from actors.domain.items import Plan, Request
+from actors.contract.text_ot import Delta
+from actors.domain.items import Plan, Request, writable
 from actors.domain.order_keys import require_valid
 from actors.domain.state import Item, Write, find_item, last_removal
+from actors.domain.text_window import taken_back
+from actors.domain.texts import edited
 
 Verbs = Mapping[str, Callable[[Request], Plan]]
 
@@ -47,12 +50,29 @@ def undo(verbs: Verbs, request: Request) -> Plan:
     if "remove" in data:
         is_left = undone.wrote(item.inserted) and not written_by_others(item, request.principal)
         return _as(request, verbs, "delete", {}) if is_left else Plan(())
+    if "edit" in data:
+        return _undo_edit(request, undone, item, str(data["edit"]))
     left = fields_left(undone, item, data["set"])
     if not left:
         return Plan(())
     if "order" in left:
         require_valid(left["order"])
     return _as(request, verbs, "update", left)
+
+
+def _undo_edit(request: Request, undone: Undone, item: Item, field: str) -> Plan:
+    """Take an edit of a text back and leave all later ones; nothing is left of one that is no longer remembered."""
+    target = msgspec.structs.replace(request.op.target, field=field)
+    writer = request._replace(op=msgspec.structs.replace(request.op, action="edit", target=target))
+    writable(writer)
+    delta = edit_left(undone, item, field)
+    return edited(writer, item, field, delta, None) if delta else Plan(())
+
+
+def edit_left(undone: Undone, item: Item, field: str) -> Delta | None:
+    """Return what takes the op's edit of a text back, None where it is too old or taken back already."""
+    window = item.edits.get(field)
+    return None if window is None else taken_back(window, undone.op, undone.principal)
 
 
 def fields_left(undone: Undone, item: Item, values: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from actors.contract.decisions import Decision
 from actors.contract.ops import Op, Target
 from actors.domain.evolve import evolve
 from actors.domain.state import ActorState, Item, find_item, last_removal
-from actors.domain.undo import Undone, fields_left, written_by_others
+from actors.domain.undo import Undone, edit_left, fields_left, written_by_others
 from actors.runtime.actor import Actor
 from actors.runtime.past_states import AtRev, state_at
 from actors.runtime.ports import Store
@@ -34,15 +34,41 @@ async def undo_plan(store: Store, actor: Actor, question: UndoQuestion) -> UndoP
         return UndoPlan(found=False)
     ops: list[Op] = []
     kept: list[KeptWrite] = []
+    texts = _texts_of(decision)
     for target, old, new in await _touched(store, actor, decision):
         if not _may_know(actor.awake_state, target, (old, new), question):
             continue
         undone = Undone(question.op, question.principal, target)
-        left, later = _left(actor.awake_state, undone, _inverse(target.collection, old, new))
+        inverse = _inverse(target.collection, old, new)
+        for field in texts.get((target.collection, target.id), ()):
+            left, later = _edit_left(actor.awake_state, undone, field)
+            kept += later
+            ops += [Op(COLLECTIONS[target.collection].type, "undo", target, data={"op": question.op, **left})] if left else []
+            inverse["set"].pop(field, None)
+        if inverse.get("set") == {}:
+            continue
+        left, later = _left(actor.awake_state, undone, inverse)
         kept += later
         if left:
             ops.append(Op(COLLECTIONS[target.collection].type, "undo", target, data={"op": question.op, **left}))
     return UndoPlan(found=True, ops=tuple(ops), kept=tuple(kept))
+
+
+def _texts_of(decision: Decision) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the fields that the op edited as texts, by collection and id."""
+    changes = (change for part in decision.parts for change in part.changes)
+    return {(change.collection, change.id): tuple(change.edit) for change in changes if isinstance(change.edit, dict)}
+
+
+def _edit_left(state: ActorState, undone: Undone, field: str) -> tuple[dict[str, Any] | None, list[KeptWrite]]:
+    """Return what takes an edit of a text back, later edits staying; what is too old for that is kept."""
+    target = undone.target
+    item = find_item(state, target.collection, target.id)
+    if item is None:
+        return None, [KeptWrite(target.collection, target.id)]
+    if edit_left(undone, item, field):
+        return {"edit": field}, []
+    return None, list(_overtaken(item, undone, {field}))
 
 
 async def _find(store: Store, actor: Actor, question: UndoQuestion) -> Decision | None:

@@ -10,7 +10,7 @@ from actors.contract.decisions import Decision
 from actors.contract.text_form import MAX_TEXT_LENGTH
 from actors.contract.text_ot import Delta, compose, growth, transform
 from actors.domain import snapshot_form
-from actors.domain.text_window import MAX_EDITS, undone
+from actors.domain.text_window import MAX_EDITS
 from tests.support.folding import Fold
 from tests.support.random_texts import deltas
 from tests.support.writing import CHANNEL, edit_field, edit_text, seen, text_of, vows
@@ -172,15 +172,19 @@ def test_attributes_stand_beside_the_text() -> None:
 
 
 def test_an_edit_can_be_taken_back_and_later_ones_stay() -> None:
-    """The inverse of an op's edit, moved over what came later."""
+    """The verb `undo` moves the inverse of an op's edit over what came later; once, and for its author alone."""
     fold = vows("I take you")
-    first = edit_text(fold, "amara", [{"retain": 2}, {"insert": "gladly "}, {"delete": 5}])
-    edit_text(fold, "petra", [{"retain": 9}, {"insert": "love "}])
-    delta = undone(fold.state.items["documents"]["vows"].edits["text"], first.op)
-    assert delta is not None
-    edit_text(fold, "amara", delta)
-    assert sorted(text_of(fold)) == sorted("I take love you")
-    assert undone(fold.state.items["documents"]["vows"].edits["text"], "nobody:1") is None
+    first = edit_text(fold, "amara", [{"retain": 2}, {"delete": 5}, {"insert": "will have "}])
+    edit_text(fold, "petra", [{"insert": "Now "}, {"retain": 15}, {"insert": "!"}])
+    fold.act("petra", "documents", "undo", "vows", {"op": first.op, "edit": "text"})
+    assert text_of(fold) == "Now I will have you!"
+    for _ in range(2):
+        assert code(fold.act("amara", "documents", "undo", "vows", {"op": first.op, "edit": "text"})) is None
+        assert text_of(fold) == "Now I take you!"
+    undo = next(each for each in fold.decisions if each.undoes == first.op and each.principal == "amara")
+    fold.act("amara", "documents", "undo", "vows", {"op": undo.op, "edit": "text"})
+    assert text_of(fold) == "Now I will have you!"
+    assert code(fold.act("amara", "documents", "undo", "vows", {"op": first.op, "edit": "title"})) == "bad_value"
 
 
 def test_versions_are_named_restored_and_move_along() -> None:

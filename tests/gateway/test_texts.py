@@ -60,6 +60,11 @@ async def test_versions_are_listed_read_and_compared(stack: RunningGateway, foun
     assert difference == {"from": "first", "to": "current", "delta": [{"insert": "Now "}], "inserted": 4, "deleted": 0}
     assert is_problem(await ana.call("GET", f"{BASE}/documents/w1/vows/diff?from=second"), 404, "not_found")
     assert is_problem(await gia.call("GET", f"{BASE}/documents/w1/vows/versions"), 404, "not_found")
+    edited = (await ana.post("events", op)).body["op"]
+    undone = (await ana.post("undo", {"op": edited})).body
+    assert (len(undone["undone"]), undone["kept"]) == (1, [])
+    difference = (await ana.call("GET", f"{BASE}/documents/w1/vows/diff?from=first")).body
+    assert difference["delta"] == [{"insert": "Now "}]
     stale = op | {"base": {"documents.team": 0}}
     assert is_problem(await ana.post("events", stale), 409, "base_too_old")
 

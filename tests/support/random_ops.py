@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
-from actors.contract.ops import Op, Source
+from actors.contract.ops import Op, Source, Target
 from actors.domain.rules import NEWEST
 from tests.support.folding import MEMBERS, WEDDING, Fold, op_of, wedding_with_members
+from tests.support.random_texts import deltas
 
 _IDS = st.sampled_from(["a", "b"])
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=6)
@@ -66,6 +67,15 @@ _AT_FIRST = {
     "documents": {"title": "Vows", "audience": "core"},
 }
 _COLLECTIONS = st.sampled_from([*_AT_FIRST, *_AT_FIRST, *_FIELDS])
+#: The text of a document is edited, a version of it is named, or restored.
+_EDITS = (
+    st.integers(0, 4)
+    .flatmap(deltas)
+    .map(lambda delta: {"action": "edit", "target": Target("documents", "a", "text"), "data": {"delta": delta}})
+)
+_OF_TEXTS = _EDITS | st.sampled_from(
+    [{"action": "name_version", "data": {"name": "One", "version": "one"}}, {"action": "restore", "data": {"version": "one"}}]
+)
 _PRINCIPALS = st.sampled_from(["amara"] * 5 + ["petra", "import"] * 2 + [*MEMBERS, "operator", "stranger"])
 _DAY_MS = 24 * 60 * 60 * 1000
 
@@ -99,10 +109,13 @@ def steps(draw: st.DrawFn) -> Step:
     """One random op."""
     collection, action, identifier, data = draw(asked())
     principal = draw(_PRINCIPALS)
+    op = op_of(draw(st.sampled_from([f"n{n}" for n in range(9)])), collection, action, identifier, data)
+    if collection == "documents" and draw(st.booleans()):
+        op = msgspec.structs.replace(op, **draw(_OF_TEXTS))
     return Step(
         principal,
         draw(st.sampled_from(["websocket", "websocket", "http", "nats"])),
-        op_of(draw(st.sampled_from([f"n{n}" for n in range(9)])), collection, action, identifier, data),
+        op,
         draw(st.sampled_from([f"20270619-{principal}", f"20270612-{principal}", f"20270618-{principal}", "20270619-shared"])),
         draw(st.sampled_from([0] * 20 + [1, -1, -40])),
         draw(st.sampled_from([0] * 4 + [1, 2, 3, None] * 2 + [-1])),
