@@ -13,22 +13,22 @@ from gateway.http.api import API
 
 async def limits(request: web.Request) -> web.Response:
     """Every limit of this gateway, under the names that `welcome.limits` uses."""
-    return _document(request, msgspec.json.encode(request.app[API].settings.limits.as_wire()))
+    return document(request, msgspec.json.encode(request.app[API].settings.limits.as_wire()))
 
 
 async def openapi(request: web.Request) -> web.Response:
     """The HTTP API as OpenAPI 3.1."""
-    return _document(request, _openapi())
+    return document(request, _openapi())
 
 
 async def asyncapi(request: web.Request) -> web.Response:
     """The WebSocket and the NATS subjects as AsyncAPI 3."""
-    return _document(request, _asyncapi())
+    return document(request, _asyncapi())
 
 
 async def page(request: web.Request) -> web.Response:
     """Both documents for people."""
-    return _document(request, _page(), "text/html", {"Content-Security-Policy": _POLICY})
+    return document(request, _page(), "text/html", {"Content-Security-Policy": _POLICY})
 
 
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
@@ -54,7 +54,7 @@ def _page() -> bytes:
     return (files("gateway") / "http" / "page.html").read_bytes()
 
 
-def _document(
+def document(
     request: web.Request, body: bytes, content_type: str = "application/json", headers: dict[str, str] | None = None
 ) -> web.Response:
     """A body that a caller may keep and ask about again: 304 without it while it is the same (RFC 9110, 13.1.2)."""

@@ -14,12 +14,14 @@ from gateway.http.negotiation import negotiated
 from gateway.http.operations import BASE, OPERATIONS
 from gateway.http.origins import pages_of_others
 from gateway.http.problems import Handler, problems
+from gateway.http.web import register as register_web
 
 
 def register(app: web.Application, api: Api) -> None:
     """Add the HTTP API to an application."""
     app[API] = api
     app.middlewares.extend((measured, pages_of_others, problems, limited, negotiated))
+    register_web(app)
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.address, operation.route)
         if operation.method == "GET":

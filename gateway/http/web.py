@@ -1,0 +1,31 @@
+"""The JavaScript client and the page that uses it, from gateway/web: `/client.js`, `/web/<module>.js`, `/app`; no token is asked.
+
+Only the files that lie there when the process starts are served, under their own names. Registered by gateway.http.routes.
+"""
+
+from functools import partial
+from importlib.resources import files
+from typing import Final
+
+from aiohttp import web
+
+from gateway.http.documents import document
+
+_SCRIPT: Final = "text/javascript"
+_ENTRANCE: Final = b'export * from "./web/client.js";\nexport { browserStore, memoryStore } from "./web/stores.js";\n'
+_POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self' ws: wss:; base-uri 'none'"
+
+
+def register(app: web.Application) -> None:
+    """Add the addresses."""
+    folder = files("gateway") / "web"
+    served = {f"/web/{entry.name}": (entry.read_bytes(), _SCRIPT) for entry in folder.iterdir() if entry.name.endswith(".js")}
+    served["/client.js"] = (_ENTRANCE, _SCRIPT)
+    served["/app"] = ((folder / "app.html").read_bytes(), "text/html")
+    for address, (body, content_type) in served.items():
+        app.router.add_get(address, partial(_serve, body, content_type))
+
+
+async def _serve(body: bytes, content_type: str, request: web.Request) -> web.Response:
+    headers = {"Content-Security-Policy": _POLICY} if content_type == "text/html" else None
+    return document(request, body, content_type, headers)

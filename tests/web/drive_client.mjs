@@ -1,0 +1,71 @@
+// Drives gateway/web clients for tests/web: one JSON command per line in, one answer per line out, in the same order.
+
+import { createInterface } from "node:readline";
+
+import { MOVES } from "../../gateway/web/closing.js";
+import { channelDigest } from "../../gateway/web/digest.js";
+import { Client, socketUrl } from "../../gateway/web/client.js";
+import { memoryStore } from "../../gateway/web/stores.js";
+
+const clients = new Map();
+const stores = new Map();
+const shown = ({ name, message, code, closeCode }) => ({ name, message, code, closeCode });
+
+function make({ name, tokens, kept, ...options }) {
+  const store = stores.get(kept) ?? memoryStore();
+  if (kept) stores.set(kept, store);
+  // Several tokens are fetched one after the other, the last one again and again.
+  const token = tokens.length > 1 ? async () => (tokens.length > 1 ? tokens.shift() : tokens[0]) : tokens[0];
+  const client = new Client({ ...options, token, store });
+  const notes = { events: [], syncs: [], states: [], reports: [], presence: {} };
+  client.addEventListener("event", ({ detail }) => notes.events.push([detail.channel, detail.sequence]));
+  client.addEventListener("sync", ({ detail }) => notes.syncs.push([detail.channel, detail.reason, detail.isSnapshot]));
+  client.addEventListener("status", ({ detail }) => notes.states.push(detail.state));
+  client.addEventListener("returned", ({ detail }) => notes.reports.push(detail));
+  client.addEventListener("presence", ({ detail }) => (notes.presence = detail));
+  clients.set(name, { client, notes, pending: client.session.outbox.unanswered() });
+}
+
+const commands = {
+  make: (options) => make(options),
+  connect: ({ name }) => clients.get(name).client.connect(),
+  close: ({ name }) => clients.get(name).client.close(),
+  disconnect: ({ name }) => clients.get(name).client.disconnect(),
+  edit: ({ name, action, collection, id, data, more }) => {
+    const { client, pending } = clients.get(name);
+    pending.push(client.edit(action, collection, id, data, more));
+  },
+  // What became of every edit so far, also of those that the client found in its store.
+  answered: ({ name }) => Promise.all(clients.get(name).pending.map((each) => each.outcome)),
+  wait: async ({ name, channel, sequence = null }) => {
+    const { client } = clients.get(name);
+    await client.until(() => client.session.isSynced && (client.session.replica.sequences()[channel] ?? null) === sequence);
+  },
+  state: async ({ name }) => {
+    const { client, notes } = clients.get(name);
+    const { channels } = client.session.replica;
+    const digests = await Promise.all([...channels].map(async ([channel, copy]) => [channel, await channelDigest(copy.state)]));
+    const { mismatches, user, role } = client.session;
+    return {
+      ...notes, mismatches, user, role,
+      digests: Object.fromEntries(digests), sequences: client.session.replica.sequences(), view: client.view(), status: client.status,
+      tokenExpiresAt: client.tokenExpiresAt,
+    };
+  },
+  vectors: ({ states }) => Promise.all(states.map((state) => channelDigest(state))),
+  moves: () => MOVES,
+  urls: ({ urls }) => urls.map((url) => socketUrl(url)),
+};
+
+const lines = createInterface({ input: process.stdin });
+for await (const line of lines) {
+  const { command, ...options } = JSON.parse(line);
+  let answer;
+  try {
+    answer = { result: (await commands[command](options)) ?? null };
+  } catch (error) {
+    answer = { error: shown(error) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+process.exit(0);
