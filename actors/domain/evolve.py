@@ -30,8 +30,9 @@ def evolve(state: ActorState, decision: Decision) -> None:
         state.acl = decision.rev
     for part in decision.parts:
         _follow_part(state, decision, part)
-    _follow_timers(state, decision)
-    _count_messages(state, decision)
+    if decision.effects or decision.principal == TIMER_PRINCIPAL:
+        _follow_timers(state, decision)
+        _count_messages(state, decision)
     if decision.waits is not None:
         state.waiting[waiting_key(decision.principal, decision.op)] = decision.waits
     elif state.waiting:

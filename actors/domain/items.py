@@ -122,7 +122,7 @@ def update(request: Request) -> Plan:
     """
     op, item = request.op, writable(request)
     collection, identifier = op.target.collection, op.target.id
-    overwritten = tuple(item.last_write(field) for field in op.data)
+    overwritten = tuple([item.last_write(field) for field in op.data])
     channel = _channel_after(collection, item, op.data)
     if channel == item.channel:
         return Plan((PlannedPart(channel, (Change(collection, identifier, set=op.data),), overwritten),))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+from bench.soak.convergence import run_convergence
 from bench.soak.damage import run_damage
 from bench.soak.full_log import run_full_log
 from bench.soak.fuzzed import run_fuzzed
@@ -52,6 +53,7 @@ CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]]
     "faults": _faults,
     "self-test": _self_test,
     "full-log": run_full_log,
+    "convergence": run_convergence,
     "damage": run_damage,
     "proxy": run_proxied,
     "schemathesis": run_fuzzed,
@@ -68,7 +70,7 @@ def _arguments() -> dict[str, Any]:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="seed of edits and faults (default: the clock)")
     parser.add_argument("--weddings", type=int, default=20, help="how many weddings (default 20)")
     parser.add_argument("--members", type=int, default=4, help="members per wedding (default 4)")
-    parser.add_argument("--clients", type=int, default=50, help="clients of the campaign `proxy` (default 50)")
+    parser.add_argument("--clients", type=int, default=50, help="clients of `proxy` and `convergence` (default 50)")
     parser.add_argument("--cases", type=int, default=20_000, help="cases of the campaign `strategies` (default 20,000)")
     parser.add_argument("--hosts", type=int, default=3, help="host processes (default 3)")
     parser.add_argument("--gateways", type=int, default=2, help="gateway processes (default 2)")

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 from hypothesis import strategies as st
+from msgspec import UNSET
 
+from actors.contract.collections import COLLECTIONS
 from actors.contract.ops import Op, Source, Target
 from actors.domain.rules import NEWEST
+from actors.domain.state import removal_key
 from tests.support.folding import MEMBERS, WEDDING, Fold, op_of, wedding_with_members
 from tests.support.random_texts import deltas
 
@@ -99,7 +102,7 @@ class Step(NamedTuple):
 def asked(draw: st.DrawFn) -> tuple[str, str, str, dict[str, Any]]:
     """What one random op asks: collection, action, id and data."""
     collection = draw(_COLLECTIONS)
-    action = draw(st.sampled_from(["insert"] * 3 + ["update"] * 5 + ["move", "move", "delete"]))
+    action = draw(st.sampled_from(["insert"] * 3 + ["update"] * 5 + ["move", "move", "delete", "undo", "undo"]))
     ids = {"wedding": st.just(WEDDING), "people": _PERSON, "permissions": _PERSON | _ROLE_IDS}
     return collection, action, draw(ids.get(collection, _IDS)), draw(_data(collection, action))
 
@@ -133,7 +136,25 @@ def _data(collection: str, action: str) -> st.SearchStrategy[dict[str, Any]]:
         return st.sampled_from(sorted(fields)).flatmap(lambda field: st.fixed_dictionaries({field: fields[field] | st.none()}))
     if action == "move":
         return st.fixed_dictionaries({"after": _IDS | st.none()})
+    if action == "undo":
+        inverses = {"set": _data(collection, "update"), "insert": _data(collection, "insert"), "remove": st.just(value=True)}
+        return st.sampled_from(sorted(inverses)).flatmap(lambda name: st.fixed_dictionaries({name: inverses[name]}))
     return st.just({})
+
+
+def _undo_of_last(fold: Fold, step: Step) -> Op:
+    """Take back the author's last change of an item, where there is one; else what is asked stays as random as it is."""
+    for decision in reversed(fold.decisions):
+        for change in [change for part in decision.parts for change in part.changes if decision.principal == step.principal]:
+            inverse: dict[str, Any] = {"remove": True}
+            if change.set is not UNSET:
+                inverse = {"set": change.set}
+            elif change.remove is not UNSET:
+                grave = fold.state.graves.get(removal_key(change.collection, change.id))
+                inverse = {"insert": grave.item.fields} if grave is not None else inverse
+            if change.collection in COLLECTIONS:
+                return op_of(step.op.id, change.collection, "undo", change.id, {"op": decision.op, **inverse})
+    return step.op
 
 
 def managers_left(fold: Fold) -> Fold:
@@ -161,6 +182,8 @@ def play(log: list[Step], marker: int | None = None) -> Fold:
         if step.lag is not None:
             seen = {name: max(channel.sequence - step.lag, 0) for name, channel in fold.state.channels.items()}
             op = msgspec.structs.replace(op, base=seen)
+        if op.action == "undo":
+            op = msgspec.structs.replace(_undo_of_last(fold, step), base=op.base)
         if step.source != "nats":
             known = fold.state.clients.get(step.client)
             number = (known.last if known else 0) + 1 + step.jump
