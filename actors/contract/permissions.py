@@ -1,8 +1,8 @@
 """What an item of `permissions` says: for a role (id `role-<role>`) or a person (the person's id), what is given and taken.
 
-`read` and `hidden` list places, `<section>` or `<section>.<audience>`, where the audiences `surprise` and `payer` stand for all
-surprises and all contributions. `write` and `locked` list write rules (see write_rules), `locked` without `-`. Inboxes, private
-notes and who may see permissions are in no such list. Pure form and translation; who may say so is decided in the fold.
+`read` and `hidden` list places, `<section>` or `<section>.<audience>`; `write` and `locked` list write rules (see write_rules),
+`locked` without `-`. The audiences `surprise` and `payer` stand for all surprises and all contributions. Inboxes, private notes
+and who may see permissions are in no such list. Pure form and translation; who may say so is decided in the fold.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,13 @@ def write_adjustments(fields: Mapping[str, Any]) -> WriteRules:
 
 @lru_cache(maxsize=4096)
 def _write_adjustments(write: tuple[str, ...], locked: tuple[str, ...]) -> WriteRules:
-    return (*write, *(f"-{rule}" for rule in locked))
+    return (*map(_as_pattern, write), *(f"-{_as_pattern(rule)}" for rule in locked))
+
+
+def _as_pattern(text: str) -> str:
+    """Return a rule with its word for an audience of many persons as the pattern that matches them."""
+    audience = parse_rule(text).audience
+    return text.replace(f".{audience}", f".{audience}-*", 1) if f"{audience}-" in _WORDS else text
 
 
 def check_permissions(fields: Mapping[str, Any]) -> None:
@@ -107,7 +113,7 @@ def _check_rule(field: str, text: str) -> None:
 
 def _check_audience(field: str, text: str, collection: str, audience: str) -> None:
     section = section_of(collection)
-    known = {each + ("*" if each in _WORDS else "") for each in SECTIONS.get(section, ())}
+    known = {_WORDS.get(each, each) for each in SECTIONS.get(section, ())}
     if audience not in known:
         raise _unknown(field, text, f"audience of {collection}", audience, known)
 

@@ -89,6 +89,8 @@ _ROLE_RULES: Final[Mapping[str, WriteRules]] = {
     "friend": _FRIEND,
     "guest": _MEMBER,
 }
+#: Notes of one's own stay one's own, whatever is locked.
+_KEPT_BY_ALL: Final = ("*.private-*",)
 #: The services write whatever they may read.
 SERVICE_RULES: Final[WriteRules] = _CORE
 
@@ -96,9 +98,10 @@ SERVICE_RULES: Final[WriteRules] = _CORE
 @lru_cache(maxsize=65536)
 def write_rules_of(role: str, adjustments: WriteRules = ()) -> WriteRules:
     """Return what somebody of this role may write: the role's rules, what the wedding adjusts, and what nothing changes."""
+    kept = _KEPT_BY_ALL if adjustments else ()
     if role in CORE_ROLES:
-        return _ROLE_RULES[role] + adjustments + (_KEPT_BY_CORE if adjustments else ())
-    return _ROLE_RULES[role] + adjustments + tuple(f"-{collection}" for collection in CORE_COLLECTIONS)
+        return _ROLE_RULES[role] + adjustments + kept + (_KEPT_BY_CORE if adjustments else ())
+    return _ROLE_RULES[role] + adjustments + kept + tuple(f"-{collection}" for collection in CORE_COLLECTIONS)
 
 
 @lru_cache(maxsize=65536)

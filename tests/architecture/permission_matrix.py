@@ -44,6 +44,12 @@ EXAMPLES: Final[tuple[tuple[str, str, dict[str, Any], str], ...]] = (
         {"hidden": ["documents.team"], "locked": ["timeline:*:start"]},
         "one supplier sees no documents of the team and moves no time",
     ),
+    (
+        "amara",
+        "role-friend",
+        {"read": ["tasks.surprise"], "write": ["tasks.surprise:update:done", "tasks.surprise:insert"]},
+        "friends take part in surprises, but for those that are for themselves",
+    ),
     ("amara", "petra", {"hidden": ["budget"]}, "the planner does not see what all this costs"),
     ("amara", "role-family", {"locked": ["guests:delete", "tables:delete"]}, "the family takes nobody off the list"),
 )

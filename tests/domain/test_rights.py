@@ -136,9 +136,10 @@ def test_d4_inboxes_private_notes_and_permissions_are_given_to_nobody(fold: Fold
 
 
 def test_d4_hiding_a_section_leaves_the_own_notes(fold: Fold) -> None:
-    """What is one's own stays readable, whatever is hidden."""
+    """What is one's own stays, whatever is hidden and locked."""
     fold.act("bloom", "documents", "insert", "note", {"title": "x", "audience": "private-bloom"})
-    assert allow(fold, "amara", "bloom", hidden=["documents"]) == "applied"
+    assert allow(fold, "amara", "bloom", hidden=["documents"], locked=["*"]) == "applied"
+    assert code(fold.act("bloom", "documents", "update", "note", {"title": "y"})) == "applied"
     assert readers(fold, "documents.private-bloom") == {"bloom"}
     assert "bloom" not in readers(fold, "documents.team")
 
@@ -193,6 +194,10 @@ def test_d4_the_examples_of_the_page_are_applied(fold: Fold) -> None:
     fold.act("amara", "timeline", "insert", "arch", {"title": "Arch"})
     assert code(fold.act("bloom", "timeline", "update", "arch", {"durationMin": 5})) == "applied"
     assert code(fold.act("bloom", "timeline", "update", "arch", {"start": "2027-06-19T12:00:00Z"})) == "not_allowed"
+    boats = {"title": "Boats", "audience": "surprise-amara"}
+    assert code(fold.act("noemi", "tasks", "insert", "boats", boats)) == "applied"
+    assert code(fold.act("noemi", "tasks", "insert", "ship", boats | {"audience": "surprise-noemi"})) == "not_allowed"
+    assert code(fold.act("noemi", "tasks", "update", "boats", {"done": True})) == "applied"
     fold.act("fatou", "guests", "insert", "g1", {"firstName": "Gus"})
     assert code(fold.act("fatou", "guests", "delete", "g1")) == "not_allowed"
 
@@ -206,6 +211,8 @@ _MEANINGLESS: dict[str, tuple[str, dict[str, Any]]] = {
     "a field": ("noemi", {"write": ["tasks:update:colour"]}),
     "a field of every collection": ("noemi", {"locked": ["*:update:title"]}),
     "an audience in a rule": ("noemi", {"write": ["tasks.kitchen:update"]}),
+    "an audience of one person in a rule": ("noemi", {"write": ["tasks.surprise-amara"]}),
+    "an audience that cannot be given in a rule": ("noemi", {"write": ["tasks.private"]}),
     "a relation": ("noemi", {"write": ["tasks@friends"]}),
     "a lock of own items": ("noemi", {"locked": ["tasks@own"]}),
     "a leading minus": ("noemi", {"write": ["-tasks"]}),
