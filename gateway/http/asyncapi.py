@@ -13,7 +13,7 @@ from actors.contract.server_frames import Applied, Rejected, ServerFrame
 from actors.contract.subjects import feed_subject, intake_subject, outcome_subject
 from gateway.formats import JSON_PROTOCOL, PACKED_PROTOCOL
 from gateway.http.openapi import schema_of_anything
-from gateway.http.shapes import Op
+from gateway.http.shapes import Op, Presence, SaidPresence
 from gateway.service import VERSION
 
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -25,7 +25,9 @@ _NATS: Final = {"op": (Op,), "feed": (Event,), "outcome": (Applied, Rejected)}
 def asyncapi_document() -> dict[str, Any]:
     """Return the document as plain JSON values."""
     kinds = [*_FROM_CLIENT, *_FROM_SERVER, *(kind for group in _NATS.values() for kind in group)]
-    _, components = msgspec.json.schema_components(kinds, schema_hook=schema_of_anything, ref_template=_REFERENCE)
+    shown = [*kinds, SaidPresence, Presence]
+    _, components = msgspec.json.schema_components(shown, schema_hook=schema_of_anything, ref_template=_REFERENCE)
+    _describe_presence(components)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -52,6 +54,13 @@ def asyncapi_document() -> dict[str, Any]:
             "schemas": components,
         },
     }
+
+
+def _describe_presence(components: dict[str, Any]) -> None:
+    """Gateways carry presences as plain objects; say what is in them."""
+    said, shown = ({"$ref": _REFERENCE.format(name=kind.__name__)} for kind in (SaidPresence, Presence))
+    components["PresenceUpdate"]["properties"]["presence"] = {"anyOf": [said, {"type": "null"}]}
+    components["PresenceFrame"]["properties"]["presence"]["additionalProperties"] = {"anyOf": [shown, {"type": "null"}]}
 
 
 def _message(kind: type) -> dict[str, Any]:

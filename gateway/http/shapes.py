@@ -172,22 +172,32 @@ class ItemInChannel(msgspec.Struct):
     channel: str
 
 
-class Presence(msgspec.Struct):
-    """What a person shows; other members are its own words. `role`, `devices` and `lastActivity` are the server's."""
+Status = Literal["online", "away", "busy", "offline"]
+Position = int | float | Word | dict[str, object]
 
-    status: Literal["online", "away", "busy", "offline"]
+
+class SaidPresence(msgspec.Struct, kw_only=True):
+    """What a connection says of its person; other members are its own words."""
+
+    status: Status | UnsetType | None = UNSET
+    section: str | UnsetType | None = UNSET
+    document: Word | ItemInChannel | UnsetType | None = UNSET
+    item: Word | ItemInChannel | UnsetType | None = UNSET
+    task: Word | ItemInChannel | UnsetType | None = UNSET
+    field: Word | UnsetType | None = UNSET
+    cursor: Position | UnsetType | None = UNSET
+    selection: Position | list[object] | UnsetType | None = UNSET
+    typing: bool | UnsetType | None = UNSET
+    availability: Annotated[list[Availability], msgspec.Meta(max_length=50)] | UnsetType | None = UNSET
+
+
+class Presence(SaidPresence, kw_only=True):
+    """What a person shows; `role`, `devices` and `lastActivity` are the server's."""
+
+    status: Status
     lastActivity: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]  # noqa: N815  # as on the wire
     role: str | UnsetType = UNSET
-    devices: int | UnsetType = UNSET
-    section: str | UnsetType = UNSET
-    document: str | ItemInChannel | UnsetType = UNSET
-    item: str | ItemInChannel | UnsetType = UNSET
-    task: str | ItemInChannel | UnsetType = UNSET
-    field: str | UnsetType = UNSET
-    cursor: int | float | str | dict[str, object] | UnsetType = UNSET
-    selection: int | float | str | dict[str, object] | list[object] | UnsetType = UNSET
-    typing: bool | UnsetType = UNSET
-    availability: list[Availability] | UnsetType = UNSET
+    devices: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
 
 
 class Present(msgspec.Struct):

@@ -4,6 +4,7 @@ Own words of a client pass as they are. Null stands for nothing, and what the se
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -75,9 +76,14 @@ def _status(value: object) -> str | None:
 
 
 def _section(value: object) -> str | None:
-    if is_channel(value) or (isinstance(value, str) and (value in SECTIONS or value in SECTION_OF)):
+    if isinstance(value, str) and _is_place(value):
         return None
     return "a section (`timeline`) or a channel (`timeline.team`)"
+
+
+@lru_cache(maxsize=4096)
+def _is_place(text: str) -> bool:
+    return text in SECTIONS or text in SECTION_OF or is_channel(text)
 
 
 def _text(value: object) -> str | None:
@@ -100,6 +106,8 @@ def _is_point(value: object) -> bool:
 
 
 def _position(value: object) -> str | None:
+    if not isinstance(value, dict) and _is_point(value):
+        return None
     members = value if isinstance(value, dict) else {"": value}
     points = [each for member in members.values() for each in (member.values() if isinstance(member, dict) else (member,))]
     if len(points) <= _POSITION_MEMBERS and all(map(_is_point, points)):
