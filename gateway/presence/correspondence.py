@@ -95,6 +95,11 @@ class Correspondence:
         await self.neighbours.start()
         self._bus.on_reconnect.append(self._resume)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the other gateways can be heard."""
+        return self._bus.connected
+
     async def stop(self) -> None:
         """Send what waits and close all rooms."""
         if self._resume in self._bus.on_reconnect:

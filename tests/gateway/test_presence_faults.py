@@ -6,6 +6,7 @@ import signal
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import pytest
 
 from actors.contract.presence import PresenceDiff, PresenceRecord
 from actors.contract.subjects import presence_subject
+from config.supervision.data_folder import DataFolder
 from config.supervision.ports import free_port
 from gateway.presence.seats import Now
 from tests.gateway.conftest import FoundWedding
@@ -20,7 +22,7 @@ from tests.gateway.test_process import gateway_process
 from tests.support.gateways import RunningGateway, Talker, gateway_settings, running_gateway
 from tests.support.hosts import running_bus
 from tests.support.presence import COUPLE, FakeSocket, StartGateway, die, presence_gateways
-from tests.support.servers import NatsServer
+from tests.support.servers import NatsServer, start_embedded_nats
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -87,6 +89,27 @@ async def test_d9_a_gateway_that_is_heard_again_brings_its_people_back(
     await eventually(lambda: "tom" not in ana.follow(), "tom is gone")
     two.correspondence.neighbours.send = sending  # type: ignore[method-assign]  # it wakes
     await eventually(lambda: "tom" in ana.follow(), "tom is back")
+
+
+@pytest.mark.processes
+async def test_d9_what_changed_while_nats_was_away_is_known_afterwards(tmp_path: Path) -> None:
+    """Who came, who left and who moved during an outage is told when it is over, though nothing of it was sent twice."""
+    nats_server = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
+    async with presence_gateways(nats_server) as start_gateway:
+        one, two = await start_gateway("g1"), await start_gateway("g2")
+        ana = FakeSocket("a", "ana")
+        one.join("w1", ana)
+        for person in ("tom", "tim"):
+            two.join("w1", FakeSocket(person, person))
+        await eventually(lambda: set(ana.follow()) == {"ana", "tom", "tim"}, "all are here")
+        nats_server.server.kill()
+        await eventually(lambda: not (one.correspondence.is_connected or two.correspondence.is_connected), "NATS is away")
+        two.leave("w1", "tim")
+        two.join("w1", FakeSocket("gia", "gia"))
+        two.update("w1", "tom", "tom", {"section": "timeline"})
+        nats_server.server.start()
+        await eventually(lambda: ana.sections() == {"ana": None, "tom": "timeline", "gia": None}, "ana knows all of it")
+    nats_server.server.stop()
 
 
 async def test_d9_who_told_something_and_never_lived_leaves_no_ghost(start: StartGateway, nats_server: NatsServer) -> None:
