@@ -1,6 +1,7 @@
 """`python -m bench` (also `make bench`): the ladder of 200 weddings of five; `faults`: kills under load; `cluster`: kills of
 leaders among three NATS servers; `outage`: PostgreSQL frozen for minutes; `rude`: bad clients too; `reminders`: 10,000 of them
-in one minute; `activation`: opening a wedding after 1,000,000 ops; `moves`: hosts go, come and die;
+in one minute; `conflicts`: one op in ten meets an unseen write; `activation`: opening a wedding after 1,000,000 ops;
+`moves`: hosts go, come and die;
 `trimming`: a small log under 5,000 ops/s; `presence`: 10,000 presence updates/s in 500 weddings;
 `ghosts`: people of killed gateways; `fold`: what one op costs, without servers.
 
@@ -21,6 +22,7 @@ from typing import Any
 
 from bench.activation import run_activation
 from bench.cluster import run_cluster
+from bench.conflicts import run_conflicts
 from bench.faults import run_faults
 from bench.fold import run_fold
 from bench.ghosts import run_ghosts
@@ -142,6 +144,7 @@ def _tell(line: str) -> None:
 RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
     "ladder": _run_load,
     "cluster": run_cluster,
+    "conflicts": run_conflicts,
     "activation": run_activation,
     "ghosts": run_ghosts,
     "moves": run_moves,

@@ -44,11 +44,12 @@ class Plan(msgspec.Struct):
 
 
 class Step(msgspec.Struct):
-    """One offered rate, in ops per second over all weddings."""
+    """One offered rate, in ops per second over all weddings; of the sends the share `conflicting` are two who disagree."""
 
     rate: float
     seconds: float
     warmup_seconds: float
+    conflicting: float = 0.0
 
 
 class Load:
@@ -62,12 +63,16 @@ class Load:
         #: Ops that earlier steps counted as lost; what still comes of them is no duplicate of this step's.
         self._given_up: set[bytes] = set()
         self._edits = [(edit.json, edit.channel.encode()) for edit in plan.edits]
+        self._rivals = rivals_of(self._edits)
         self._draw = random.Random(plan.seed)
         self._window = (0.0, 0.0)
         self._reset()
 
     def _reset(self) -> None:
         self._latencies: list[float] = []
+        #: From the second op of a conflict being sent to the last member having its outcome.
+        self._settled: list[float] = []
+        self._disputes = 0
         self._late: list[float] = []
         self._disturbances: Counter[str] = Counter()
         self._duplicates = self._completed = self._in_window = self._deliveries = 0
@@ -107,6 +112,8 @@ class Load:
             self._in_window += inside
             if entry[2]:
                 self._latencies.append(now - entry[0])
+                if len(entry) > 3:
+                    self._settled.append(now - entry[0])
 
     def disturbed(self, what: str) -> None:
         """Count what an undisturbed run does not have."""
@@ -133,7 +140,10 @@ class Load:
                 say({"begin": True})
             due = min(total, int((now - started) * step.rate) + 1)
             for index in range(sent, due):
-                self._send(started + index / step.rate, counted=index >= warm)
+                if self._draw.random() < step.conflicting:
+                    self._disagree(counted=index >= warm)
+                else:
+                    self._send(started + index / step.rate, counted=index >= warm)
             sent = max(sent, due)
             overloaded = len(self._open) > BACKLOG_SECONDS * step.rate
             await asyncio.sleep(TICK_SECONDS)
@@ -153,6 +163,17 @@ class Load:
         if counted:
             self._late.append(time.perf_counter() - scheduled)
 
+    def _disagree(self, *, counted: bool) -> None:
+        """Let two members write one field at once: the second has not seen the first's op, which is sent in the same moment."""
+        members = self._plan.members
+        index = int(self._draw.random() * len(self._sockets))
+        one, other = self._sockets[index], self._sockets[index - index % members + (index + 1) % members]
+        first, second = self._rivals[int(self._draw.random() * len(self._rivals))]
+        everybody = (1 << members) - 1
+        self._open[one.send_op(*first)] = [time.perf_counter(), everybody, False]
+        self._open[other.send_op(*second)] = [time.perf_counter(), everybody, counted, True]
+        self._disputes += 1
+
     async def _drain(self) -> None:
         ends = time.perf_counter() + DRAIN_SECONDS
         # An event set at each delivery would cost the generator more than looking now and then.
@@ -167,6 +188,8 @@ class Load:
             "achieved_ops_per_second": round(self._in_window / step.seconds, 1),
             "deliveries_per_second": round(self._deliveries / step.seconds, 1),
             "latency_ms": percentiles(self._latencies),
+            "disputes": self._disputes,
+            "settled_ms": percentiles(self._settled),
             "generator_late_ms": percentiles(self._late),
             "lost": len(self._open),
             "duplicated": self._duplicates,
@@ -176,6 +199,16 @@ class Load:
             "window_seconds": round(wall, 3),
             "generator_cpu_seconds": round(spent, 3),
         }
+
+
+def rivals_of(edits: Sequence[tuple[str, bytes]]) -> list[tuple[tuple[str, bytes], tuple[str, bytes]]]:
+    """Return pairs of edits that give one field two values."""
+    by_field: dict[str, dict[str, tuple[str, bytes]]] = {}
+    for edit in edits:
+        field, _, value = edit[0].partition('":')[2].partition('"data":{"')[2].partition('":')
+        place = edit[0].partition('"data":')[0] + field
+        by_field.setdefault(place, {})[value] = edit
+    return [(values[0], values[1]) for values in (list(each.values()) for each in by_field.values()) if len(values) > 1]
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:

@@ -112,9 +112,9 @@ async def climb(
     return steps
 
 
-async def run_step(generator: Generator, rate: float, *, seconds: float) -> Result:
+async def run_step(generator: Generator, rate: float, *, seconds: float, conflicting: float = 0.0) -> Result:
     """Run one rate; again when it failed while other programs took the processor."""
-    step = Step(rate, seconds, warmup_seconds=min(2.0, seconds / 4))
+    step = Step(rate, seconds, warmup_seconds=min(2.0, seconds / 4), conflicting=conflicting)
     result = await generator.run(step)
     for _ in range(RETRIES):
         if result["sustained"] or result["other_programs_share"] <= DISTURBED_ABOVE:

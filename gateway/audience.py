@@ -61,6 +61,8 @@ class Audience:
     def deliver(self, envelope: Envelope) -> None:
         """Write one op's events to everybody who may see them, and the outcome to its author."""
         parts = envelope.parts
+        if envelope.conflicts:
+            self._counts.conflicts_by_strategy.update(envelope.conflicts)
         if len(parts) == 1:
             readers = self.readers(parts[0].channel)
             if readers:

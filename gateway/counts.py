@@ -14,6 +14,7 @@ class Counts:
     envelopes: int = 0
     stale_envelopes: int = 0
     deliveries: int = 0
+    conflicts_by_strategy: Counter[str] = field(default_factory=Counter)
     holes: int = 0
     catch_ups: int = 0
     permission_refreshes: int = 0

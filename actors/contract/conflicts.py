@@ -4,13 +4,13 @@ A record is an item of the collection `conflicts` in the channel of the item tha
 read the other. The rules write records; persons answer with `resolve` and `reverse`. Used by the domain, gateways and clients.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from actors.contract.changes import Change
 from actors.contract.collections import COLLECTIONS, TYPES
+from actors.contract.decisions import Part
 from actors.contract.errors import BadOp
 from actors.contract.field_kinds import STRATEGIES
 
@@ -53,6 +53,9 @@ def check_overrides(value: object) -> str | None:
     return None
 
 
-def records_written(changes: Iterable[Change]) -> list[str]:
-    """Return the ids of the conflicts that these changes record."""
-    return [change.id for change in changes if change.collection == COLLECTION and change.insert is not msgspec.UNSET]
+def strategies_of(parts: Sequence[Part]) -> tuple[str, ...]:
+    """Return the strategies of the conflicts that these parts of a decision record, one for each; most record none."""
+    if not parts or (len(parts) == 1 and parts[0].changes[-1].collection != COLLECTION):
+        return ()
+    records = [change.insert for part in parts for change in part.changes if change.collection == COLLECTION]
+    return tuple([str(record["strategy"]) for record in records if record is not msgspec.UNSET])

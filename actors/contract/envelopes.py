@@ -5,6 +5,7 @@
 
 import msgspec
 
+from actors.contract.conflicts import strategies_of
 from actors.contract.decisions import Answer, Decision, Refusal
 from actors.contract.events import encode_event
 from actors.contract.ids import parse_op_id
@@ -25,7 +26,8 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """`decided` envelopes have contiguous revs; an answer carries the rev at which it was given and is for its author alone.
 
     `next` is the number that the wedding takes next from this client (0 for ops that came over NATS). `fetch` says that the
-    parts were left out for their size and must be fetched by rev, `waits` that the op's decision is still to come.
+    parts were left out for their size and must be fetched by rev, `waits` that the op's decision is still to come;
+    `conflicts` are the strategies of those that it records.
     """
 
     generation: int
@@ -40,6 +42,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     parts: tuple[EnvelopePart, ...] = ()
     fetch: bool = False
     waits: bool = False
+    conflicts: tuple[str, ...] = ()
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -79,6 +82,7 @@ def envelope_of(decision: Decision, wedding: str, generation: int, acl: int) -> 
         decision.refusal,
         parts,
         waits=decision.waits is not None,
+        conflicts=strategies_of(decision.parts),
     )
 
 

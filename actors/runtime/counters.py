@@ -34,12 +34,22 @@ class Counters:
     silent_folds: int = 0
     snapshots: int = 0
     look_ups: int = 0
+    conflicts_last_writer_wins: int = 0
+    conflicts_merge_changes: int = 0
+    conflicts_priority_based: int = 0
+    conflicts_manual_review: int = 0
+    conflicts_wedding_hierarchy: int = 0
     timers_sent: int = 0
     firings_ignored: int = 0
     dead_letters_dropped: int = 0
     restarts_as_new: int = 0
     divergences_found: int = 0
     repairs: int = 0
+
+    def count_conflict(self, strategy: str) -> None:
+        """Count a conflict by the strategy that settled it, one of a closed set."""
+        name = f"conflicts_{strategy}"
+        setattr(self, name, getattr(self, name) + 1)
 
     def as_dict(self) -> dict[str, int]:
         """Return every total by name."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import structlog
 
+from actors.contract.conflicts import strategies_of
 from actors.contract.decisions import Answer, Decision
 from actors.contract.markers import SkipOp
 from actors.contract.subjects import log_subject
@@ -194,6 +195,8 @@ class Partition:
         counters.folded_ops += 1
         if decision.refusal is not None:
             counters.refused_ops += 1
+        for strategy in strategies_of(decision.parts):
+            counters.count_conflict(strategy)
         self.mark_changed(actor)
         self.unsnapshotted.setdefault(actor, actor.used_at)
         if decision.position > self.gap_end and decision.position > self.checkpoint:

@@ -43,6 +43,8 @@ async def test_conflicts_are_read_filtered_and_answered(stack: RunningGateway, f
     assert is_problem(await tom.call("POST", path, {"action": "resolve", "choice": "first"}), 404, "not_found")
     assert (await ana.call("POST", path, {"action": "resolve", "choice": "value", "value": 25})).status == 200
     assert is_problem(await ana.call("POST", path, {"action": "resolve", "choice": "first"}), 409, "conflict_closed")
+    metrics = (await ana.call("GET", "/metrics")).text
+    assert 'wedsync_gateway_conflicts_total{strategy="manual_review"} 1.0' in metrics
     [record] = (await ana.get("conflicts", "?field=deposit&status=closed")).body["conflicts"]
     assert (record["status"], record["outcome"], record["answer"]["user"]) == ("resolved", "value", "ana")
 
