@@ -3,7 +3,8 @@ leaders among three NATS servers; `outage`: PostgreSQL frozen for minutes; `rude
 in one minute; `conflicts`: one op in ten meets an unseen write; `activation`: opening a wedding after 1,000,000 ops;
 `moves`: hosts go, come and die;
 `trimming`: a small log under 5,000 ops/s; `presence`: 10,000 presence updates/s in 500 weddings;
-`ghosts`: people of killed gateways; `fold`: what one op costs, without servers.
+`ghosts`: people of killed gateways; `stalled`: one who does not read among 1,000; `joins`: a fourth gateway's share of the
+next 1,000; `fold`: what one op costs, without servers.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -27,6 +28,7 @@ from bench.faults import run_faults
 from bench.fold import run_fold
 from bench.ghosts import run_ghosts
 from bench.installation import Installation
+from bench.joins import run_joins
 from bench.ladder import climb, loaded_weddings, run_step
 from bench.moves import run_moves
 from bench.outage import run_outage
@@ -35,6 +37,7 @@ from bench.presence import run_presence
 from bench.reminders import run_reminders
 from bench.report import step_line, summary
 from bench.rude import run_rude
+from bench.stalled import run_stalled
 from bench.trimming import run_trimming
 
 #: The load must not be held back by limits made for people.
@@ -150,9 +153,11 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "moves": run_moves,
     "faults": run_faults,
     "fold": run_fold,
+    "joins": run_joins,
     "outage": run_outage,
     "presence": run_presence,
     "rude": run_rude,
+    "stalled": run_stalled,
     "reminders": run_reminders,
     "trimming": run_trimming,
 }

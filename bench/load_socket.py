@@ -85,6 +85,10 @@ class LoadSocket(asyncio.Protocol):
         """Hang up."""
         self._transport.abort()
 
+    def stall(self) -> None:
+        """Read nothing from now on, as a phone in a tunnel."""
+        self._transport.pause_reading()
+
     def send_op(self, body: str, channel: bytes) -> bytes:
         """Send the next op and return its id; `body` is an Edit's JSON."""
         self.sent += 1

@@ -1,0 +1,86 @@
+"""Fan-out: a frame is made once for everybody who sees the same, and leaves in one write per socket and loop turn (design D8)."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.contract.envelopes import Envelope, EnvelopePart
+from gateway.audience import Audience
+from gateway.counts import Counts
+from gateway.formats import packed_frame
+from gateway.frames import events_frame
+from gateway.socket import Socket, WriteTurn
+from tests.support.waiting import eventually
+
+TEAM, GUEST = ("*.everyone", "*.team"), ("*.everyone",)
+
+
+class Written(asyncio.Transport):
+    """A transport that keeps every write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def envelope(number: int, *channels: str) -> Envelope:
+    """One op with an event in each channel."""
+    parts = [EnvelopePart(channel, number, msgspec.Raw(f'{{"n":{number},"in":"{channel}"}}'.encode())) for channel in channels]
+    return Envelope(1, number, number, 0, True, f"20270619-aaaa:{number}", "ana", number + 1, None, tuple(parts))
+
+
+def audience_of(turn: WriteTurn) -> tuple[Audience, list[Written]]:
+    """Twenty sockets: half of them guests, half of each MessagePack."""
+    audience, transports = Audience(Counts()), []
+    for number in range(20):
+        transports.append(Written())
+        socket = Socket(transports[-1], turn, 1_000_000, is_packed=number % 2 == 0)
+        socket.client, socket.principal = f"20270619-b{number}", "ben"
+        socket.rights = TEAM if number < 10 else GUEST
+        audience.add(socket)
+    return audience, transports
+
+
+async def test_d8_a_frame_is_made_once_for_each_set_of_channels_and_each_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An op in two channels for twenty sockets of two rights and two formats: two frames, each packed once."""
+    made: list[str] = []
+
+    def counted(name: str, make: Any) -> Any:
+        def make_and_count(*arguments: Any) -> Any:
+            made.append(name)
+            return make(*arguments)
+
+        return make_and_count
+
+    monkeypatch.setattr("gateway.audience.events_frame", counted("made", events_frame))
+    monkeypatch.setattr("gateway.socket.packed_frame", counted("packed", packed_frame))
+    audience, transports = audience_of(WriteTurn())
+    audience.deliver(envelope(1, "tasks.team", "timeline.everyone"))
+    await eventually(lambda: all(transport.writes for transport in transports), "everybody has it")
+    assert sorted(made) == ["made", "made", "packed", "packed"]
+    assert len({transport.writes[0] for transport in transports}) == 4
+
+
+async def test_d8_what_comes_in_one_turn_leaves_in_one_write() -> None:
+    """Five ops at once: each socket gets all of its frames, in order, by one write to its transport."""
+    audience, transports = audience_of(WriteTurn())
+    envelopes = [envelope(number, "tasks.team") for number in range(1, 6)]
+    for each in envelopes:
+        audience.deliver(each)
+    audience.deliver(envelope(6, "timeline.everyone"))
+    await eventually(lambda: all(transport.writes for transport in transports), "everybody has it")
+    assert [len(transport.writes) for transport in transports] == [1] * 20
+    last = events_frame(envelope(6, "timeline.everyone").parts)
+    assert transports[1].writes == [b"".join(events_frame(each.parts) for each in envelopes) + last]
+    assert transports[11].writes == [last]
