@@ -4,7 +4,7 @@ in one minute; `conflicts`: one op in ten meets an unseen write; `activation`: o
 `moves`: hosts go, come and die;
 `trimming`: a small log under 5,000 ops/s; `presence`: 10,000 presence updates/s in 500 weddings;
 `ghosts`: people of killed gateways; `stalled`: one who does not read among 1,000; `joins`: a fourth gateway's share of the
-next 1,000; `fold`: what one op costs, without servers.
+next 1,000; `fold`: what one op costs, without servers; `documents`: a text after 1,000,000 edits.
 
 Starts a WedSync of its own in a temporary folder on free ports and ends it. Progress goes to standard error, the report to
 standard output, and with --json also to a file.
@@ -24,6 +24,7 @@ from typing import Any
 from bench.activation import run_activation
 from bench.cluster import run_cluster
 from bench.conflicts import run_conflicts
+from bench.documents import run_documents
 from bench.faults import run_faults
 from bench.fold import run_fold
 from bench.ghosts import run_ghosts
@@ -148,6 +149,7 @@ RUNS: dict[str, Callable[[Path, argparse.Namespace], Coroutine[Any, Any, dict[st
     "ladder": _run_load,
     "cluster": run_cluster,
     "conflicts": run_conflicts,
+    "documents": run_documents,
     "activation": run_activation,
     "ghosts": run_ghosts,
     "moves": run_moves,

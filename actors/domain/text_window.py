@@ -81,10 +81,14 @@ def path_of(window: TextWindow, author: str, base: int) -> Path:
     """Return what an author who had seen everything up to `base`, and its own edits, has not seen; raises Refused."""
     if base < window.floor:
         raise Refused("base_too_old")
-    own = max((edit.sequence for edit in window.edits if edit.author == author), default=0)
+    later: Path = []
+    for edit in reversed(window.edits):
+        if edit.sequence <= base or edit.author == author:
+            break
+        later.append((edit.sequence, edit.delta))
     unseen = window.unseen.get(author)
     earlier = [entry for entry in unseen.path if entry[0] > base] if unseen is not None and base < unseen.sequence else []
-    return earlier + [(edit.sequence, edit.delta) for edit in window.edits if edit.sequence > max(base, own)]
+    return earlier + later[::-1]
 
 
 def record(window: TextWindow, edit: TextEdit, path: Path) -> None:

@@ -5,6 +5,7 @@ follows needs no rule. A whole new text of a document is an edit too: what it ch
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Final, cast
 
 import msgspec
@@ -108,8 +109,8 @@ def _unseen(window: TextWindow, author: str, base: int | None) -> tuple[Write, .
     """Return the writes of others that the author had not seen."""
     if base is None:
         return ()
-    unseen = [edit for edit in window.edits if edit.sequence > base and edit.author != author]
-    return tuple(Write(edit.sequence, edit.op, *_apart(edit.author)) for edit in unseen)
+    unseen = [edit for edit in takewhile(lambda edit: edit.sequence > base, reversed(window.edits)) if edit.author != author]
+    return tuple(Write(edit.sequence, edit.op, *_apart(edit.author)) for edit in reversed(unseen))
 
 
 def _apart(author: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+from bench.soak import texts
 from bench.soak.convergence import run_convergence
 from bench.soak.damage import run_damage
 from bench.soak.full_log import run_full_log
@@ -48,6 +49,11 @@ async def _strategies(folder: Path, options: Options) -> int:
     return run_cases(options.cases, options.seed)
 
 
+async def _text(folder: Path, options: Options) -> int:
+    del folder
+    return texts.run_cases(options.cases, options.seed)
+
+
 #: Each returns how much is broken.
 CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]] = {
     "faults": _faults,
@@ -58,6 +64,7 @@ CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]]
     "proxy": run_proxied,
     "schemathesis": run_fuzzed,
     "strategies": _strategies,
+    "text": _text,
     "rolling": run_rolling,
 }
 
@@ -71,7 +78,7 @@ def _arguments() -> dict[str, Any]:
     parser.add_argument("--weddings", type=int, default=20, help="how many weddings (default 20)")
     parser.add_argument("--members", type=int, default=4, help="members per wedding (default 4)")
     parser.add_argument("--clients", type=int, default=50, help="clients of `proxy` and `convergence` (default 50)")
-    parser.add_argument("--cases", type=int, default=20_000, help="cases of the campaign `strategies` (default 20,000)")
+    parser.add_argument("--cases", type=int, default=20_000, help="cases of `strategies` and `text` (default 20,000)")
     parser.add_argument("--hosts", type=int, default=3, help="host processes (default 3)")
     parser.add_argument("--gateways", type=int, default=2, help="gateway processes (default 2)")
     parser.add_argument("--rate", type=float, default=60.0, help="ops per second over all weddings (default 60)")
