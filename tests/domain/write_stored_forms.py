@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from actors.contract.bookings import answer_op, span_of
-from actors.contract.decisions import StartTimer
+from actors.contract.decisions import Resubmit, StartTimer
 from actors.contract.events import instant_of
 from actors.contract.ids import TIMER_PRINCIPAL
 from actors.contract.ops import LogEntry
@@ -48,6 +48,8 @@ def lively_wedding() -> Fold:
     _use_several_clients(fold)
     _be_reminded(fold)
     _book_suppliers(fold)
+    _disagree(fold)
+    _wait_for_each_other(fold)
     return fold
 
 
@@ -86,6 +88,45 @@ def _book_suppliers(fold: Fold) -> None:
         answer = msgspec.structs.replace(answer_op(first, span, booking), id=f"_v-bloom:{number}")
         fold.take("_v-bloom", LogEntry(answer, "actor", hops=2))
     fold.act("ines", "vendors", "update", second, {"account": None})
+
+
+def _disagree(fold: Fold) -> None:
+    """Conflicts of every strategy, of whole items too, some answered, one expired, one open."""
+    fold.act("ines", "people", "insert", "petra", {"name": "Petra", "role": "planner"})
+    fold.act("ines", "wedding", "update", fold.state.id, {"conflictRules": {"tables.capacity": "merge_changes"}})
+    row = {"item": "Cake", "estimate": 1, "deposit": 1, "currency": "CHF"}
+    for number in range(3):
+        fold.act("ines", "budget", "insert", f"row{number}", row)
+    fold.act("ines", "tables", "insert", "long", {"name": "Long", "capacity": 10})
+    fold.act("ines", "tasks", "insert", "veil", {"title": "Veil"})
+    fold.now_ms += 60_000
+    base = {name: channel.sequence for name, channel in fold.state.channels.items()}
+    for person, amount in (("petra", 2), ("ines", 3)):
+        fold.act(person, "budget", "update", "row0", {"estimate": amount, "deposit": amount}, base=base)
+        fold.act(person, "budget", "update", "row1", {"deposit": amount, "notes": str(amount)}, base=base)
+        fold.act(person, "tables", "update", "long", {"capacity": 10 + amount}, base=base)
+        fold.act(person, "tasks", "update", "veil", {"assignee": person}, base=base, priority="high")
+    fold.act("petra", "tables", "update", "long", {"capacity": 20}, base=base)
+    fold.act("petra", "tasks", "delete", "veil", base=base)
+    fold.act("petra", "budget", "delete", "row2", base=base)
+    fold.act("ines", "budget", "update", "row2", {"estimate": 9}, base=base)
+    waiting = [name for name, record in fold.state.items["conflicts"].items() if record.fields["status"] == "open"]
+    fold.act("ines", "conflicts", "resolve", waiting[0], {"choice": "second"}, op_type="budget_change")
+    fold.act("ines", "conflicts", "reverse", waiting[0], op_type="budget_change")
+    fold.act("petra", "budget", "update", "row0", {"currency": "EUR"}, base=base)
+    fold.act("ines", "budget", "update", "row0", {"currency": "USD"}, base=base)
+
+
+def _wait_for_each_other(fold: Fold) -> None:
+    """Ops that wait: one is released, one goes on waiting."""
+    names = ["20270701-petrapad00:1"], ["20270701-nobody00:9"]
+    for number, named in enumerate(names, 1):
+        op = op_of(f"20270701-inespad000:{number}", "tasks", "insert", f"w{number}", {"title": "Waits"})
+        fold.send("ines", msgspec.structs.replace(op, dependencies=named))
+    fold.send("petra", op_of("20270701-petrapad00:1", "tasks", "insert", "w0", {"title": "Comes"}))
+    for effect in fold.decisions[-1].effects:
+        if isinstance(effect, Resubmit):
+            fold.take(effect.principal, msgspec.json.decode(effect.body, type=LogEntry))
 
 
 def _use_several_clients(fold: Fold) -> None:
