@@ -21,6 +21,7 @@ from bench.soak.fuzzed import run_fuzzed
 from bench.soak.proxied import run_proxied
 from bench.soak.rolling import run_rolling
 from bench.soak.run import Options, run_soak
+from bench.soak.secrecy import run_secrecy
 from bench.soak.self_test import run_self_test
 from bench.soak.strategies import run_cases
 
@@ -61,6 +62,7 @@ CAMPAIGNS: Final[dict[str, Callable[[Path, Options], Coroutine[Any, Any, int]]]]
     "full-log": run_full_log,
     "convergence": run_convergence,
     "damage": run_damage,
+    "secrecy": run_secrecy,
     "proxy": run_proxied,
     "schemathesis": run_fuzzed,
     "strategies": _strategies,
