@@ -23,7 +23,7 @@ from actors.contract.envelopes import Envelope
 from bench.secrecy.listeners import JSON, PACKED, Evidence, Listener
 from bench.secrecy.ops import ANCHOR, PEOPLE, STRANGER, Op, Ops, op_of
 from bench.secrecy.requests import Requests
-from bench.secrecy.truth import Truth
+from bench.secrecy.truth import Truth, words_of
 
 WITHIN_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.02
@@ -33,7 +33,7 @@ _BUSY: Final = frozenset({"ana", "ben", "petra", "tom"})
 
 
 class Place(NamedTuple):
-    """A WedSync: its address, the NATS address of gateways, and by (principal, wedding) tokens and NATS addresses of integrators."""
+    """A WedSync: its address, the NATS address of gateways; by (principal, wedding) tokens and NATS addresses of integrators."""
 
     url: str
     gateway_nats_url: str
@@ -98,11 +98,8 @@ class Crowd:
             envelope = self._envelopes[rev]
             assert rev == 1 or rev - 1 in self._envelopes, f"envelope {rev - 1} was not heard"
             op = self._asked.get((envelope.principal, envelope.op))
-            assert op is not None or envelope.refusal is not None, (
-                f"{envelope.op} of {envelope.principal} was asked by nobody here"
-            )
-            if op is not None and envelope.refusal is None:
-                truth.decided(rev, envelope.op, op, envelope.principal)
+            assert op is not None or not envelope.parts or envelope.principal[0] == "_", f"nobody here asked {envelope.op}"
+            truth.decided(rev, op, [msgspec.json.decode(part.event) for part in envelope.parts])
         for secret, after, channel in self._presence:
             truth.publish(secret, self._rev_of(after - 1), channel)
         return truth
@@ -110,6 +107,9 @@ class Crowd:
     def offences(self) -> list[str]:
         """What somebody was told and may not know, and channels that somebody has too many or too few of."""
         truth = self.truth()
+        return [*truth.faults, *self._told_too_much(truth)]
+
+    def _told_too_much(self, truth: Truth) -> list[str]:
         return [
             f"unreadable: {each.person} was told {told} by {each.what} after {each.after}: {each.text[:400]}"
             for each in self.evidence
@@ -129,10 +129,10 @@ class Crowd:
 
         # What is granted comes behind the events of its time.
         for _ in range(round(WITHIN_SECONDS / _PAUSE_SECONDS)):
-            if not (found := apart()):
+            if not apart():
                 break
             await asyncio.sleep(_PAUSE_SECONDS)
-        return found
+        return apart()
 
     # --- inside
 
@@ -165,7 +165,7 @@ class Crowd:
     def asked(self, person: str, identifier: str, op: Op) -> None:
         """Remember an op, and that its words are no secrets to its author."""
         self._asked[person, identifier] = op
-        self._own[person] |= {identifier} | Truth.words_of(op)
+        self._own[person] |= {identifier} | words_of(op)
 
     async def _begin(self) -> None:
         requests = self._requests(ANCHOR)

@@ -37,6 +37,9 @@ def channel_of(collection: str, fields: Fields) -> str:
     """The channel of an item."""
     if collection in _ALWAYS:
         return _ALWAYS[collection]
+    if collection == "conflicts":
+        # A record of a dispute is where the item is that it is about.
+        return str(fields["channel"])
     if collection == "inbox":
         return f"inbox.{fields['person']}"
     if collection == "timeline":

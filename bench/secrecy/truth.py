@@ -1,13 +1,14 @@
-"""What was readable for whom and since when: the decided ops in their order, folded by the matrix.
+"""What was readable for whom and since when: the decided ops in their order, held against the matrix.
 
-A secret is a word that one op alone brought in, or the name of an item or of an op. It is published in a channel whenever an op
-shows it there. Somebody may know it who reads that channel then or at any later time: a right to a channel covers its past, and
-never what came after it was lost (docs/permissions.md). Pure.
+A secret is a word that one op alone brought in, or the name of an item or of an op. An event publishes its words in its channel;
+that they belong there is judged here too: an item must be in the channel that its fields ask for, and no word may come in that
+neither its op nor its item nor its channel had. Somebody may know a secret who reads the channel then or at any later time: a
+right to a channel covers its past, and never what came after it was lost (docs/permissions.md). Pure.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from bench.secrecy.matrix import channel_of, reads
@@ -27,36 +28,38 @@ Op = Mapping[str, Any]
 
 
 class Truth:
-    """See the module. `decided` takes the applied ops in the order of the log."""
+    """See the module. `decided` takes the decisions in the order of the log; `faults` names what does not belong where it was put."""
 
     def __init__(self) -> None:
+        self.faults: list[str] = []
+        #: Everything that ever had an event.
+        self.channels: set[str] = set()
         self._items: dict[tuple[str, str], dict[str, Any]] = {}
         #: After which rev who was what, and what was said of them.
         self._rights: list[tuple[int, dict[str, str], dict[str, dict[str, Any]]]] = [(0, {}, {})]
         self._published: dict[str, set[tuple[int, str]]] = defaultdict(set)
-        #: Everything that ever had an event, with its first.
-        self.channels: dict[str, int] = {}
 
-    def decided(self, rev: int, identifier: str, op: Op, author: str) -> None:
-        """Follow one applied op."""
-        collection, item = op["target"]["collection"], op["target"]["id"]
-        before = self._items.get((collection, item))
-        after = _after(before, op)
-        shown: dict[str, str] = {}
-        if before is not None:
-            shown[channel_of(collection, before)] = ""
-        if after is not None:
-            channel = channel_of(collection, after)
-            is_whole = before is None or channel not in shown
-            shown[channel] = str(after if is_whole else op.get("data"))
-            self._items[collection, item] = after
-        else:
-            self._items.pop((collection, item), None)
-        self._follow_rights(rev, op, author)
-        for channel, text in shown.items():
-            self.channels.setdefault(channel, rev)
-            for secret in {identifier, item, *SECRET.findall(text)}:
-                self._published[secret].add((rev, channel))
+    def decided(self, rev: int, op: Op | None, events: Sequence[Mapping[str, Any]]) -> None:
+        """Follow the events of one decision; `op` is what was asked, None where the wedding itself did something."""
+        target = ("", "") if op is None else (op["target"]["collection"], op["target"]["id"])
+        brought = words_in([op, self._items.get(target)])
+        for event in events:
+            channel, words = event["channel"], words_in([event["id"], event["data"]])
+            foreign = words - brought - {event["id"]} - {word for word in words if self._is_published(word, channel)}
+            mentioned = {f"{key.partition('/')[2]}:{number}" for key, number in event["vectorClock"].items()}
+            mentioned = {each for each in mentioned | set(event["causality"]["with"]) if OP_ID.fullmatch(each)}
+            foreign |= {each for each in mentioned - {event["id"]} if not self._is_published(each, channel)}
+            self.faults += [f"brought in: {word} stands in {channel} by {event}" for word in foreign]
+            self.channels.add(channel)
+            for word in words:
+                self._published[word].add((rev, channel))
+        for event in events:
+            for change in event["data"]["changes"]:
+                self._follow(change, event["channel"])
+        self._follow_rights(rev)
+        for event in events:
+            if event["channel"].startswith("inbox.") and target[0] != "inbox":
+                self._judge_notice(rev, event)
 
     def publish(self, secret: str, rev: int, channel: str) -> None:
         """Something that no op says, such as presence, may be known from here on to who reads the channel."""
@@ -88,42 +91,49 @@ class Truth:
         channels = set(CHANNEL.findall(_PATTERNS.sub("", text))) - known
         return told + [channel for channel in channels if not self.may_read(person, channel, 0, until)]
 
-    @staticmethod
-    def words_of(op: Op) -> set[str]:
-        """The secrets and channels that an op names: its author knows them."""
-        target, data = op["target"], dict(op.get("data") or {})
-        words = {target["id"], *SECRET.findall(str(op)), *CHANNEL.findall(str(op))}
-        # The channel that the author asks for; where a field is missing, the one that is meant then.
-        return (
-            words
-            if target["collection"] == "inbox" and "person" not in data
-            else words | {channel_of(target["collection"], data)}
-        )
+    def _is_published(self, word: str, channel: str) -> bool:
+        return any(known == channel for _, known in self._published.get(word, ()))
 
-    def _follow_rights(self, rev: int, op: Op, author: str) -> None:
-        collection, item = op["target"]["collection"], op["target"]["id"]
-        _, people, permissions = self._rights[-1]
-        people, permissions = dict(people), dict(permissions)
-        if collection == "wedding" and op["action"] == "insert":
-            people[author] = op["data"]["role"]
-        elif collection == "people":
-            people.pop(item, None)
-            if (fields := self._items.get((collection, item))) is not None:
-                people[item] = fields["role"]
-        elif collection == "permissions":
-            permissions.pop(item, None)
-            if (fields := self._items.get((collection, item))) is not None:
-                permissions[item] = fields
+    def _follow(self, change: Mapping[str, Any], channel: str) -> None:
+        """Change the item, which must be in the channel that its fields ask for."""
+        key = change["collection"], change["id"]
+        before = self._items.pop(key, None)
+        if "remove" in change:
+            after, there = None, before
+        elif "insert" in change:
+            after = there = change["insert"]
         else:
-            return
-        self._rights.append((rev, people, permissions))
+            fields = {**(before or {}), **change.get("set", {})}
+            after = there = {name: value for name, value in fields.items() if value is not None}
+        if after is not None:
+            self._items[key] = after
+        if there is None or channel_of(key[0], there) != channel:
+            self.faults.append(f"misplaced: {key} stands in {channel}")
+
+    def _judge_notice(self, rev: int, event: Mapping[str, Any]) -> None:
+        """What the wedding itself tells somebody must be something that this person may know anyway."""
+        person = event["channel"].partition(".")[2]
+        for word in words_in(event["data"]["changes"]):
+            elsewhere = [each for each in self._published[word] if each[1] != event["channel"]]
+            if elsewhere and not any(self.may_read(person, channel, since, rev) for since, channel in elsewhere):
+                self.faults.append(f"told: {person} hears of {word} in a message of the wedding, {event['id']}")
+
+    def _follow_rights(self, rev: int) -> None:
+        people = {item: fields["role"] for (collection, item), fields in self._items.items() if collection == "people"}
+        permissions = {item: fields for (collection, item), fields in self._items.items() if collection == "permissions"}
+        if (people, permissions) != self._rights[-1][1:]:
+            self._rights.append((rev, people, permissions))
 
 
-def _after(before: Mapping[str, Any] | None, op: Op) -> dict[str, Any] | None:
-    """The item once the op is applied."""
-    if op["action"] == "delete":
-        return None
-    fields = dict(before or {})
-    if op["action"] != "move":
-        fields |= op.get("data") or {}
-    return {name: value for name, value in fields.items() if value is not None}
+def words_in(value: object) -> set[str]:
+    """The secrets in anything."""
+    text = str(value)
+    return {*SECRET.findall(text), *OP_ID.findall(text)}
+
+
+def words_of(op: Op) -> set[str]:
+    """The secrets and channels that an op names: its author knows them."""
+    target, data = op["target"], dict(op.get("data") or {})
+    words = {target["id"], *words_in(op), *CHANNEL.findall(str(op))}
+    # The channel that the author asks for; where a field is missing, the one that is meant then.
+    return words if target["collection"] == "inbox" and "person" not in data else words | {channel_of(target["collection"], data)}

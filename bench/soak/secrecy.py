@@ -1,6 +1,6 @@
 """The campaign of the secrets: one wedding after the other in which rights change all the time, over two gateways and two hosts.
 
-Whatever reaches anybody is held against a matrix of the campaign's own (bench/secrecy); so are metrics and the log of all processes.
+Whatever reaches anybody is held against a matrix of the campaign's own (bench/secrecy), metrics and the processes' log with it.
 `python -m bench.soak secrecy`.
 """
 
@@ -18,7 +18,8 @@ from bench.secrecy.crowd import Crowd, Place
 from bench.secrecy.truth import SECRET
 from bench.soak.report import heading
 from bench.soak.run import Options
-from config.supervision.embedded_nats import LOOPBACK, nats_url
+from config.supervision.embedded_nats import nats_url
+from config.supervision.ports import LOOPBACK
 from gateway.tokens import make_token
 
 _ROUNDS: Final = 4
