@@ -63,11 +63,22 @@ def _settled(request: Request, plan: Plan) -> Plan:
     item = find_item(request.state, op.target.collection, op.target.id)
     if item is None or op.target.collection in _UNDISPUTED:
         return plan
+    if _moves(request, item.channel, plan):
+        # A record would tell the new readers what the old ones read, or the old ones what is for the new: the op stands as it is.
+        return plan
     if op.action == "update":
         return _update(request, item, plan)
     if op.action == "move":
         return _move(request, item, plan)
     return _delete(request, item, plan) if op.action == "delete" else plan
+
+
+def _moves(request: Request, channel: str, plan: Plan) -> bool:
+    """Tell whether a plan puts the op's item into another channel."""
+    place = _place(request)
+    return any(
+        part.channel != channel and any((each.collection, each.id) == place for each in part.changes) for part in plan.parts
+    )
 
 
 def _update(request: Request, item: Item, plan: Plan) -> Plan:
@@ -182,7 +193,9 @@ def _edit_of_deleted(request: Request) -> Plan:
         of_server = COLLECTIONS[request.op.target.collection].of_server
         whole = {name: value for name, value in fields.items() if name not in of_server}
         plan = _asked(request, "insert", whole)
-    channel = plan.parts[-1].channel if plan.parts else grave.item.channel
+    channel = grave.item.channel
+    if _moves(request, channel, plan):
+        raise Refused("not_found")
     disputed = _disputed(request, WHOLE_ITEM, channel, grave.write, {"deleted": True}, _contents(request.op.data))
     return _with_records(request, plan, [(disputed, verdict)], (grave.write,))
 

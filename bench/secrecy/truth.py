@@ -28,7 +28,7 @@ Op = Mapping[str, Any]
 
 
 class Truth:
-    """See the module. `decided` takes the decisions in the order of the log; `faults` names what does not belong where it was put."""
+    """See the module. `decided` takes decisions in the order of the log; `faults` names what does not belong where it was put."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []

@@ -269,3 +269,22 @@ def test_the_table_names_fields_that_exist() -> None:
     """No line of the table is about nothing."""
     for collection, rules in TABLE.items():
         assert rules.keys() <= COLLECTIONS[collection].fields.keys()
+
+
+def test_inv5_an_op_that_gives_an_item_other_readers_records_nothing() -> None:
+    """The new readers learn neither the value that stood there before nor its op, whichever way the item goes."""
+    for before, after in (("core", "everyone"), ("everyone", "core")):
+        fold = wedding_with("tasks", {"title": "Rings", "audience": before})
+        at_once(fold, "tasks", ("petra", {"title": "the old words"}), ("amara", {"title": "the new words", "audience": after}))
+        assert fold.item("tasks", "x") == fold.item("tasks", "x") | {"title": "the new words", "audience": after}
+        assert records(fold) == []
+        assert told(fold, "petra") == []
+
+
+def test_inv5_an_edit_that_would_bring_a_deleted_item_back_to_other_readers_finds_nothing() -> None:
+    """What was deleted in one channel does not come back in another."""
+    fold = wedding_with("tasks", {"title": "Rings", "audience": "core"})
+    fold.act("petra", "tasks", "delete", "x")
+    decision = fold.act("amara", "tasks", "update", "x", {"title": "Gold rings", "audience": "everyone"})
+    assert decision.refusal is not None
+    assert decision.refusal.code == "not_found"
