@@ -23,6 +23,8 @@ from gateway.presence.telling import ByName, Listener, Telling
 _CONNECTIONS_PER_MESSAGE = 100
 #: How long a socket that was too slow for presence is left alone.
 _TRY_SLOW_AGAIN_SECONDS = 0.25
+#: A tick of a large room lasts at least so many times as long as the flush before it took.
+_TICK_PER_FLUSH = 10
 #: A crowd that shrinks is told by name again below this share of what made it one, so that it does not go to and fro.
 _CROWD_ENDS_AT = 0.9
 
@@ -59,7 +61,7 @@ class PresenceRoom:
         self._was_told = False
         self._changed: set[str] = set()
         self._telling: Telling = ByName(self.gathering)
-        self._flushed_at = 0.0
+        self._flushed_at = self._flush_seconds = 0.0
         self._tick: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
 
@@ -139,6 +141,7 @@ class PresenceRoom:
         self._choose_telling()
         self._frame_version += 1
         self._telling.tell(self._frame_version, list(self.listeners.values()), changed)
+        self._flush_seconds = time.monotonic() - self._flushed_at
         self._look_after_slow_sockets()
 
     def _flush_when_due(self) -> None:
@@ -184,5 +187,7 @@ class PresenceRoom:
             self.flush()
 
     def _tick_seconds(self) -> float:
-        large = self.people.count() > self._settings.presence_large_room_members
-        return self._settings.presence_tick_large_room_seconds if large else self._settings.presence_tick_seconds
+        if self.people.count() <= self._settings.presence_large_room_members:
+            return self._settings.presence_tick_seconds
+        # However many people there are, telling them of each other leaves most of the time to everything else.
+        return max(self._settings.presence_tick_large_room_seconds, _TICK_PER_FLUSH * self._flush_seconds)
