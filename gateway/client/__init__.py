@@ -12,6 +12,7 @@ from gateway.client.errors import (
     ConnectionClosed,
     ListenerTooSlow,
     NotReached,
+    NotUndone,
     QueueFull,
     QueueUnusable,
     Stopped,
@@ -20,6 +21,7 @@ from gateway.client.pending import Outcome, Pending
 from gateway.client.returning import Returned, ReturnReport
 from gateway.client.status import State, Status
 from gateway.client.text_editor import TextEditor
+from gateway.client.undoing import Undone
 
 __all__ = [
     "Client",
@@ -29,6 +31,7 @@ __all__ = [
     "FileStore",
     "ListenerTooSlow",
     "NotReached",
+    "NotUndone",
     "Outcome",
     "Pending",
     "QueueFull",
@@ -40,4 +43,5 @@ __all__ = [
     "Status",
     "Stopped",
     "TextEditor",
+    "Undone",
 ]

@@ -21,12 +21,13 @@ from gateway.client.closing import Closings, Move
 from gateway.client.connection import Connection, decode_frame
 from gateway.client.durable import DurableQueue, QueueStore
 from gateway.client.editing import Editing
-from gateway.client.errors import ClientError, ConnectionClosed, HistoryMissing, Stopped
+from gateway.client.errors import ClientError, ConnectionClosed, HistoryMissing, NotUndone, Stopped
 from gateway.client.listening import Listening
 from gateway.client.outbox import Outbox
 from gateway.client.replica import Replica
 from gateway.client.session import Session
 from gateway.client.status import State, Status
+from gateway.client.undoing import Undone, undone
 from gateway.client.upkeep import Advice, Token, fresh_token, keep_up
 
 FIRST_WAIT_SECONDS: Final = 0.2
@@ -102,6 +103,12 @@ class Client(Editing):
             await self._http.close()
         self._queue.close()
         self.listening.end(self._stopped)
+
+    async def undo(self, op: str) -> Undone:
+        """Take one of our ops back where nobody has written since; also our undo itself. Raises NotUndone."""
+        if self._http is None:
+            raise NotUndone("The client is not connected.")
+        return await undone(self._http, self.url, self.wedding, await fresh_token(self._token), op)
 
     async def disconnect(self) -> None:
         """Drop the present socket, as a bad network would; the client comes back by itself."""

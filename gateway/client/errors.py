@@ -68,3 +68,9 @@ class NotReached(ClientError):
     """The state that was waited for did not come in time; look at the connection and at what the others sent."""
 
     code = "not_reached"
+
+
+class NotUndone(ClientError):
+    """The server did not take the op back; the message says why."""
+
+    code = "not_undone"

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
+from gateway.client import Client, NotUndone
 from tests.gateway.conftest import FoundWedding
-from tests.support.gateways import RunningGateway
+from tests.support.gateways import RunningGateway, token_of
 from tests.support.http_api import HttpApi, is_problem
 
 
@@ -107,3 +110,16 @@ async def test_why_names_who_wrote_a_field_and_what_it_was(stack: RunningGateway
     assert not following["more"]
     assert (await why(HttpApi(stack, "w1", "gia")))["writes"] == []
     assert (await why(ana, field="cake"))["code"] == "bad_value"
+
+
+async def test_the_python_client_takes_its_own_op_back(stack: RunningGateway, found: FoundWedding) -> None:
+    """`Client.undo` restores what stood there before, and says why it cannot undo what is not ours."""
+    await found("w1")
+    async with Client(stack.url, "w1", token_of("ana", "w1")) as client:
+        await client.insert("tasks", "t0", {"title": "Rings"}).outcome()
+        outcome = await client.update("tasks", "t0", {"title": "Gold"}).outcome()
+        told = await client.undo(outcome.op)
+        assert ([set(each["sequences"]) for each in told.undone], told.kept) == ([{"tasks.team"}], [])
+        await client.until(lambda: client.confirmed()["tasks"]["t0"]["title"] == "Rings")
+        with pytest.raises(NotUndone, match="not_found"):
+            await client.undo("20270619-nobody:1")
