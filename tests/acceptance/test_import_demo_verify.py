@@ -103,10 +103,11 @@ def test_lakeside_is_imported_and_verified(wedsync: WedSync, tmp_path: Path) -> 
         "imported lakeside-verified",
     ]
     assert lines[-1] == "imported lakeside-verified: 226 items, 5 problems"
-    stored, log, client, verdict = lines_of(wedsync, "verify", "lakeside-verified")
+    stored, log, client, copies, verdict = lines_of(wedsync, "verify", "lakeside-verified")
     assert stored.startswith("stored: changes of revs 1 to 238 ")
     assert "238 ops decided again" in log
     assert client.startswith("client: a fresh client as import, 10 channels at rev 238 ")
+    assert copies.startswith("copies: ")
     assert verdict == "verified lakeside-verified"
 
 
@@ -137,8 +138,11 @@ async def test_verify_finds_damaged_changes(wedsync: WedSync, database: asyncpg.
     wedding = damage.replace(" ", "-")
     lines_of(wedsync, "import", str(write_folder(tmp_path, {"id": wedding})))
     assert lines_of(wedsync, "verify", wedding)[-1] == f"verified {wedding}"
+    told = lines_of(wedsync, "consistency", wedding, "--repair")
+    assert (told[0], told[-1]) == ("stored: agrees", f"{wedding}: all copies agree")
     last = await database.fetchval("SELECT max(last_rev) FROM changes WHERE id = $1", wedding)
     await database.execute(statement, wedding, last)
     lines = lines_of(wedsync, "verify", wedding, exit_code=1)
     assert any(line.startswith("differs: ") and sentence in line for line in lines), lines
     assert lines[-1].startswith(f"not verified {wedding}: ")
+    assert lines_of(wedsync, "consistency", wedding, exit_code=1)[0].startswith("stored: differs")
