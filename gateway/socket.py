@@ -21,8 +21,9 @@ from gateway.tokens import TokenClaims
 
 #: How long a peer may take over the closing handshake before the connection is cut.
 CLOSE_SECONDS: Final = 3.0
-#: How long `saved` waits for the next write to its socket, mostly the op's own event: a write costs more than all else in it.
-SAVED_PATIENCE_SECONDS: Final = 0.01
+#: How long at least `saved` waits for the next write to its socket, mostly the op's own event, and at most twice as long: a
+#: write costs more than all else in it, and under load an event takes longer.
+SAVED_PATIENCE_SECONDS: Final = 0.015
 
 
 #: The transport belongs to aiohttp, whose flow control cannot be shared: how often to look whether a slow reader has read.
@@ -34,7 +35,9 @@ class WriteTurn:
 
     def __init__(self) -> None:
         self._written: list[Socket] = []
+        #: Who has `saved` to tell: since this turn of the timer, and since the one before.
         self._patient: list[Socket] = []
+        self._waited: list[Socket] = []
         #: Frames of this turn in MessagePack, so that each is packed once for all sockets that take it.
         self._packed: dict[bytes, bytes] = {}
 
@@ -51,7 +54,7 @@ class WriteTurn:
         self._written.append(socket)
 
     def add_patient(self, socket: "Socket") -> None:
-        if not self._patient:
+        if not self._patient and not self._waited:
             asyncio.get_running_loop().call_later(SAVED_PATIENCE_SECONDS, self._flush_patient)
         self._patient.append(socket)
 
@@ -62,8 +65,10 @@ class WriteTurn:
         self._packed.clear()
 
     def _flush_patient(self) -> None:
-        patient, self._patient = self._patient, []
-        for socket in patient:
+        due, self._waited, self._patient = self._waited, self._patient, []
+        if self._waited:
+            asyncio.get_running_loop().call_later(SAVED_PATIENCE_SECONDS, self._flush_patient)
+        for socket in due:
             socket.flush()
 
 

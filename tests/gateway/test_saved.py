@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from gateway.frames import applied_frame, saved_frame
 from gateway.socket import Socket, WriteTurn
 from tests.support.waiting import eventually
@@ -42,3 +44,20 @@ async def test_d5_saved_leaves_by_itself_when_nothing_else_is_written() -> None:
     socket.tell_saved("20270619-aaaa:1")
     await eventually(lambda: bool(transport.writes), "saved is written")
     assert transport.writes == [saved_frame("20270619-aaaa:1")]
+
+
+async def test_d5_saved_waits_for_the_outcome_however_late_in_a_turn_of_the_timer_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that is told just before the timer rings for others still has a whole turn for its outcome to come."""
+    monkeypatch.setattr("gateway.socket.SAVED_PATIENCE_SECONDS", 3600)
+    turn, early, late = WriteTurn(), Written(), Written()
+    sockets = [Socket(transport, turn, 1_000) for transport in (early, late)]
+    sockets[0].tell_saved("20270619-aaaa:1")
+    turn._flush_patient()
+    sockets[1].tell_saved("20270619-bbbb:1")
+    turn._flush_patient()
+    assert early.writes == [saved_frame("20270619-aaaa:1")]
+    assert late.writes == []
+    turn._flush_patient()
+    assert late.writes == [saved_frame("20270619-bbbb:1")]
