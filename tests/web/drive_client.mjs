@@ -6,6 +6,7 @@ import { MOVES } from "../../gateway/web/closing.js";
 import { channelDigest } from "../../gateway/web/digest.js";
 import { Client, socketUrl } from "../../gateway/web/client.js";
 import { memoryStore } from "../../gateway/web/stores.js";
+import { TextEditor } from "../../gateway/web/text_editor.js";
 
 const clients = new Map();
 const stores = new Map();
@@ -51,6 +52,14 @@ const commands = {
       digests: Object.fromEntries(digests), sequences: client.session.replica.sequences(), view: client.view(), status: client.status,
       tokenExpiresAt: client.tokenExpiresAt,
     };
+  },
+  // Type letter by letter without waiting, then wait until all is confirmed and the text is as long as it shall be.
+  type: async ({ name, id, position, letters, length }) => {
+    const { client } = clients.get(name);
+    const editor = new TextEditor(client, "documents", id);
+    for (const [index, letter] of [...letters].entries()) editor.insert(position + index, letter);
+    await client.until(() => editor.isSaved && [...editor.text].length === length);
+    return editor.text;
   },
   vectors: ({ states }) => Promise.all(states.map((state) => channelDigest(state))),
   moves: () => MOVES,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.client import Client
+from gateway.client import Client, TextEditor
 from gateway.client.closing import MOVES
 from tests.client.scripted_server import CLIENT, Peer, ScriptedServer, event, scripted_server
 from tests.gateway.conftest import PEOPLE, add_person
@@ -220,3 +220,19 @@ async def test_the_client_and_its_page_are_served(stack: RunningGateway) -> None
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     assert (await nobody.call("GET", "/web/../app.py")).status == 404
+
+
+@pytest.mark.servers
+async def test_doc1_javascript_and_python_type_in_one_text(js: JavaScript, stack: RunningGateway) -> None:
+    """Both type letter by letter at once, surrogate pairs among them: nothing is lost, both have the same text."""
+    async with Client(stack.url, "w1", token_of("ana", "w1")) as ana:
+        await ana.insert("documents", "vows", {"title": "Vows", "text": "I do"}).outcome()
+        await js.do("make", name="ben", url=stack.url, wedding="w1", tokens=[token_of("ben", "w1")])
+        await js.do("connect", name="ben")
+        editor = TextEditor(ana, "documents", "vows")
+        typing = asyncio.create_task(js.do("type", name="ben", id="vows", position=4, letters=", \U0001f48d!", length=14))
+        for index, letter in enumerate("Today "):
+            editor.insert(index, letter)
+            await asyncio.sleep(0)
+        assert await typing == "Today I do, \U0001f48d!"
+        await ana.until(lambda: editor.is_saved and editor.text == "Today I do, \U0001f48d!", within_seconds=30)

@@ -1,6 +1,7 @@
 """gateway/web/text_ot.js agrees with the Python implementation: on the published vectors and on thousands of random edits."""
 
 import json
+import random
 import subprocess
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from actors.contract import text_ot
 from actors.contract.text_form import parts_of
+from gateway.client.text_session import TextSession
 from tests.contract.text_vectors import PAGE, vectors
 from tests.support.random_texts import contents, deltas
 from tests.support.requirements import ROOT, require_program
@@ -80,3 +82,35 @@ def test_javascript_agrees_on_random_edits() -> None:
     answers = ask_javascript([question for question, _ in cases])
     for (question, expected), answer in zip(cases, answers, strict=True):
         assert json.dumps(answer, sort_keys=True) == json.dumps(expected, sort_keys=True), question
+
+
+def test_javascript_sessions_agree() -> None:
+    """Typing, edits of others, answers, undo and the cursor come to the same in both languages, step by step."""
+    cases: list[Case] = []
+    for seed in range(150):
+        chance = random.Random(seed)
+        session, steps, shown = TextSession([{"insert": "I take you \U0001f48d"}]), [], []
+        confirmed = len(session.text)
+        for _ in range(30):
+            kind = chance.choice(["edit", "edit", "take", "follow", "confirm", "undo", "redo"])
+            step: list[Any] = [kind]
+            if kind == "edit":
+                place = chance.randint(0, len(session.text))
+                step.append([{"retain": place}, {"insert": chance.choice("xyz\U0001f492")}])
+            elif kind == "follow":
+                step.append([{"retain": chance.randint(1, confirmed)}, {"insert": chance.choice("AB\U0001f469")}])
+            if kind == "take":
+                session.take()
+            elif kind == "confirm":
+                if session._in_flight is None:
+                    continue
+                step.append(session._in_flight)
+                session.confirm(step[1])
+                confirmed += text_ot.growth(step[1])
+            else:
+                getattr(session, kind)(*step[1:])
+                confirmed += 1 if kind == "follow" else 0
+            steps.append(step)
+            shown.append([session.text, list(session.selection), session.is_settled])
+        cases.append((["playSession", [{"insert": "I take you \U0001f48d"}], steps], shown))
+    assert ask_javascript([question for question, _ in cases]) == [expected for _, expected in cases]

@@ -1,0 +1,161 @@
+// One text under the hands of several people: the same as gateway/client/text_editor.py.
+//
+//   const editor = new TextEditor(client, "documents", "vows");
+//   editor.addEventListener("change", () => show(editor.text, editor.selection));
+//   textarea.addEventListener("input", () => editor.replace(textarea.value));
+//
+// Typing never waits: one edit is in flight, the rest is composed. Positions are code points; toCodePoints and toUnits of text_ot.js
+// lead from and to those of a textarea.
+
+import { contentOf, diff } from "./text_form.js";
+import { TextSession } from "./text_session.js";
+
+/** A `TextSession` that lives on a client's connection; tells "change". */
+export class TextEditor extends EventTarget {
+  /** Why the server refused our last edit for good; that edit is taken out of the text. */
+  refused = null;
+  #client;
+  #place;
+  #session;
+  #channel;
+  #sequence;
+  #pending = null;
+  #heard = ({ detail }) => this.#onEvent(detail);
+  #synced = ({ detail }) => this.#onSync(detail);
+
+  constructor(client, collection, id, field = "text") {
+    super();
+    this.#client = client;
+    this.#place = { collection, id, field };
+    const now = this.#now();
+    [this.#channel, this.#sequence] = [now.channel, now.sequence];
+    this.#session = new TextSession(now.content);
+    client.addEventListener("event", this.#heard);
+    client.addEventListener("sync", this.#synced);
+  }
+
+  get text() {
+    return this.#session.text;
+  }
+
+  get content() {
+    return this.#session.content;
+  }
+
+  get isSaved() {
+    return this.#session.isSettled;
+  }
+
+  get selection() {
+    return this.#session.selection;
+  }
+
+  select(start, end = start) {
+    this.#session.selection = [start, end];
+  }
+
+  insert(position, text) {
+    this.edit([{ retain: position }, { insert: text }]);
+  }
+
+  delete(position, length) {
+    this.edit([{ retain: position }, { delete: length }]);
+  }
+
+  /** Change the text into another one, by what differs: for a textarea's input event. */
+  replace(text) {
+    this.edit(diff(this.text, text));
+  }
+
+  edit(delta) {
+    this.#session.edit(delta);
+    this.#send();
+  }
+
+  undo() {
+    return this.#stepped(this.#session.undo());
+  }
+
+  redo() {
+    return this.#stepped(this.#session.redo());
+  }
+
+  /** Stop following; an edit in flight still arrives. */
+  close() {
+    this.#client.removeEventListener("event", this.#heard);
+    this.#client.removeEventListener("sync", this.#synced);
+  }
+
+  #stepped(done) {
+    this.#send();
+    return done;
+  }
+
+  #now() {
+    const { collection, id, field } = this.#place;
+    const { replica } = this.#client.session;
+    const channel = replica.channelHolding(collection, id);
+    if (channel === undefined) return { channel: null, content: [], sequence: 0 };
+    const { state, sequence } = replica.channels.get(channel);
+    return { channel, content: contentIn(state[collection][id], field), sequence };
+  }
+
+  #send() {
+    this.dispatchEvent(new CustomEvent("change"));
+    if (this.#channel === null || this.#pending !== null) return;
+    const delta = this.#session.take();
+    if (delta === null) return;
+    const { collection, id, field } = this.#place;
+    const pending = this.#client.edit("edit", collection, id, { delta }, { field, base: { [this.#channel]: this.#sequence } });
+    this.#pending = pending;
+    pending.outcome.then((outcome) => this.#answered(pending, outcome));
+  }
+
+  /** Follow an answer that came without an event; the event itself was met in #onEvent. */
+  #answered(pending, outcome) {
+    if (pending !== this.#pending) return;
+    this.#pending = null;
+    const isAgain = !outcome.applied && outcome.code === "base_too_old";
+    if (!outcome.applied && !isAgain) this.refused = outcome;
+    this.#session.answered(isAgain);
+    this.#send();
+  }
+
+  #onEvent(event) {
+    const { client } = this.#client.session.outbox;
+    const isOurs = this.#pending !== null && event.userId === this.#client.session.user && event.id === `${client}:${this.#pending.number}`;
+    for (const change of event.data.changes)
+      if (change.collection === this.#place.collection && change.id === this.#place.id) this.#follow(event, change, isOurs);
+    if (event.channel === this.#channel) this.#sequence = event.sequence;
+    this.#send();
+  }
+
+  #follow(event, change, isOurs) {
+    const { field } = this.#place;
+    if (change.edit?.[field] !== undefined) {
+      if (!isOurs) return this.#session.follow(change.edit[field]);
+      this.#pending = null;
+      this.#session.confirm(change.edit[field]);
+    } else if (change.insert !== undefined) {
+      [this.#channel, this.#sequence] = [event.channel, event.sequence];
+      this.#session.reset(contentIn(change.insert, field));
+    } else if (change.remove !== undefined && event.channel === this.#channel) {
+      this.#channel = null;
+    } else if (change.set?.[field] !== undefined) {
+      this.#session.reset(contentIn(change.set, field));
+    }
+  }
+
+  #onSync({ channel: synced, isSnapshot }) {
+    if (!isSnapshot) return;
+    const { channel, content, sequence } = this.#now();
+    if (synced !== channel && synced !== this.#channel) return;
+    [this.#channel, this.#sequence] = [channel, sequence];
+    this.#session.reset(content);
+    this.#send();
+  }
+}
+
+function contentIn(fields, field) {
+  return contentOf(fields[field] ?? "", fields[`${field}Format`]);
+}
