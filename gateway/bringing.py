@@ -34,6 +34,9 @@ async def bring(socket: Socket, room: Room, sync: Sync, limits: Limits) -> bool:
         if unsent > limits.socket_buffer_bytes // 2:
             await socket.drained(limits.stale_seconds_per_socket)
             unsent = 0
+            if room.acl != acl:
+                # What is left may be of channels that may no longer be read.
+                break
     tail = room.recent.after(sync.rev)
     if tail is None or room.acl != acl or room.ended_with is not None:
         # While a slow reader took its state, the room went on too far: it comes again.

@@ -63,6 +63,9 @@ async def visiting(request: web.Request) -> AsyncIterator[Visit]:
                 "not_allowed", "You are not a member of this wedding.", "Ask the couple or the planner to add you."
             )
         yield Visit(claims, room, rights)
+        if request.method == "GET" and room.rights(claims.principal) != rights:
+            # The answer was cut by rights that changed while it was made.
+            raise GatewayError("waking", "Your rights have just changed.", "Ask again.")
 
 
 async def body_of(request: web.Request, shape: type[_Body]) -> _Body:

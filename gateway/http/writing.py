@@ -76,9 +76,10 @@ async def sync(request: web.Request) -> web.Response:
         channels: dict[str, Any] = {}
         if body.channels is not None:
             since = Resume(room.generation if body.generation is None else body.generation, body.channels)
-            # The ops may have changed what the caller may read.
-            rights = room.rights(claims.principal) or ()
-            channels = await news_of(room, rights, since, limits)
+            # The ops may have changed what the caller may read, and so may others while the answer is made.
+            rights = None
+            while rights != (rights := room.rights(claims.principal) or ()):
+                channels = await news_of(room, rights, since, limits)
         results = [answer.body for answer in answers]
         return json_response({"results": results, "channels": channels, "generation": room.generation})
 
