@@ -1,4 +1,4 @@
-"""Media types: a body that is no JSON is refused (415), and so is a caller that takes no JSON (406), before a route runs.
+"""What is judged before a route runs: a body that is no JSON (415), a caller that takes no JSON (406), a parameter given twice.
 
 A body without a type, or with the one that curl, urllib and aiohttp name when told nothing, is read as JSON. A middleware of
 gateway.http.routes; only operations that answer JSON are judged.
@@ -8,12 +8,14 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from gateway.errors import GatewayError
 from gateway.http.operations import OPERATIONS
 from gateway.http.problems import Handler
 
 _JSON: Final = "application/json"
 _UNTOLD: Final = frozenset({"application/octet-stream", "application/x-www-form-urlencoded"})
 _TAKES_BODY: Final = frozenset(operation.route for operation in OPERATIONS if operation.body is not None)
+_QUERY: Final = {operation.route: tuple(each.name for each in operation.query) for operation in OPERATIONS}
 _ANSWERS_JSON: Final = frozenset(
     operation.route for operation in OPERATIONS if any(shape is not None for shape in operation.answers.values())
 )
@@ -21,12 +23,15 @@ _ANSWERS_JSON: Final = frozenset(
 
 @web.middleware
 async def negotiated(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """See the module; raises aiohttp's errors, which become problems."""
+    """See the module; raises aiohttp's errors and GatewayError, which become problems."""
     route = request.match_info.handler
     if route in _ANSWERS_JSON and not takes_json(request.headers.getall(hdrs.ACCEPT, [])):
         raise web.HTTPNotAcceptable
     if route in _TAKES_BODY and not is_json(request.content_type):
         raise web.HTTPUnsupportedMediaType
+    for name in _QUERY.get(route, ()):
+        if len(request.query.getall(name, ())) > 1:
+            raise GatewayError("bad_value", f"`{name}` stands there twice.", "Give each parameter once.")
     return await handler(request)
 
 
