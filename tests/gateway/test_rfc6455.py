@@ -156,6 +156,7 @@ REFUSED = [
         [frame(TEXT, b" " * 600_000), frame(FIN | CONTINUATION, b" " * 600_000)],
         TOO_BIG,
     ),
+    ("5.2 a 64-bit length with its highest bit set", [frame(FIN | TEXT, length=b"\x7f" + (1 << 63).to_bytes(8, "big"))], TOO_BIG),
     ("10.4 an announced length above the limit", [frame(FIN | TEXT, length=b"\x7f" + (1 << 40).to_bytes(8, "big"))], TOO_BIG),
 ]
 
@@ -211,7 +212,7 @@ async def test_pings_come_back(stack: RunningGateway, found: FoundWedding) -> No
 async def test_a_close_is_answered_with_its_code(stack: RunningGateway, found: FoundWedding) -> None:
     """RFC 6455, 5.5.1: a valid close is echoed, one without a code is answered."""
     await found("w1")
-    for code in (1000, 1001, 1003, 1007, 1011, 3000, 3999, 4000, 4999):
+    for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999):
         async with joined(stack) as wire:
             await wire.send(frame(FIN | CLOSE, struct.pack("!H", code) + b"bye"))
             assert await wire.until_closed() == code
@@ -227,3 +228,30 @@ async def test_frames_may_come_with_the_request(stack: RunningGateway, found: Fo
         await wire.until(TEXT, b'"synced"')
     async with connected(stack, with_request=frame(FIN | TEXT, hello(), masked=False)) as wire:
         assert await wire.until_closed() == PROTOCOL_ERROR
+
+
+async def test_nothing_is_done_after_a_close(stack: RunningGateway, found: FoundWedding) -> None:
+    """RFC 6455, 5.5.1: frames behind a close are not looked at, however they are made."""
+    await found("w1")
+    async with joined(stack) as wire:
+        await wire.send(frame(FIN | CLOSE, struct.pack("!H", 1000)) + frame(FIN | TEXT, PING_TEXT) + frame(FIN | RSV1 | PING))
+        assert (await wire.until(CLOSE)).close_code == 1000
+
+
+async def test_a_handshake_that_is_none_is_refused(stack: RunningGateway) -> None:
+    """RFC 6455, 4.2.1: another version, a key that is missing or of another length, and another method get no upgrade."""
+    key = "Sec-WebSocket-Key: " + base64.b64encode(b"0123456789abcdef").decode()
+    version = "Sec-WebSocket-Version: 13"
+    for method, *headers in (
+        ("GET", key, "Sec-WebSocket-Version: 12"),
+        ("GET", version),
+        ("GET", "Sec-WebSocket-Key: c2hvcnQ=", version),
+        ("POST", key, version),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+        lines = [f"{method} /ws HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Content-Length: 0", *headers]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WITHIN_SECONDS)
+        assert answer.split()[1] in {b"400", b"405"}, (headers, answer)
+        assert b"application/problem+json" in answer, (headers, answer)
+        writer.close()
