@@ -132,6 +132,17 @@ def test_an_edit_of_a_text_long_gone_is_refused() -> None:
     assert len(fold.state.items["documents"]["vows"].edits) == 0
 
 
+def test_a_large_edit_far_behind_is_refused() -> None:
+    """How long a decision may take is bounded: many pieces are not moved over many edits."""
+    fold = vows("a" * 1_000)
+    base = seen(fold)
+    for _ in range(30):
+        edit_text(fold, "amara", [{"insert": "a"}], seen(fold))
+    pieces: Delta = [piece for _ in range(200) for piece in ({"retain": 1}, {"insert": "b"})]  # type: ignore[misc]  # one of each
+    assert code(edit_text(fold, "petra", pieces, base)) == "base_too_old"
+    assert code(edit_text(fold, "petra", pieces, seen(fold))) is None
+
+
 def test_what_an_edit_may_not_do() -> None:
     """It may not reach beyond the text, make it longer than allowed, put attributes where there are none, or name no text."""
     fold = vows("ab")
