@@ -5,7 +5,13 @@ Fixtures for all tests live in tests.support, those of one area in that area's c
 
 import os
 
+from hypothesis import HealthCheck, settings
+
 from tests.support.requirements import in_ci
+
+# No test asserts how long something takes: a machine may be busy.
+settings.register_profile("wedsync", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("wedsync")
 
 pytest_plugins = ["tests.support.servers"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.contract.changes import ChannelItems, apply_changes
@@ -21,7 +21,7 @@ from actors.domain.state import ActorState, new_state
 from tests.support.folding import MEMBERS, Fold, wedding_with_members
 from tests.support.random_ops import random_folds
 
-laws = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(max_examples=30)
 _msgpack = msgspec.msgpack.Encoder()
 _read_decision = msgspec.msgpack.Decoder(Decision)
 _read_event = msgspec.json.Decoder(Event)

@@ -151,12 +151,17 @@ async def _joins(api: HttpApi) -> bool:
 
 
 def test_the_protocol_document_names_every_address_and_status() -> None:
-    """docs/protocol.md shows each route of the HTTP API, no other, and each code under the status that it has."""
+    """docs/protocol.md shows each route of the HTTP API, no other, and each code under the status that it has.
+
+    The files of the web client have a chapter of their own.
+    """
     document = (ROOT / "docs" / "protocol.md").read_text().partition("\n## HTTP\n")[2].partition("\n## NATS\n")[0]
     told = {tuple(each.split("?")[0].split(" ")) for each in re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", document)}
     app = web.Application()
     routes.register(app, cast("Api", None))
-    known = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None}
+    files = {"/app", "/client.js", *(f"/web/{each.name}" for each in (ROOT / "gateway" / "web").iterdir())}
+    routed = [(route.method, route.resource.canonical) for route in app.router.routes() if route.resource is not None]
+    known = {(method, address) for method, address in routed if address not in files}
     assert told == {(method, address) for method, address in known if method != "HEAD"}
     statuses = dict(re.findall(r"\| (\d{3}) \| (.*) \|", document))
     for code in CODES:

@@ -59,16 +59,15 @@ async def test_d4_the_same_refusal_comes_over_every_entrance(stack: RunningGatew
     """A socket, HTTP and NATS hear the same code, message and remedy, since one rule in the fold decides."""
     http, talker = HttpApi(stack, "w1", "bot"), await stack.join("w1", "bot")
 
-    def all_told() -> bool:
-        return len(bot.outcomes) == number
+    def told() -> list[dict[str, Any]]:
+        return [outcome for outcome in bot.outcomes if outcome["op"] == f"refused-{number}"]
 
     for number, (op, code) in enumerate(_REFUSED, 1):
         problem = (await http.post("events", op)).body
         await talker.submit(op | {"id": f"{talker.client}:{number}"})
         rejected = await talker.expect("rejected")
-        await bot.publish(op)
-        await eventually(all_told, "the outcome over NATS")
-        outcome = bot.outcomes[-1]
+        await bot.publish(op, Wedsync_Op_Id=f"refused-{number}")
+        outcome = (await eventually(told, "the outcome over NATS"))[0]
         assert {rejected["code"], outcome["code"], problem["code"]} == {code}, op
         assert rejected["message"] == outcome["message"] == problem["detail"]
         assert rejected["remedy"] == outcome["remedy"] == problem["remedy"]

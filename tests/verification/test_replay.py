@@ -1,7 +1,7 @@
 """Proof (b): deciding the ops of the log again gives what is stored; each kind of difference is named with its op."""
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.contract.decisions import Decision, refusal
@@ -42,7 +42,7 @@ def told() -> Fold:
     return fold
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(random_folds)
 def test_inv2_an_honest_log_has_no_differences(fold: Fold) -> None:
     """Every decision is decided again, every repeat up to the last decision is answered again."""
@@ -51,7 +51,7 @@ def test_inv2_an_honest_log_has_no_differences(fold: Fold) -> None:
     assert replay.decided_again == len(fold.decisions)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(random_folds_with_marker(), st.integers(0, 60))
 def test_inv2_any_restart_point_around_a_marker_decides_alike(folded: tuple[Fold, int], checkpoint: int) -> None:
     """Whoever begins at a checkpoint, before or after a marker, with what is stored there, decides the rest as it was decided."""
