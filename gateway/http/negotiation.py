@@ -9,13 +9,13 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from gateway.errors import GatewayError
-from gateway.http.operations import OPERATIONS
+from gateway.http.operations import OPERATIONS, Query
 from gateway.http.problems import Handler
 
 _JSON: Final = "application/json"
 _UNTOLD: Final = frozenset({"application/octet-stream", "application/x-www-form-urlencoded"})
 _TAKES_BODY: Final = frozenset(operation.route for operation in OPERATIONS if operation.body is not None)
-_QUERY: Final = {operation.route: tuple(each.name for each in operation.query) for operation in OPERATIONS}
+_QUERY: Final = {operation.route: operation.query for operation in OPERATIONS}
 _ANSWERS_JSON: Final = frozenset(
     operation.route for operation in OPERATIONS if any(shape is not None for shape in operation.answers.values())
 )
@@ -29,10 +29,21 @@ async def negotiated(request: web.Request, handler: Handler) -> web.StreamRespon
         raise web.HTTPNotAcceptable
     if route in _TAKES_BODY and not is_json(request.content_type):
         raise web.HTTPUnsupportedMediaType
-    for name in _QUERY.get(route, ()):
-        if len(request.query.getall(name, ())) > 1:
-            raise GatewayError("bad_value", f"`{name}` stands there twice.", "Give each parameter once.")
+    for parameter in _QUERY.get(route, ()):
+        _judge(parameter, request.query.getall(parameter.name, []))
     return await handler(request)
+
+
+def _judge(parameter: Query, values: list[str]) -> None:
+    """What holds for every parameter; the rest is for its route to judge. Raises GatewayError bad_value."""
+    name, schema = parameter.name, parameter.schema
+    if len(values) > 1:
+        raise GatewayError("bad_value", f"`{name}` stands there twice.", "Give each parameter once.")
+    for value in values:
+        if "enum" in schema and value not in schema["enum"]:
+            raise GatewayError("bad_value", f"`{name}` is none of its values.", f"Use one of {', '.join(schema['enum'])}.")
+        if schema.get("type") == "integer" and not value:
+            raise GatewayError("bad_value", f"`{name}` is empty.", "Give a number, or leave it out.")
 
 
 def is_json(media_type: str) -> bool:
