@@ -25,7 +25,7 @@ _CONNECTIONS_PER_MESSAGE = 100
 _TRY_SLOW_AGAIN_SECONDS = 0.25
 #: A tick of a large room lasts at least so many times as long as the flush before it took.
 _TICK_PER_FLUSH = 10
-#: A crowd that shrinks is told by name again below this share of what made it one, so that it does not go to and fro.
+#: A crowd that shrinks is told by name again below this share of what made it one, so that it does not go back and forth.
 _CROWD_ENDS_AT = 0.9
 
 

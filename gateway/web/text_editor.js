@@ -97,7 +97,7 @@ export class TextEditor extends EventTarget {
     const channel = replica.channelHolding(collection, id);
     if (channel === undefined) return { channel: null, content: [], sequence: 0 };
     const { state, sequence } = replica.channels.get(channel);
-    return { channel, content: contentIn(state[collection][id], field), sequence };
+    return { channel, content: contentOfField(state[collection][id], field), sequence };
   }
 
   #send() {
@@ -138,11 +138,11 @@ export class TextEditor extends EventTarget {
       this.#session.confirm(change.edit[field]);
     } else if (change.insert !== undefined) {
       [this.#channel, this.#sequence] = [event.channel, event.sequence];
-      this.#session.reset(contentIn(change.insert, field));
+      this.#session.reset(contentOfField(change.insert, field));
     } else if (change.remove !== undefined && event.channel === this.#channel) {
       this.#channel = null;
     } else if (change.set?.[field] !== undefined) {
-      this.#session.reset(contentIn(change.set, field));
+      this.#session.reset(contentOfField(change.set, field));
     }
   }
 
@@ -156,6 +156,6 @@ export class TextEditor extends EventTarget {
   }
 }
 
-function contentIn(fields, field) {
+function contentOfField(fields, field) {
   return contentOf(fields[field] ?? "", fields[`${field}Format`]);
 }

@@ -1,4 +1,4 @@
-"""How a wedding is told who is here: by name, or a crowd in numbers, to and fro without loss (design D9, INV5)."""
+"""How a wedding is told who is here: by name, or a crowd in numbers, back and forth without loss (design D9, INV5)."""
 
 import json
 from types import SimpleNamespace
