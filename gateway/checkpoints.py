@@ -79,7 +79,7 @@ class Checkpoints:
     def forget(self) -> None:
         """Drop everything that is kept; whoever comes next gets it anew from the owner."""
         self._head = self._whole = None
-        self._recent.forget()
+        self._recent.clear()
 
     async def events(self, wanted: dict[str, tuple[int, int]]) -> dict[str, list[bytes] | None]:
         """As RecentEnvelopes.events, after asking the owner once for what it still keeps of what is gone here."""

@@ -36,11 +36,6 @@ class RecentEnvelopes:
         self._envelopes.clear()
         return freed
 
-    def forget(self) -> None:
-        """Drop all; what is asked for is then asked of the owner."""
-        self._envelopes.clear()
-        self._bytes = 0
-
     def prepend(self, older: list[Envelope]) -> None:
         """Add what the owner still had; only what reaches up to the floor is of use, and the bounds hold here too."""
         for envelope in reversed(older):
@@ -57,14 +52,14 @@ class RecentEnvelopes:
         return None if rev < self.floor else list(islice(self._envelopes, rev - self.floor, None))
 
     def events(self, wanted: Mapping[str, tuple[int, int]]) -> dict[str, list[bytes] | None]:
-        """Per channel the encoded events with after < sequence <= up_to (the two of `wanted`), or None where some are gone."""
+        """Per channel the encoded events with after < sequence <= up_to (as `wanted`), or None where some are not here."""
         found: dict[str, list[bytes]] = {channel: [] for channel in wanted}
         missing = {channel: up_to - after for channel, (after, up_to) in wanted.items() if up_to > after}
         for envelope in reversed(self._envelopes):
             if not missing:
                 break
             for part in envelope.parts:
-                if part.channel in missing and part.sequence <= wanted[part.channel][1]:
+                if part.channel in missing and wanted[part.channel][0] < part.sequence <= wanted[part.channel][1]:
                     found[part.channel].append(bytes(part.event))
                     missing[part.channel] -= 1
                     if not missing[part.channel]:

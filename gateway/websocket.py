@@ -2,6 +2,7 @@
 
 import asyncio
 import socket as sockets
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -55,7 +56,11 @@ async def _upgraded(request: web.Request, gateway: Gateway, budget: ConnectionBu
         decode_text=False,
         autoclose=False,
     )
-    await connection.prepare(request)
+    try:
+        await connection.prepare(request)
+    except ConnectionResetError:
+        # Gone before it was opened: nobody is there to be told.
+        return connection
     if request.transport is not None:
         _keep_unsent_here(request.transport)
         await _serve(gateway, connection, request.transport, budget)
@@ -109,7 +114,9 @@ def _keep_unsent_here(transport: asyncio.Transport) -> None:
     """Else the kernel would hold up to 4 MB for each slow reader before anybody noticed."""
     connection = transport.get_extra_info("socket")
     if connection is not None and hasattr(sockets, "TCP_NOTSENT_LOWAT"):
-        connection.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT, _KERNEL_UNSENT_BYTES)
+        # Who has gone already has no socket any more; the conversation ends by itself.
+        with suppress(OSError):
+            connection.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT, _KERNEL_UNSENT_BYTES)
 
 
 async def _converse(

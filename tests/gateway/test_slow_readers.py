@@ -2,11 +2,13 @@
 
 import asyncio
 import socket as sockets
+import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.client import Client
 from tests.gateway.conftest import FoundWedding, add_person
@@ -177,3 +179,20 @@ async def test_inv7_a_reader_that_does_not_read_is_closed_and_nobody_waits(
         assert seen.buffered_bytes <= left < 64 * 1024 + 2 * len(PAGE)
         await eventually(lambda: other.gateway.counts.sockets_closed_by_code[4408], "it is closed", within_seconds=30)
         assert len(other.gateway.hub.rooms["w1"].audience) == 49
+
+
+async def test_inv6_who_goes_while_the_socket_is_opened_fails_nothing(stack: RunningGateway) -> None:
+    """A caller that resets its connection right behind the upgrade leaves neither a failure nor a socket."""
+    host, port = stack.url.removeprefix("http://").split(":")
+    upgrade = (
+        f"GET /ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with capture_logs() as events:
+        for _ in range(50):
+            _, caller = await asyncio.open_connection(host, int(port))
+            caller.get_extra_info("socket").setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+            caller.write(upgrade.encode())
+            caller.transport.abort()
+        await eventually(lambda: len(stack.gateway.limiter.seats_of_addresses) == 0, "nobody is left")
+    assert "http_failed" not in [event["event"] for event in events]

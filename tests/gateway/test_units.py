@@ -121,7 +121,7 @@ def test_an_answer_waits_for_the_rev_at_which_it_was_given() -> None:
 
 
 def test_inv7_recent_envelopes_are_bounded_in_count_and_bytes() -> None:
-    """The oldest go first; what is gone is told as None, never as a part."""
+    """The oldest go first; what is gone, or has not come yet, is told as None, never as a part."""
     recent = RecentEnvelopes(0, most=5, most_bytes=10_000)
     for rev in range(1, 9):
         recent.append(envelope(rev, "a.team"))
@@ -131,12 +131,13 @@ def test_inv7_recent_envelopes_are_bounded_in_count_and_bytes() -> None:
     assert after is not None
     assert [each.rev for each in after] == [7, 8]
     assert recent.events({"a.team": (2, 8)}) == {"a.team": None}
+    assert recent.events({"a.team": (6, 9)}) == {"a.team": None}
     found = recent.events({"a.team": (3, 7)})["a.team"]
     assert found is not None
     assert len(found) == 4
     assert recent.events({"a.team": (8, 8), "b.team": (0, 0)}) == {"a.team": [], "b.team": []}
     recent.append(envelope(9, "a.team", size=20_000))
-    assert recent.floor == 9
+    assert (recent.floor, recent.size_bytes) == (9, 0)
 
 
 def test_recent_envelopes_grow_backwards_only_without_a_hole() -> None:
