@@ -71,21 +71,20 @@ class LogGuard:
         if self._database is not None and not self._has_begun:
             await self._begin(self._database)
         fault = ""
-        for stream in list(self.highest):
+        # As seen before the question: what is acknowledged while it is on its way may not be in the answer yet.
+        for stream, seen in list(self.highest.items()):
             found = await log_range.bounds(self._bus, stream)
             if found is None:
                 raise NoLeader(f"{stream} is missing at the moment; ask again.")
             if found.stream_id != self._ids.setdefault(stream, found.stream_id):
                 fault = await self._follow(stream, found) or fault
-            elif found.last < self.highest[stream]:
+            elif found.last < seen:
                 self._found_short[stream] = self._found_short.get(stream, 0) + 1
                 if found.replicas > 1 and self._found_short[stream] < SHORT_ASKINGS:
-                    raise NoLeader(f"The new leader of {stream} has not reached {self.highest[stream]} yet; ask again.")
-                fault = (
-                    f"{stream} ends at {found.last}, but {self.highest[stream]} has been seen in it: it has lost ops. {REMEDY}"
-                )
+                    raise NoLeader(f"The new leader of {stream} has not reached {seen} yet; ask again.")
+                fault = f"{stream} ends at {found.last}, but {seen} has been seen in it: it has lost ops. {REMEDY}"
             else:
-                self.highest[stream] = found.last
+                self.highest[stream] = max(found.last, self.highest[stream])
                 self._found_short.pop(stream, None)
         if fault != self.fault:
             log.error("log_went_back", fault=fault) if fault else log.warning("log_serves_again")

@@ -14,7 +14,8 @@ from config.supervision.embedded_nats import nats_child
 from config.supervision.ports import free_port
 from gateway.errors import LogRefused, LogUnusable
 from gateway.group_commit import GroupCommit
-from store import alarms
+from store import alarms, log_range
+from store.bus import Bus
 from store.errors import LogMismatch, LogWentBack
 from store.log_writer import LogWriter
 from store.postgres import Database
@@ -158,3 +159,23 @@ async def test_d12_an_acknowledgement_below_what_was_seen_is_not_believed(
         await eventually(lambda: commit.publishes_repeated, "the gateway does not believe it")
         assert not waiting.done() or waiting.exception() is not None
         await commit.close()
+
+
+async def test_d12_what_is_acknowledged_during_a_look_is_not_missed_in_its_answer(
+    own_nats: NatsServer, database: Database, settings_of: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's answer is older than an acknowledgement that overtook it, so it proves no loss."""
+    await write_and_store(own_nats, database, settings_of(), 3)
+    async with running_bus(own_nats, "gateway") as bus:
+        writer = await LogWriter.open(bus, secrets.token_hex(16))
+        await writer.append([(SUBJECT, b"{}")])
+        ask = log_range.bounds
+
+        async def overtaken(bus: Bus, stream: str) -> log_range.Bounds | None:
+            found = await ask(bus, stream)
+            await writer.append([(SUBJECT, b"{}")])
+            return found
+
+        monkeypatch.setattr(log_range, "bounds", overtaken)
+        await writer.guard.look()
+        assert writer.guard.fault == ""
