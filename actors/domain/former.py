@@ -41,6 +41,7 @@ def leave_grave(state: ActorState, change: Change, item: Item, write: Write) -> 
         return
     before = grave.item
     item.origin = Origin(before.channel, grave.write.sequence, before.inserted, before.writes)
-    for field in before.fields.keys() | item.fields.keys():
+    # In the order of the fields, not of a set: what is stored must not differ from host to host.
+    for field in {**before.fields, **item.fields}:
         if before.fields.get(field) != item.fields.get(field):
             item.writes[field] = write

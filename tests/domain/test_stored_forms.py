@@ -4,6 +4,9 @@
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +23,7 @@ from actors.domain.state import ActorState, new_state
 from store import blocks, snapshots
 from tests.domain.write_stored_forms import FIXTURES, write
 from tests.support.folding import op_of
+from tests.support.requirements import ROOT
 
 FOLDERS = sorted(FIXTURES.glob("stored-*"))
 
@@ -121,3 +125,17 @@ def test_there_are_stored_forms_and_the_next_can_be_written(tmp_path: Path) -> N
     found = open_folder(tmp_path / "stored-next")
     require_as_expected(found.at_snapshot, found.expected["snapshot"])
     require_as_expected(found.from_snapshot, found.expected["end"])
+
+
+def test_inv2_the_hash_seed_of_a_process_changes_no_stored_byte(tmp_path: Path) -> None:
+    """Hosts order sets of words each in its own way, so no byte of snapshots and blocks may follow such an order."""
+    script = "import sys; from pathlib import Path; from tests.domain.write_stored_forms import write; write(Path(sys.argv[1]))"
+    hosts = [
+        subprocess.Popen(
+            (sys.executable, "-P", "-c", script, str(tmp_path / seed)), env=os.environ | {"PYTHONHASHSEED": seed}, cwd=ROOT
+        )
+        for seed in "0123"
+    ]
+    assert [host.wait() for host in hosts] == [0] * len(hosts)
+    first, *others = ({each.name: each.read_bytes() for each in (tmp_path / seed).iterdir()} for seed in "0123")
+    assert others == [first] * len(others)
