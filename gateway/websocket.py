@@ -73,16 +73,7 @@ async def _serve(
     """The conversation after the upgrade."""
     is_packed = connection.ws_protocol == PACKED_PROTOCOL
     socket = Socket(transport, gateway.write_turn, gateway.settings.limits.socket_buffer_bytes, is_packed=is_packed)
-    session = Session(
-        socket,
-        gateway.hub,
-        gateway.submitter,
-        gateway.presence,
-        gateway.authentication,
-        gateway.settings,
-        gateway.counts,
-        budget,
-    )
+    session = _session(gateway, socket, budget)
 
     def closed() -> None:
         """What the connection meant to others ends with our close, not with the client's answer to it."""
@@ -94,7 +85,8 @@ async def _serve(
     hello_timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
     gateway.hub.open_sockets += 1
     try:
-        await _converse(connection, session, heartbeat, budget, socket)
+        # A task of its own: else every frame would wake the dozen coroutines between the server and here, one after the other.
+        await asyncio.create_task(_converse(connection, session, heartbeat, budget, socket))
     except Exception as failure:
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
         socket.close(INTERNAL_ERROR)
@@ -108,6 +100,19 @@ async def _serve(
         if not socket.closed:
             gateway.counts.sockets_closed_by_code[connection.close_code or 0] += 1
             await _answer_close(connection)
+
+
+def _session(gateway: Gateway, socket: Socket, budget: ConnectionBudget) -> Session:
+    return Session(
+        socket,
+        gateway.hub,
+        gateway.submitter,
+        gateway.presence,
+        gateway.authentication,
+        gateway.settings,
+        gateway.counts,
+        budget,
+    )
 
 
 def _keep_unsent_here(transport: asyncio.Transport) -> None:
