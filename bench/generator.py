@@ -13,17 +13,16 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import uvloop
 
-from bench.load_socket import LoadSocket
+from bench.load_socket import LoadSocket, join_all
 from bench.wedding_load import Edit, MemberPlan
 
-PARALLEL_JOINS: Final = 50
 TICK_SECONDS: Final = 0.001
 #: An op that has not come to all after this long past the last send is lost.
 DRAIN_SECONDS: Final = 5.0
@@ -79,19 +78,12 @@ class Load:
 
     async def join(self) -> float:
         """Connect every member; returns how long it took."""
-        loop = asyncio.get_running_loop()
-        gate = asyncio.Semaphore(PARALLEL_JOINS)
-        began = time.perf_counter()
+        plan, began = self._plan, time.perf_counter()
 
-        async def join_one(number: int, member: MemberPlan) -> LoadSocket:
-            async with gate:
-                ready = asyncio.Event()
-                socket = LoadSocket(number % self._plan.members, member.wedding, member.token, self, ready.set)
-                await loop.create_connection(lambda: socket, self._plan.host, self._plan.port)
-                await asyncio.wait_for(ready.wait(), 30)
-                return socket
+        def make(number: int, member: MemberPlan, ready: Callable[[], None]) -> LoadSocket:
+            return LoadSocket(number % plan.members, member.wedding, member.token, self, ready)
 
-        self._sockets = list(await asyncio.gather(*(join_one(*each) for each in enumerate(self._plan.sockets))))
+        self._sockets = await join_all(plan.host, plan.port, plan.sockets, make)
         return time.perf_counter() - began
 
     def received(self, member: LoadSocket, op: bytes) -> None:

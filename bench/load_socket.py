@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -23,7 +23,13 @@ _TO_SEQUENCE: Final = 13
 _KIND_AT: Final = 9
 _MASK: Final = b"\x37\xfa\x21\x3d"
 
+PARALLEL_JOINS: Final = 50
+_JOIN_SECONDS: Final = 60.0
+
 _masks: dict[int, int] = {}
+
+Member = TypeVar("Member")
+Joined = TypeVar("Joined", bound="LoadSocket")
 
 
 def masked_frame(payload: bytes, opcode: int = _TEXT) -> bytes:
@@ -179,3 +185,21 @@ class LoadSocket(asyncio.Protocol):
                 self._receiver.disturbed(f"error {frame['code']}")
             case _:
                 pass
+
+
+async def join_all(
+    host: str, port: int, members: Sequence[Member], make: Callable[[int, Member, Callable[[], None]], Joined]
+) -> list[Joined]:
+    """Connect a socket for each member, some at once; `make` gets its number, the member and what to call when it is synced."""
+    loop = asyncio.get_running_loop()
+    gate = asyncio.Semaphore(PARALLEL_JOINS)
+
+    async def join_one(number: int, member: Member) -> Joined:
+        async with gate:
+            ready = asyncio.Event()
+            socket = make(number, member, ready.set)
+            await loop.create_connection(lambda: socket, host, port)
+            await asyncio.wait_for(ready.wait(), _JOIN_SECONDS)
+            return socket
+
+    return list(await asyncio.gather(*(join_one(*each) for each in enumerate(members))))

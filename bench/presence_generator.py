@@ -14,14 +14,15 @@ import sys
 import time
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import uvloop
 
-from bench.generator import PARALLEL_JOINS, say
-from bench.load_socket import LoadSocket, masked_frame
+from bench.generator import say
+from bench.load_socket import LoadSocket, join_all, masked_frame
 from bench.wedding_load import MemberPlan
 
 TICK_SECONDS: Final = 0.001
@@ -142,20 +143,13 @@ class PresenceLoad:
 
     async def join(self) -> float:
         """Connect every member; returns how long it took."""
-        loop = asyncio.get_running_loop()
-        gate = asyncio.Semaphore(PARALLEL_JOINS)
-        began = time.perf_counter()
+        plan, began = self._plan, time.perf_counter()
 
-        async def join_one(number: int, member: MemberPlan) -> PresenceSocket:
-            async with gate:
-                ready = asyncio.Event()
-                identity = (number % self._plan.members, member.wedding, member.token, self, ready.set)
-                socket = PresenceSocket(*identity, figures=self._figures)
-                await loop.create_connection(lambda: socket, self._plan.host, self._plan.port)
-                await asyncio.wait_for(ready.wait(), 60)
-                return socket
+        def make(number: int, member: MemberPlan, ready: Callable[[], None]) -> PresenceSocket:
+            identity = (number % plan.members, member.wedding, member.token, self, ready)
+            return PresenceSocket(*identity, figures=self._figures)
 
-        self._sockets = list(await asyncio.gather(*(join_one(*each) for each in enumerate(self._plan.sockets))))
+        self._sockets = await join_all(plan.host, plan.port, plan.sockets, make)
         return time.perf_counter() - began
 
     async def run(self) -> dict[str, Any]:
@@ -188,16 +182,21 @@ class PresenceLoad:
         spent = end.user + end.system - cpu.user - cpu.system
         return {
             "rate": plan.rate,
+            "updates": total - warm,
             "sent_per_second": round((total - warm) / wall, 1),
             "frames_per_second": round(frames / wall, 1),
-            "deliveries_per_second": round(figures.deliveries / wall, 1),
-            "latency_ms": percentiles(figures.steps),
-            "generator_late_ms": percentiles(figures.late),
+            "window_seconds": round(wall, 3),
+            "generator_cpu_seconds": round(spent, 3),
+        } | self._told(wall)
+
+    def _told(self, wall: float) -> dict[str, Any]:
+        """What came to the members, of a window of so many seconds."""
+        return {
+            "deliveries_per_second": round(self._figures.deliveries / wall, 1),
+            "latency_ms": percentiles(self._figures.steps),
+            "generator_late_ms": percentiles(self._figures.late),
             "lost": self._lost(),
             "disturbances": dict(self._disturbances),
-            "window_seconds": round(wall, 3),
-            "updates": total - warm,
-            "generator_cpu_seconds": round(spent, 3),
         }
 
     def _lost(self) -> int:

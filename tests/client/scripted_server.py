@@ -13,6 +13,8 @@ from aiohttp import web
 from actors.contract.digest import channel_digest
 from gateway.client import Client
 
+#: What `meet_with_flowers` shows.
+FLOWERS = {"tasks": {"flowers": {"title": "Order flowers", "done": False}}}
 CLIENT = "20270619-abcd1234"
 _encode = msgspec.json.Encoder().encode
 
@@ -161,5 +163,16 @@ async def meet(server: ScriptedServer, client: Client, /, **known: Any) -> Peer:
     connecting = asyncio.create_task(client.connect())
     peer = await server.accept()
     await peer.let_in(**known)
+    await connecting
+    return peer
+
+
+async def meet_with_flowers(server: ScriptedServer, client: Client) -> Peer:
+    """Let a client in that reads one channel, `tasks.team` at sequence 3, and wait until it is synced."""
+    connecting = asyncio.create_task(client.connect())
+    peer = await server.accept()
+    await peer.welcome({"tasks.team": 3})
+    await peer.snapshot("tasks.team", 3, FLOWERS)
+    await peer.synced()
     await connecting
     return peer

@@ -3,9 +3,7 @@
 import asyncio
 
 from gateway.client import Client
-from tests.client.scripted_server import CLIENT, ScriptedServer, event, meet
-
-FLOWERS = {"tasks": {"flowers": {"title": "Order flowers", "done": False}}}
+from tests.client.scripted_server import CLIENT, FLOWERS, ScriptedServer, event, meet, meet_with_flowers
 
 
 async def test_nothing_of_a_sync_shows_before_synced(server: ScriptedServer) -> None:
@@ -74,12 +72,7 @@ async def test_d5_unanswered_ops_are_sent_again_in_order_after_a_reconnect(serve
 async def test_resume_names_generation_and_sequences_and_takes_the_missed_events(server: ScriptedServer) -> None:
     """After a reconnect the client resumes from where it stands, and the events it missed settle its own ops."""
     client = Client(server.url, "w1", "t")
-    connecting = asyncio.create_task(client.connect())
-    peer = await server.accept()
-    await peer.welcome({"tasks.team": 3})
-    await peer.snapshot("tasks.team", 3, FLOWERS)
-    await peer.synced()
-    await connecting
+    peer = await meet_with_flowers(server, client)
     done = client.update("tasks", "flowers", {"done": True})
     op = await peer.receive_op()
     assert op["base"] == {"tasks.team": 3}
@@ -188,12 +181,7 @@ async def test_an_expired_client_goes_on_under_a_new_id(server: ScriptedServer) 
 async def test_d12_a_new_generation_drops_claims_about_the_old_log(server: ScriptedServer) -> None:
     """After the log was replaced, ops that wait are sent without a `base` that only the old log could judge."""
     client = Client(server.url, "w1", "t")
-    connecting = asyncio.create_task(client.connect())
-    peer = await server.accept()
-    await peer.welcome({"tasks.team": 3})
-    await peer.snapshot("tasks.team", 3, FLOWERS)
-    await peer.synced()
-    await connecting
+    peer = await meet_with_flowers(server, client)
     client.update("tasks", "flowers", {"done": True})
     assert (await peer.receive_op())["base"] == {"tasks.team": 3}
     await peer.close()

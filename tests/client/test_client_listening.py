@@ -5,9 +5,7 @@ import asyncio
 import pytest
 
 from gateway.client import Client, QueueFull
-from tests.client.scripted_server import CLIENT, ScriptedServer, event, meet
-
-FLOWERS = {"tasks": {"flowers": {"title": "Order flowers", "done": False}}}
+from tests.client.scripted_server import CLIENT, FLOWERS, ScriptedServer, event, meet
 
 
 async def test_withdrawn_and_granted_channels_follow_the_rights(server: ScriptedServer) -> None:

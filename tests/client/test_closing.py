@@ -8,10 +8,9 @@ import pytest
 from gateway import close_codes
 from gateway.client import Client, Stopped
 from gateway.client.closing import MOVES, Move
-from tests.client.scripted_server import CLIENT, ScriptedServer, meet
+from tests.client.scripted_server import CLIENT, ScriptedServer, meet, meet_with_flowers
 from tests.support.requirements import ROOT
 
-FLOWERS = {"tasks": {"flowers": {"title": "Order flowers", "done": False}}}
 #: After how many closes in a row a client with a fixed token has stopped.
 ENDS: dict[Move, int] = {Move.STOP: 1, Move.WIPE: 1, Move.DOUBT: 3, Move.NEW_TOKEN: 3}
 
@@ -61,12 +60,7 @@ async def test_some_close_codes_end_the_client(server: ScriptedServer, code: int
 async def test_an_erased_wedding_is_wiped(server: ScriptedServer) -> None:
     """4410 leaves neither state nor edits behind."""
     client = Client(server.url, "w1", "t")
-    connecting = asyncio.create_task(client.connect())
-    peer = await server.accept()
-    await peer.welcome({"tasks.team": 3})
-    await peer.snapshot("tasks.team", 3, FLOWERS)
-    await peer.synced()
-    await connecting
+    peer = await meet_with_flowers(server, client)
     client.update("tasks", "flowers", {"done": True})
     await peer.close(4410)
     with pytest.raises(Stopped):

@@ -1,6 +1,5 @@
 """Fan-out: a frame is made once for everybody who sees the same, and leaves in one write per socket and loop turn (design D8)."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -12,26 +11,10 @@ from gateway.counts import Counts
 from gateway.formats import packed_frame
 from gateway.frames import events_frame
 from gateway.socket import Socket, WriteTurn
+from tests.support.transports import Written
 from tests.support.waiting import eventually
 
 TEAM, GUEST = ("*.everyone", "*.team"), ("*.everyone",)
-
-
-class Written(asyncio.Transport):
-    """A transport that keeps every write apart."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[bytes] = []
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.writes.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        return False
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
 
 def envelope(number: int, *channels: str) -> Envelope:

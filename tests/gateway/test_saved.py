@@ -1,29 +1,11 @@
 """How `saved` leaves a socket: in the same write as what comes next, or by itself soon after (design D5)."""
 
-import asyncio
-
 import pytest
 
 from gateway.frames import applied_frame, saved_frame
 from gateway.socket import Socket, WriteTurn
+from tests.support.transports import Written
 from tests.support.waiting import eventually
-
-
-class Written(asyncio.Transport):
-    """A transport that keeps every write apart."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[bytes] = []
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.writes.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        return False
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
 
 async def test_d5_saved_leaves_before_the_outcome_and_in_the_same_write() -> None:
