@@ -45,8 +45,11 @@ class Load:
 
     async def more(self, ops: int) -> None:
         """Return when so many more ops are in the log."""
-        wanted = len(self.written) + ops
-        await eventually(lambda: len(self.written) >= wanted, "more ops are written")
+        assert self._task is not None
+        wanted, writing = len(self.written) + ops, self._task
+        await eventually(lambda: len(self.written) >= wanted or writing.done(), "more ops are written")
+        if writing.done():
+            writing.result()
 
     async def end(self) -> None:
         self._is_over = True

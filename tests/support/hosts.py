@@ -21,7 +21,7 @@ from actors.contract.subjects import WEDDING, call_subject, fan_subject, log_sub
 from actors.runtime.host import Host
 from config.settings import Settings
 from store.bus import Bus, Message
-from store.errors import NoResponder
+from store.errors import AppendUnknown, NoResponder
 from store.log_writer import LogWriter
 from tests.support.servers import NatsServer
 
@@ -93,7 +93,12 @@ class LogAuthor:
         return await self.write_bytes(wedding, principal, msgspec.json.encode(LogEntry(op, source, "test")))
 
     async def write_bytes(self, wedding: str, principal: str, payload: bytes) -> int:
-        return await self._writer.append([(log_subject(self._region, WEDDING, wedding, principal), payload)])
+        """Append it; again while it is unknown whether that was done, as gateways do."""
+        messages = [(log_subject(self._region, WEDDING, wedding, principal), payload)]
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while True:
+                with suppress(AppendUnknown):
+                    return await self._writer.append(messages)
 
     async def create_wedding(self, wedding: str, author: str = "ana") -> int:
         """The first op of every wedding: its author becomes a member of the couple."""
