@@ -127,7 +127,7 @@ class DataFolder:
         ports = self.ports()
         for name in names:
             if name not in ports or not port_is_free(ports[name]):
-                ports[name] = free_port()
+                ports[name] = free_port(besides=ports.values())
         self._write_json(self.ports_path, ports)
         return ports
 

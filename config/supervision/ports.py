@@ -6,7 +6,7 @@ stopped server finds its port free again. Called by the data folder, by `up` and
 
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 LOOPBACK = "127.0.0.1"
 _FIRST_PORT = 20_000
@@ -33,10 +33,10 @@ def why_not_free(port: int, host: str) -> str | None:
     return None
 
 
-def free_port(host: str = LOOPBACK) -> int:
-    """A port that nobody listens on at this moment."""
+def free_port(host: str = LOOPBACK, besides: Collection[int] = ()) -> int:
+    """A port that nobody listens on at this moment, other than those of `besides`."""
     for port in _candidates():
-        if port_is_free(port, host):
+        if port not in besides and port_is_free(port, host):
             return port
     message = f"no free port between {_FIRST_PORT} and {_LAST_PORT} on {host}"
     raise OSError(message)

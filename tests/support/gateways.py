@@ -34,6 +34,8 @@ def gateway_settings(nats_server: NatsServer, database_url: str, **overrides: An
         "jwt_secret": JWT_SECRET,
         "port": 0,
         "drain_seconds": 2.0,
+        # Tests run beside others on a busy machine, where a decision may take long.
+        "http_answer_timeout_seconds": 10.0,
     }
     return Settings(**(values | overrides))
 
