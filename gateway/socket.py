@@ -24,20 +24,43 @@ CLOSE_SECONDS: Final = 3.0
 #: How long at least `saved` waits for the next write to its socket, mostly the op's own event, and at most twice as long: a
 #: write costs more than all else in it, and under load an event takes longer.
 SAVED_PATIENCE_SECONDS: Final = 0.015
-
+#: The same for what a socket is told of its own words: most often somebody else's come meanwhile.
+ECHO_PATIENCE_SECONDS: Final = 0.050
 
 #: The transport belongs to aiohttp, whose flow control cannot be shared: how often to look whether a slow reader has read.
 _DRAIN_POLL_SECONDS: Final = 0.01
+
+
+class Patience:
+    """Sockets with something to say that may wait for their next write: at least so long, and at most twice as long."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        #: Who came since this turn of the timer, and since the one before.
+        self._came: list[Socket] = []
+        self._waited: list[Socket] = []
+
+    def add(self, socket: "Socket") -> None:
+        if not self._came and not self._waited:
+            asyncio.get_running_loop().call_later(self._seconds, self.end_turn)
+        self._came.append(socket)
+
+    def end_turn(self) -> None:
+        """Let those say it who have waited for a whole turn."""
+        due, self._waited, self._came = self._waited, self._came, []
+        if self._waited:
+            asyncio.get_running_loop().call_later(self._seconds, self.end_turn)
+        for socket in due:
+            socket.flush()
 
 
 class WriteTurn:
     """Collects the sockets that were written to in this loop turn and hands their frames over at its end, `saved` a bit later."""
 
     def __init__(self) -> None:
+        self.saved = Patience(SAVED_PATIENCE_SECONDS)
+        self.echoes = Patience(ECHO_PATIENCE_SECONDS)
         self._written: list[Socket] = []
-        #: Who has `saved` to tell: since this turn of the timer, and since the one before.
-        self._patient: list[Socket] = []
-        self._waited: list[Socket] = []
         #: Frames of this turn in MessagePack, so that each is packed once for all sockets that take it.
         self._packed: dict[bytes, bytes] = {}
 
@@ -53,23 +76,11 @@ class WriteTurn:
             asyncio.get_running_loop().call_soon(self._flush)
         self._written.append(socket)
 
-    def add_patient(self, socket: "Socket") -> None:
-        if not self._patient and not self._waited:
-            asyncio.get_running_loop().call_later(SAVED_PATIENCE_SECONDS, self._flush_patient)
-        self._patient.append(socket)
-
     def _flush(self) -> None:
         written, self._written = self._written, []
         for socket in written:
             socket.flush()
         self._packed.clear()
-
-    def _flush_patient(self) -> None:
-        due, self._waited, self._patient = self._waited, self._patient, []
-        if self._waited:
-            asyncio.get_running_loop().call_later(SAVED_PATIENCE_SECONDS, self._flush_patient)
-        for socket in due:
-            socket.flush()
 
 
 class Socket:
@@ -77,6 +88,7 @@ class Socket:
 
     __slots__ = (
         "_buffer_limit",
+        "_is_due",
         "_missed_answers",
         "_outbox",
         "_saved_op",
@@ -110,6 +122,7 @@ class Socket:
         self._buffer_limit = buffer_limit
         self._stale_from = buffer_limit * 3 // 4
         self._outbox: list[bytes] = []
+        self._is_due = False
         self._saved_op = ""
         self.close_code: int | None = None
         #: Called soon after the close was sent; the answer to it may take as long as a slow connection likes.
@@ -156,19 +169,28 @@ class Socket:
         """Queue one whole frame; nothing happens on a closed socket."""
         if self.close_code is not None:
             return
-        if not self._outbox:
+        if not self._is_due:
+            self._is_due = True
             self._turn.add(self)
+        self._outbox.append(frame)
+
+    def write_patiently(self, frame: bytes) -> None:
+        """Queue one whole frame that may wait for the next one."""
+        if self.close_code is not None:
+            return
+        if not self._outbox:
+            self._turn.echoes.add(self)
         self._outbox.append(frame)
 
     def tell_saved(self, op: str) -> None:
         """Let the next write begin with `saved`; it speaks for the client's earlier ops too, so only the last is told."""
         if not self._saved_op and self.close_code is None:
-            self._turn.add_patient(self)
+            self._turn.saved.add(self)
         self._saved_op = op
 
     def flush(self) -> None:
         """Hand the queued frames over, and see how much is unsent."""
-        frames = self._outbox
+        frames, self._is_due = self._outbox, False
         if self._saved_op:
             frames.insert(0, saved_frame(self._saved_op))
             self._saved_op = ""

@@ -22,6 +22,7 @@ from gateway.socket import CLOSE_SECONDS, Socket
 
 #: What the kernel takes of a socket before it is sent: the rest waits here, is counted, and is shared with other sockets.
 _KERNEL_UNSENT_BYTES: Final = 128 * 1024
+_ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 _log = structlog.get_logger()
 
 
@@ -128,7 +129,8 @@ async def _converse(
     connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat, budget: ConnectionBudget, socket: Socket
 ) -> None:
     """Hand over frame by frame; ends when the client has closed, or has answered our close."""
-    async for message in connection:
+    # Not `async for`, which would be one coroutine more for every frame.
+    while (message := await connection.receive()).type not in _ENDS:
         heartbeat.is_heard = True
         try:
             budget.require_frame(len(message.data or b""))

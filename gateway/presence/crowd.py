@@ -103,8 +103,14 @@ class InNumbers:
         told = self.told.get(listener.connection)
         return isinstance(told, Standpoint) and told.eyes == self._gathering.sight.class_of(listener.rights)
 
-    def tell(self, version: int, listeners: Iterable[Listener], changed: set[str]) -> None:
-        """See Telling."""
+    def tell(
+        self,
+        version: int,
+        listeners: Iterable[Listener],
+        changed: set[str],
+        said_by: str = "",  # noqa: ARG002  # a member of Telling
+    ) -> None:
+        """See Telling; the ticks of a crowd are so long that an echo has waited already."""
         moment = _Moment(self._gathering, self._most_shown, self._sheets)
         for listener in listeners:
             own = moment.own(listener)

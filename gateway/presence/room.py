@@ -60,6 +60,8 @@ class PresenceRoom:
         self._unsent: dict[str, PresenceRecord | None] = {}
         self._was_told = False
         self._changed: set[str] = set()
+        #: Whether all that changed was said by connections of this gateway, which are in `_unsent`.
+        self._is_own = True
         self._telling: Telling = ByName(self.gathering)
         self._flushed_at = self._flush_seconds = 0.0
         self._tick: asyncio.TimerHandle | None = None
@@ -102,11 +104,14 @@ class PresenceRoom:
         """Note that what these persons show has changed otherwise than by `put`."""
         if users:
             self._changed |= users
+            self._is_own = False
             self._flush_when_due()
 
     def refresh(self) -> None:
         """Look at everybody's roles and rights again."""
-        self._changed |= self.gathering.users_with_other_roles()
+        others = self.gathering.users_with_other_roles()
+        self._changed |= others
+        self._is_own = self._is_own and not others
         if self._changed or not all(map(self._telling.is_up_to_date, self.listeners.values())):
             self.flush()
 
@@ -132,6 +137,8 @@ class PresenceRoom:
         if self._tick is not None or self._retry is not None:
             self.close()
         self._flushed_at = time.monotonic()
+        said_by = next(iter(self._unsent)) if self._is_own and len(self._unsent) == 1 else ""
+        self._is_own = True
         if self._unsent:
             self.changed_at = self._flushed_at
             unsent, self._unsent = self._unsent, {}
@@ -140,7 +147,7 @@ class PresenceRoom:
         changed, self._changed = self._changed, set()
         self._choose_telling()
         self._frame_version += 1
-        self._telling.tell(self._frame_version, list(self.listeners.values()), changed)
+        self._telling.tell(self._frame_version, list(self.listeners.values()), changed, said_by)
         self._flush_seconds = time.monotonic() - self._flushed_at
         self._look_after_slow_sockets()
 

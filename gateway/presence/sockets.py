@@ -24,11 +24,14 @@ class _SocketListener:
     def rights(self) -> Rights:
         return self._socket.rights
 
-    def send_presence(self, frame: bytes) -> bool:
+    def send_presence(self, frame: bytes, *, is_echo: bool = False) -> bool:
         """Write the frame, unless half of what may wait is waiting already: presence goes first."""
         if self._socket.is_stale or self._socket.buffered_bytes > self._most_buffered:
             return False
-        self._socket.write(frame)
+        if is_echo:
+            self._socket.write_patiently(frame)
+        else:
+            self._socket.write(frame)
         return True
 
 

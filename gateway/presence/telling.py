@@ -31,8 +31,11 @@ class Listener(Protocol):
         """What the person may read now."""
         ...
 
-    def send_presence(self, frame: bytes) -> bool:
-        """Send a ready text frame, or drop it and return False when the socket is slow; a whole follows later."""
+    def send_presence(self, frame: bytes, *, is_echo: bool = False) -> bool:
+        """Send a ready text frame, or drop it and return False when the socket is slow; a whole follows later.
+
+        An echo tells a connection what it said itself, which may take longer.
+        """
         ...
 
 
@@ -45,8 +48,8 @@ class Telling(Protocol):
         """Whether what the socket was told is still what its rights show."""
         ...
 
-    def tell(self, version: int, listeners: Iterable[Listener], changed: set[str]) -> None:
-        """Send what changed to everybody, and the whole to who is not in `told`."""
+    def tell(self, version: int, listeners: Iterable[Listener], changed: set[str], said_by: str = "") -> None:
+        """Send what changed to everybody, and the whole to who is not in `told`. One connection may have said all of it."""
         ...
 
 
@@ -62,7 +65,7 @@ class ByName:
         """See Telling."""
         return self.told.get(listener.connection) == listener.rights
 
-    def tell(self, version: int, listeners: Iterable[Listener], changed: set[str]) -> None:
+    def tell(self, version: int, listeners: Iterable[Listener], changed: set[str], said_by: str = "") -> None:
         """See Telling."""
         self._gathering.sight.look_around()
         seen_by_user = {user: self._gathering.seen(user) for user in changed}
@@ -79,7 +82,7 @@ class ByName:
                 frame = diffs.get(eyes)
                 if frame is None:
                     frame = diffs[eyes] = self._diff(version, seen_by_user, rights)
-                if not listener.send_presence(frame):
+                if not listener.send_presence(frame, is_echo=connection == said_by):
                     del told[connection]
 
     def _diff(self, version: int, seen_by_user: Mapping[str, Presence | None], rights: Rights) -> bytes:

@@ -41,6 +41,22 @@ async def test_d9_everybody_sees_everybody_across_gateways(start: StartGateway) 
     assert versions == sorted(versions)
 
 
+async def test_d9_only_what_a_connection_said_itself_may_come_later(start: StartGateway) -> None:
+    """Its own words are an echo to it, to nobody else, not on the person's other device, and not together with others' words."""
+    one = await start("g1", presence_tick_seconds=0.05)
+    ana, tablet, tom = FakeSocket("a", "ana"), FakeSocket("tablet", "ana"), FakeSocket("t", "tom", VENDOR)
+    for socket in (ana, tablet, tom):
+        one.join("w1", socket)
+    await eventually(lambda: set(tablet.follow()) == set(ana.follow()) == set(tom.follow()) == {"ana", "tom"}, "all see all")
+    one.update("w1", "ana", "a", {"section": "timeline.team"})
+    await eventually(lambda: all(each.sections()["ana"] == "timeline.team" for each in (ana, tablet, tom)), "all see where")
+    assert ana.echoes == [len(ana.frames) - 1]
+    one.update("w1", "ana", "a", {"section": "timeline.everyone"})
+    one.update("w1", "tom", "t", {"section": "tasks.team"})
+    await eventually(lambda: ana.sections() == {"ana": "timeline.everyone", "tom": "tasks.team"}, "both are told")
+    assert (len(ana.echoes), tablet.echoes, tom.echoes) == (1, [], [])
+
+
 async def test_inv5_the_receiving_gateway_masks(start: StartGateway) -> None:
     """Who may not read the section sees the person without it; when the right comes, a whole shows it."""
     one, two = await start("g1"), await start("g2")

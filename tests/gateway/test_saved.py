@@ -1,4 +1,4 @@
-"""How `saved` leaves a socket: in the same write as what comes next, or by itself soon after (design D5)."""
+"""How `saved` and echoes leave a socket: in the same write as what comes next, or by themselves soon after (design D5, D9)."""
 
 import pytest
 
@@ -36,10 +36,25 @@ async def test_d5_saved_waits_for_the_outcome_however_late_in_a_turn_of_the_time
     turn, early, late = WriteTurn(), Written(), Written()
     sockets = [Socket(transport, turn, 1_000) for transport in (early, late)]
     sockets[0].tell_saved("20270619-aaaa:1")
-    turn._flush_patient()
+    turn.saved.end_turn()
     sockets[1].tell_saved("20270619-bbbb:1")
-    turn._flush_patient()
+    turn.saved.end_turn()
     assert early.writes == [saved_frame("20270619-aaaa:1")]
     assert late.writes == []
-    turn._flush_patient()
+    turn.saved.end_turn()
     assert late.writes == [saved_frame("20270619-bbbb:1")]
+
+
+async def test_d9_an_echo_leaves_with_the_next_frame_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may wait keeps its place in the order, and does not wait longer than two turns of its timer."""
+    monkeypatch.setattr("gateway.socket.ECHO_PATIENCE_SECONDS", 3600)
+    turn, busy, alone = WriteTurn(), Written(), Written()
+    sockets = [Socket(transport, turn, 1_000) for transport in (busy, alone)]
+    for socket in sockets:
+        socket.write_patiently(b"echo")
+    sockets[0].write(b"news")
+    await eventually(lambda: bool(busy.writes), "the news is written")
+    assert (busy.writes, alone.writes) == ([b"echonews"], [])
+    turn.echoes.end_turn()
+    turn.echoes.end_turn()
+    assert (busy.writes, alone.writes) == ([b"echonews"], [b"echo"])

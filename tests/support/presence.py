@@ -25,10 +25,14 @@ class FakeSocket:
         self.rights = rights
         self.is_slow = False
         self.frames: list[dict[str, Any]] = []
+        #: Which of them it was told patiently: what it had said itself.
+        self.echoes: list[int] = []
 
-    def send_presence(self, frame: bytes) -> bool:
+    def send_presence(self, frame: bytes, *, is_echo: bool = False) -> bool:
         if self.is_slow:
             return False
+        if is_echo:
+            self.echoes.append(len(self.frames))
         self.frames.append(json.loads(frame[frame.index(b'{"type"') :]))
         return True
 
