@@ -7,7 +7,8 @@ so what counts are the rights right after the op or after any later change that 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import accumulate
+from math import inf
 from typing import Final, NamedTuple
 
 from actors.contract.channels import may_read, rights_of
@@ -23,12 +24,22 @@ class _Change(NamedTuple):
     asked: float
 
 
+class _Reading(NamedTuple):
+    """One person and one channel: whether each role of the person reads it, and the earliest instant by which one from there on
+    that does was asked, so that a question needs no walk over the roles.
+    """
+
+    may: list[bool]
+    asked: list[float]
+
+
 class Roles:
     """Who was what, when: the roles of each person of each wedding in the order of the log."""
 
     def __init__(self, history: Iterable[Entry], stored: Iterable[Stored]) -> None:
         asked = {(each.wedding, each.mark): each.time for each in history if each.kind == "invoke"}
         self._changes: dict[tuple[str, str], list[_Change]] = defaultdict(list)
+        self._readings: dict[tuple[str, str, str], _Reading] = {}
         for each in sorted(stored, key=lambda one: one.position):
             since = max((asked.get((each.wedding, mark), 0.0) for mark in each.marks), default=0.0)
             for person, role in each.roles.items() if each.applied else ():
@@ -36,13 +47,20 @@ class Roles:
 
     def could_read(self, wedding: str, person: str, channel: str, position: int, instant: float) -> bool:
         """Whether the person might read the channel at the position, or after a later change that was asked by the instant."""
-        changes = self._changes.get((wedding, person), [])
+        changes = self._changes.get((wedding, person))
+        if not changes:
+            return False
+        reading = self._readings.get((wedding, person, channel)) or self._read(wedding, person, channel)
         at_position = bisect_right(changes, position, key=lambda change: change.position) - 1
-        return any(
-            change.role is not None and may_read(rights_of(change.role, person), channel)
-            for change in islice(changes, max(0, at_position), None)
-            if change.position <= position or change.asked <= instant
-        )
+        return (at_position >= 0 and reading.may[at_position]) or reading.asked[max(0, at_position)] <= instant
+
+    def _read(self, wedding: str, person: str, channel: str) -> _Reading:
+        changes = self._changes[wedding, person]
+        may = [change.role is not None and may_read(rights_of(change.role, person), channel) for change in changes]
+        backwards = zip(reversed(changes), reversed(may), strict=True)
+        asked = list(accumulate((change.asked if is_read else inf for change, is_read in backwards), min))[::-1]
+        reading = self._readings[wedding, person, channel] = _Reading(may, asked)
+        return reading
 
 
 def unreadable(history: Sequence[Entry], stored: Sequence[Stored]) -> list[str]:

@@ -1,9 +1,14 @@
 """What somebody of small rights got is held against their rights at that point of the log: a made-up history per offence."""
 
+import random
+from itertools import product
 from typing import Any
 
+import pytest
+
+from actors.contract.channels import may_read, rights_of
 from bench.soak.history import Entry, Stored
-from bench.soak.rights import unreadable
+from bench.soak.rights import Roles, unreadable
 
 WEDDING = "w1"
 
@@ -68,3 +73,37 @@ def test_inv5_a_text_of_an_unreadable_channel_is_found_in_any_frame() -> None:
     seen = Entry(1.0, WEDDING, "watcher guest", "seen", person="guest-1", marks=("s1-5",))
     assert found(seen) == 1
     assert found(seen, stored=[*STORED, decided(109, {"timeline.everyone": 1}, mark="s1-5")]) == 0
+
+
+def test_inv5_rights_are_what_the_roles_say_one_by_one() -> None:
+    """For any roles, positions and instants the answer is that of going through every role from there on."""
+    draw = random.Random(7)  # a case must be the same again
+    for _ in range(300):
+        positions = sorted(draw.sample(range(1, 30), draw.randint(0, 8)))
+        given = [decided(at, {}, mark=f"s1-{at}", roles={"bo": draw.choice(("planner", "family", None))}) for at in positions]
+        asked = {at: draw.uniform(0, 10) for at in positions}
+        history = [Entry(when, WEDDING, "amara", "invoke", f"s1-{at}") for at, when in asked.items()]
+        roles = Roles(history, given)
+        for channel, position, instant in product(("tasks.team", "guests.family"), range(0, 31, 3), (0.0, 5.0, 10.0)):
+            reading = {at for at, each in zip(positions, given, strict=True) if reads(each.roles["bo"], channel)}
+            then = max((at for at in positions if at <= position), default=0)
+            expected = any(at == then or (at > then and asked[at] <= instant) for at in reading)
+            assert roles.could_read(WEDDING, "bo", channel, position, instant) == expected
+
+
+def reads(role: str | None, channel: str) -> bool:
+    return role is not None and may_read(rights_of(role, "bo"), channel)
+
+
+def test_inv5_a_long_history_asks_no_more_about_rights_than_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a role reads is reckoned once for each channel, however many events there are: the check stays linear."""
+    asked = 0
+
+    def counted(rights: Any, channel: str) -> bool:
+        nonlocal asked
+        asked += 1
+        return may_read(rights, channel)
+
+    monkeypatch.setattr("bench.soak.rights.may_read", counted)
+    assert found(*[got("event", 1)] * 1000, *[got("sync", 3)] * 1000) == 0
+    assert asked <= len(STORED)
