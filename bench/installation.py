@@ -21,7 +21,7 @@ import psutil
 from config.supervision.data_folder import DataFolder
 from config.supervision.ports import free_port
 from config.supervision.processes import same_process
-from gateway.tokens import make_token
+from gateway.access.tokens import make_token
 
 START_WITHIN_SECONDS: Final = 120.0
 STOP_WITHIN_SECONDS: Final = 40.0

@@ -23,7 +23,7 @@ from actors.contract.subjects import WEDDING, log_stream, log_subject
 from bench.installation import Installation
 from config.supervision.roles import role_settings
 from gateway.errors import GatewayError
-from gateway.group_commit import GroupCommit
+from gateway.ops.group_commit import GroupCommit
 from store.bus import Bus
 from store.log_writer import LogWriter
 

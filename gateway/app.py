@@ -7,16 +7,16 @@ from typing import Protocol, Self
 from aiohttp import web
 
 from config.settings import Settings
-from gateway.authentication import Authentication
+from gateway.access.authentication import Authentication
+from gateway.access.limiter import Limiter
+from gateway.access.revocations import Revocations
 from gateway.counts import Counts
-from gateway.group_commit import GroupCommit
-from gateway.hub import Hub
-from gateway.limiter import Limiter
-from gateway.owner import Owner
+from gateway.ops.group_commit import GroupCommit
+from gateway.ops.submit import Submitter
 from gateway.ports import PresenceHub
-from gateway.revocations import Revocations
-from gateway.socket import WriteTurn
-from gateway.submit import Submitter
+from gateway.rooms.hub import Hub
+from gateway.rooms.owner import Owner
+from gateway.wire.socket import WriteTurn
 from store.bus import Bus
 from store.log_writer import LogWriter
 from store.postgres import Database

@@ -5,20 +5,20 @@ Made by `process` with the core's parts in hand; nothing of the core knows what 
 
 from aiohttp import web
 
-from gateway.alarms import AlarmWatch
+from gateway.access.callout import Callout
 from gateway.app import Gateway, Service
-from gateway.audits import Audits
-from gateway.authors import Authors
-from gateway.callout import Callout
-from gateway.health import Health
 from gateway.http import routes
 from gateway.http.api import Api
-from gateway.intake import Intake
-from gateway.metrics import Metrics
+from gateway.ops.authors import Authors
+from gateway.ops.intake import Intake
 from gateway.presence.hub import PresenceHub
 from gateway.presence.sockets import SocketPresence
 from gateway.projections import Projections
-from gateway.service import VERSION, MicroService
+from gateway.rooms.audits import Audits
+from gateway.telemetry.alarms import AlarmWatch
+from gateway.telemetry.health import Health
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.service import VERSION, MicroService
 
 
 class Edge:

@@ -6,8 +6,8 @@ Protocols only; gateway.edge fills them.
 from typing import Protocol
 
 from actors.contract.client_frames import PresenceUpdate
-from gateway.room import Room
-from gateway.socket import Socket
+from gateway.rooms.room import Room
+from gateway.wire.socket import Socket
 
 
 class PresenceHub(Protocol):

@@ -22,13 +22,13 @@ from aiohttp.log import server_logger
 
 from config.logging import configure_logging
 from config.settings import Settings
-from gateway import websocket
 from gateway.app import GATEWAY, Gateway
 from gateway.door import Door
 from gateway.edge import Edge
 from gateway.errors import PortBusy
 from gateway.idle_connections import IdleConnections
-from gateway.watchdog import Watchdog
+from gateway.sessions import websocket
+from gateway.telemetry.watchdog import Watchdog
 from store.away import when_there
 from store.errors import StoreError
 

@@ -14,8 +14,8 @@ import structlog
 from config.settings import Settings
 from gateway.presence.fields import Presence
 from gateway.presence.people import Source
-from gateway.room import Room
-from gateway.socket import Socket
+from gateway.rooms.room import Room
+from gateway.wire.socket import Socket
 from store.errors import StoreError
 from store.postgres import Database
 from store.projections import (

@@ -1,7 +1,7 @@
 """Answers to nats-server's question who may connect (auth callout): the wire of it, not the policy.
 
 The server asks with a JWT on `$SYS.REQ.USER.AUTH` in the account AUTH; the answer is a JWT that carries, for who is admitted, a
-user JWT with its permissions, both signed with the issuer's nkey. Whom to admit is for `decide` to say (gateway.callout).
+user JWT with its permissions, both signed with the issuer's nkey. Whom to admit is for `decide` to say (gateway.access.callout).
 """
 
 import base64

@@ -20,7 +20,7 @@ from bench.soak.report import heading
 from bench.soak.run import Options
 from config.supervision.embedded_nats import nats_url
 from config.supervision.ports import LOOPBACK
-from gateway.tokens import make_token
+from gateway.access.tokens import make_token
 
 _ROUNDS: Final = 4
 _OPS: Final = 80

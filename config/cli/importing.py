@@ -15,8 +15,8 @@ from config.cli.importer.plan import WeddingPlan, ops_toward
 from config.supervision.data_folder import DataFolder
 from config.supervision.errors import NotRunning
 from config.supervision.runtime_state import current_state
+from gateway.access.tokens import make_token
 from gateway.client import Client, Outcome, Pending, Stopped
-from gateway.tokens import make_token
 
 PRINCIPAL: Final = "import"
 _UNKNOWN_WEDDING_CLOSE_CODE: Final = 4404

@@ -40,7 +40,7 @@ def command(
 async def _credentials(settings: Settings, wedding: str, identity: str, role: Role | None, days: int) -> str:
     from config.cli.errors import WeddingMissing
     from config.cli.membership import check_id, desk
-    from gateway.tokens import make_token
+    from gateway.access.tokens import make_token
 
     check_id(wedding)
     check_id(identity)

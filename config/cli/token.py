@@ -38,7 +38,7 @@ def command(
 
 async def _token(settings: Settings, wedding: str, user: str, role: Role | None) -> str:
     from config.cli.membership import check_id, desk
-    from gateway.tokens import make_token
+    from gateway.access.tokens import make_token
 
     check_id(wedding)
     check_id(user)

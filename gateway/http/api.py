@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from config.settings import Settings
-from gateway.audits import Audits
-from gateway.authentication import Authentication
-from gateway.authors import Authors
-from gateway.health import Health
-from gateway.hub import Hub
+from gateway.access.authentication import Authentication
+from gateway.access.limiter import Limiter
+from gateway.access.revocations import Revocations
 from gateway.ids import new_client
-from gateway.limiter import Limiter
-from gateway.metrics import Metrics
-from gateway.owner import Owner
+from gateway.ops.authors import Authors
+from gateway.ops.submit import Submitter
 from gateway.presence.hub import PresenceHub
-from gateway.revocations import Revocations
-from gateway.submit import Submitter
+from gateway.rooms.audits import Audits
+from gateway.rooms.hub import Hub
+from gateway.rooms.owner import Owner
+from gateway.telemetry.health import Health
+from gateway.telemetry.metrics import Metrics
 from store.postgres import Database
 
 

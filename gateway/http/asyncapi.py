@@ -11,10 +11,10 @@ from actors.contract.client_frames import ClientFrame
 from actors.contract.events import Event
 from actors.contract.server_frames import Applied, Rejected, ServerFrame
 from actors.contract.subjects import feed_subject, intake_subject, outcome_subject
-from gateway.formats import JSON_PROTOCOL, PACKED_PROTOCOL
 from gateway.http.openapi import schema_of_anything
 from gateway.http.shapes import Op, Presence, SaidPresence
-from gateway.service import VERSION
+from gateway.telemetry.service import VERSION
+from gateway.wire.formats import JSON_PROTOCOL, PACKED_PROTOCOL
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _FROM_CLIENT: Final = tuple(ClientFrame.__args__)

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from actors.contract.channels import Rights
 from actors.contract.ids import is_token
+from gateway.access.tokens import TokenClaims
 from gateway.errors import UNREADABLE, GatewayError, TokenError
 from gateway.http.api import API
-from gateway.room import Room
-from gateway.tokens import TokenClaims
+from gateway.rooms.room import Room
 
 _Body = TypeVar("_Body")
 

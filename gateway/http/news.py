@@ -1,6 +1,6 @@
 """What is new in a wedding's channels since a caller's sequences: events, or a snapshot where events are not kept or wanted.
 
-The same choice as at a socket's resume (gateway.resume), told in one JSON object instead of frames.
+The same choice as at a socket's resume (gateway.sessions.resume), told in one JSON object instead of frames.
 """
 
 from typing import Any
@@ -10,10 +10,10 @@ import msgspec
 from actors.contract.channels import Rights, may_read
 from actors.contract.client_frames import Resume
 from config.limits import Limits
-from gateway.checkpoint import Checkpoint
 from gateway.errors import OwnerUnreachable
-from gateway.resume import Choice, choose, withdrawn
-from gateway.room import Room
+from gateway.rooms.checkpoint import Checkpoint
+from gateway.rooms.room import Room
+from gateway.sessions.resume import Choice, choose, withdrawn
 
 _MOST_TRIES = 4
 

@@ -8,7 +8,7 @@ import msgspec
 from gateway.http import shapes
 from gateway.http.operations import OPERATIONS, Operation
 from gateway.http.problems import PROBLEM_TYPE
-from gateway.service import VERSION
+from gateway.telemetry.service import VERSION
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = {"description": "What went wrong, and what helps.", "content": {PROBLEM_TYPE: {"schema": {}}}}

@@ -17,8 +17,8 @@ from actors.contract.events import Event
 from gateway.errors import GatewayError, Refused
 from gateway.http.api import Api
 from gateway.http.problems import error_headers, error_members, problem_members, refusal_members
-from gateway.room import Room
-from gateway.submit import PresenceChange, Submitted, read_op
+from gateway.ops.submit import PresenceChange, Submitted, read_op
+from gateway.rooms.room import Room
 
 _decode_event = msgspec.json.Decoder(Event).decode
 

@@ -16,7 +16,7 @@ from actors.contract.ops import ACTIONS
 from actors.contract.write_rules import EVERY_RELATION, NO_RELATION, SERVICE_RULES, WriteRules, write_right
 from gateway.errors import GatewayError
 from gateway.http.callers import json_response, visiting
-from gateway.room import Room
+from gateway.rooms.room import Room
 
 #: Sections in which everybody may keep notes of their own.
 _WITH_PRIVATE: Final = frozenset({"timeline", "documents", "photos", "tasks", "messages"})

@@ -5,12 +5,12 @@ import time
 from aiohttp import web
 
 from actors.contract.channels import may_read
+from gateway.access.tokens import make_token
 from gateway.errors import GatewayError
 from gateway.http.api import API, client_of_today
 from gateway.http.callers import json_response, visiting
 from gateway.http.permissions import permissions_in
 from gateway.ids import new_connection_id
-from gateway.tokens import make_token
 
 
 async def join(request: web.Request) -> web.Response:

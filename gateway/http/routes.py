@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from gateway.addresses import address_of
+from gateway.access.addresses import address_of
 from gateway.http.api import API, Api
 from gateway.http.negotiation import negotiated
 from gateway.http.operations import BASE, OPERATIONS

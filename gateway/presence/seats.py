@@ -10,7 +10,7 @@ import msgspec
 
 from actors.contract.presence import PresenceRecord
 from config.settings import Settings
-from gateway.rate import TokenBucket
+from gateway.access.rate import TokenBucket
 
 #: The time of the last activity is told with every change, and by itself when what was told is older than this.
 _TOLD_AGAIN_SECONDS: Final = 30.0

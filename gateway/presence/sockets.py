@@ -5,8 +5,8 @@ import msgspec
 from actors.contract.channels import Rights
 from actors.contract.client_frames import PresenceUpdate
 from gateway.presence.hub import PresenceHub
-from gateway.room import Room
-from gateway.socket import Socket
+from gateway.rooms.room import Room
+from gateway.wire.socket import Socket
 
 
 class _SocketListener:

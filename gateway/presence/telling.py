@@ -11,10 +11,10 @@ import msgspec
 
 from actors.contract.channels import Rights
 from actors.contract.server_frames import PresenceFrame, PresenceSummary
-from gateway.frames import struct_frame
 from gateway.presence.fields import Presence
 from gateway.presence.gathering import Gathering
 from gateway.presence.masking import places_of
+from gateway.wire.frames import struct_frame
 
 
 class Listener(Protocol):

@@ -42,12 +42,14 @@ def test_the_contract_and_the_rules_are_pure() -> None:
         ("store/postgres.py", "import aiohttp"),
         ("store/postgres.py", "from actors.domain import decide"),
         ("store/postgres.py", "from gateway.errors import GatewayError"),
-        ("gateway/hub.py", "from actors.domain.decide import decide"),
-        ("gateway/hub.py", "from actors.runtime import process"),
-        ("gateway/hub.py", "import asyncpg"),
-        ("gateway/hub.py", "from nats.aio.client import Client"),
-        ("gateway/hub.py", "from tests.support import servers"),
-        ("gateway/client/connection.py", "from gateway.frames import Frame"),
+        ("gateway/rooms/hub.py", "from actors.domain.decide import decide"),
+        ("gateway/rooms/hub.py", "from actors.runtime import process"),
+        ("gateway/rooms/hub.py", "import asyncpg"),
+        ("gateway/rooms/hub.py", "from nats.aio.client import Client"),
+        ("gateway/rooms/hub.py", "from tests.support import servers"),
+        ("gateway/wire/frames.py", "from gateway.rooms.room import Room"),
+        ("gateway/rooms/room.py", "from gateway.sessions.session import Session"),
+        ("gateway/client/connection.py", "from gateway.wire.frames import Frame"),
         ("gateway/client/connection.py", "from .. import frames"),
         ("gateway/client/connection.py", "from config.settings import Settings"),
         ("store/postgres.py", "import config.supervision.launch"),
@@ -73,7 +75,7 @@ def test_a_forbidden_import_is_found(path: str, statement: str) -> None:
         ("store/bus.py", "import nats, asyncpg"),
         ("gateway/app.py", "from aiohttp import web"),
         ("gateway/client/connection.py", "from actors.contract import client_frames"),
-        ("config/cli/app.py", "from gateway.tokens import make_token"),
+        ("config/cli/app.py", "from gateway.access.tokens import make_token"),
         ("tests/gateway/test_hub.py", "import nats, aiohttp, asyncpg"),
     ],
 )
@@ -84,7 +86,7 @@ def test_an_allowed_import_passes(path: str, statement: str) -> None:
 
 def test_an_import_by_name_at_run_time_is_found() -> None:
     """Nobody goes round the table with importlib."""
-    assert list(import_violations([sample("gateway/hub.py", "import importlib\nimportlib.import_module('actors.domain')")]))
+    assert list(import_violations([sample("gateway/rooms/hub.py", "import importlib\nimportlib.import_module('actors.domain')")]))
 
 
 @pytest.mark.parametrize("text", ["open('x')", "datetime.now(UTC)", "print(1)", "async def decide(): ..."])

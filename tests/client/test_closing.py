@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from gateway import close_codes
 from gateway.client import Client, Stopped
 from gateway.client.closing import MOVES, Move
+from gateway.wire import close_codes
 from tests.client.scripted_server import CLIENT, ScriptedServer, meet, meet_with_flowers
 from tests.support.requirements import ROOT
 

@@ -10,9 +10,9 @@ import pytest
 from nats.aio.client import Client
 
 from config.settings import load_settings
-from gateway.authentication import Authentication
-from gateway.callout import Callout, decide
-from gateway.tokens import TokenClaims, TokenUse, make_token, read_token
+from gateway.access.authentication import Authentication
+from gateway.access.callout import Callout, decide
+from gateway.access.tokens import TokenClaims, TokenUse, make_token, read_token
 from store.auth_callout import Credentials
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually

@@ -10,8 +10,8 @@ import pytest
 from actors.domain import snapshot_form
 from actors.domain.state import ActorState
 from actors.runtime.host import Host
-from gateway.audits import Audits
 from gateway.client import Client
+from gateway.rooms.audits import Audits
 from store import snapshots
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.hosts import host_settings, running_host
@@ -58,7 +58,7 @@ class Wedding(NamedTuple):
 @pytest.fixture
 async def wedding(jetstream: NatsServer, database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wedding]:
     """Two tasks, one document, a snapshot of it all, and ana's client."""
-    monkeypatch.setattr("gateway.audits.PRESENT_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.rooms.audits.PRESENT_SECONDS", 0.1)
     settings = host_settings(jetstream, database_url, snapshot_every_ops=3)
     async with running_host(settings) as host, running_gateway(gateway_settings(jetstream, database_url)) as gateway:
         api = HttpApi(gateway, "w1", "ana")

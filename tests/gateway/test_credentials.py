@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from gateway import credentials
 from gateway.client import Client
 from gateway.process import serving
+from gateway.sessions import credentials
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.servers import NatsServer

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from actors.contract.envelopes import Envelope, EnvelopePart
-from gateway.audience import Audience
 from gateway.counts import Counts
-from gateway.formats import packed_frame
-from gateway.frames import events_frame
-from gateway.socket import Socket, WriteTurn
+from gateway.rooms.audience import Audience
+from gateway.wire.formats import packed_frame
+from gateway.wire.frames import events_frame
+from gateway.wire.socket import Socket, WriteTurn
 from tests.support.transports import Written
 from tests.support.waiting import eventually
 
@@ -46,8 +46,8 @@ async def test_d8_a_frame_is_made_once_for_each_set_of_channels_and_each_format(
 
         return make_and_count
 
-    monkeypatch.setattr("gateway.audience.events_frame", counted("made", events_frame))
-    monkeypatch.setattr("gateway.socket.packed_frame", counted("packed", packed_frame))
+    monkeypatch.setattr("gateway.rooms.audience.events_frame", counted("made", events_frame))
+    monkeypatch.setattr("gateway.wire.socket.packed_frame", counted("packed", packed_frame))
     audience, transports = audience_of(WriteTurn())
     audience.deliver(envelope(1, "tasks.team", "timeline.everyone"))
     await eventually(lambda: all(transport.writes for transport in transports), "everybody has it")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
-from gateway.formats import JSON_PROTOCOL, PACKED_PROTOCOL, json_of, packed_frame, text_frame
+from gateway.wire.formats import JSON_PROTOCOL, PACKED_PROTOCOL, json_of, packed_frame, text_frame
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import WITHIN_SECONDS, RunningGateway, token_of
 

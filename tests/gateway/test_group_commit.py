@@ -12,7 +12,7 @@ import pytest
 
 from config.supervision.data_folder import DataFolder
 from gateway.errors import LogRefused, Overloaded
-from gateway.group_commit import GroupCommit
+from gateway.ops.group_commit import GroupCommit
 from store.bus import Bus
 from store.log_writer import LogWriter
 from tests.support.hosts import running_bus

@@ -7,11 +7,11 @@ from aiohttp import WSServerHandshakeError
 from pydantic.alias_generators import to_camel
 
 from config.limits import RATES, Limits, names_of_rate
-from gateway.addresses import client_address
+from gateway.access.addresses import client_address
+from gateway.access.limiter import ConnectionBudget, Limiter
+from gateway.access.rate import Buckets, Rate
 from gateway.counts import Counts
 from gateway.errors import SlowDown
-from gateway.limiter import ConnectionBudget, Limiter
-from gateway.rate import Buckets, Rate
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, Talker, gateway_settings, running_gateway, running_stack
 from tests.support.http_api import HttpApi, is_problem

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from gateway.session import Session
+from gateway.sessions.session import Session
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.servers import NatsServer

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.own_clients import OwnClients
+from gateway.ops.own_clients import OwnClients
 
 NOON = datetime(2027, 6, 19, 12, tzinfo=UTC)
 

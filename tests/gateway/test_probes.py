@@ -11,10 +11,10 @@ from aiohttp import web
 
 from actors.contract.codes import CODES
 from config.supervision.data_folder import DataFolder
-from gateway.health import Health
 from gateway.http import routes
 from gateway.http.api import Api
 from gateway.http.problems import status_of
+from gateway.telemetry.health import Health
 from store.log_guard import LogGuard
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway
@@ -45,7 +45,7 @@ async def test_a_full_gateway_sends_traffic_elsewhere_and_a_database_that_is_awa
     jetstream: NatsServer, database_url: str, stack: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No room for another socket: `overloaded`. PostgreSQL away: told, and still ready, for awake weddings go on (design D7)."""
-    monkeypatch.setattr("gateway.alarms._LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.telemetry.alarms._LOOK_SECONDS", 0.05)
     settings = gateway_settings(jetstream, database_url, gateway_id="gateway-2", limits={"sockets_per_gateway": 1})
     async with running_gateway(settings) as small:
         api = HttpApi(small, "w1", "ana", token="")

@@ -109,7 +109,7 @@ async def test_d2_a_wedding_without_an_owner_is_waking(
     jetstream: NatsServer, database_url: str, stack: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody answers for the wedding: error `waking` and 1013, and nothing hangs."""
-    monkeypatch.setattr("gateway.owner.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("gateway.rooms.owner.PATIENCE_SECONDS", 0.2)
     async with running_gateway(gateway_settings(jetstream, database_url, region="elsewhere")) as alone:
         ana = await alone.connect()
         await ana.hello("w1", "ana")

@@ -6,7 +6,7 @@ import pytest
 
 from actors.contract.client_frames import Resume
 from actors.contract.ops import Op, Target
-from gateway.resume import Choice, choose, withdrawn
+from gateway.sessions.resume import Choice, choose, withdrawn
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway
 from tests.support.hosts import LogAuthor

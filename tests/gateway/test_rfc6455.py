@@ -1,7 +1,7 @@
 """Raw frames against RFC 6455, each case with the section that it tests: what is no WebSocket is refused as the RFC demands.
 
 The bytes go over a bare TCP connection, so that no client library stands between; `aiohttp` has gaps (unmasked frames) that
-gateway.frame_guard fills by private names, and these tests see when those change.
+gateway.wire.frame_guard fills by private names, and these tests see when those change.
 """
 
 import asyncio

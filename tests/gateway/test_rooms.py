@@ -214,7 +214,7 @@ async def test_d8_an_empty_room_is_dropped_after_a_while(
 ) -> None:
     """A room lives on shortly after its last visitor, then it is gone with its subscription; the next visitor opens a new one."""
     await found("w1")
-    monkeypatch.setattr("gateway.hub.LINGER_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.rooms.hub.LINGER_SECONDS", 0.05)
     ana = await stack.join("w1", "ana")
     await ana.close()
     await eventually(lambda: not stack.gateway.hub.rooms, "the room is dropped")

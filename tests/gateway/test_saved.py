@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.frames import applied_frame, saved_frame
-from gateway.socket import Socket, WriteTurn
+from gateway.wire.frames import applied_frame, saved_frame
+from gateway.wire.socket import Socket, WriteTurn
 from tests.support.transports import Written
 from tests.support.waiting import eventually
 
@@ -32,7 +32,7 @@ async def test_d5_saved_waits_for_the_outcome_however_late_in_a_turn_of_the_time
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that is told just before the timer rings for others still has a whole turn for its outcome to come."""
-    monkeypatch.setattr("gateway.socket.SAVED_PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr("gateway.wire.socket.SAVED_PATIENCE_SECONDS", 3600)
     turn, early, late = WriteTurn(), Written(), Written()
     sockets = [Socket(transport, turn, 1_000) for transport in (early, late)]
     sockets[0].tell_saved("20270619-aaaa:1")
@@ -47,7 +47,7 @@ async def test_d5_saved_waits_for_the_outcome_however_late_in_a_turn_of_the_time
 
 async def test_d9_an_echo_leaves_with_the_next_frame_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may wait keeps its place in the order, and does not wait longer than two turns of its timer."""
-    monkeypatch.setattr("gateway.socket.ECHO_PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr("gateway.wire.socket.ECHO_PATIENCE_SECONDS", 3600)
     turn, busy, alone = WriteTurn(), Written(), Written()
     sockets = [Socket(transport, turn, 1_000) for transport in (busy, alone)]
     for socket in sockets:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway import revocations
+from gateway.access import revocations
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.http_api import BASE, HttpApi, is_problem

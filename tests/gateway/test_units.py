@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from actors.contract.decisions import refusal
 from actors.contract.envelopes import Envelope, EnvelopePart
 from actors.contract.server_frames import ChannelSync, LiveEvents, Rejected, Saved, ServerFrame
-from gateway import formats, frames
+from gateway.access.rate import TokenBucket
+from gateway.access.tokens import make_token, read_token
 from gateway.errors import TokenError
-from gateway.lifecycle import TRANSITIONS, IllegalTransition, Phase, stepped
-from gateway.order import MOST_HELD, EnvelopeOrder
-from gateway.rate import TokenBucket
-from gateway.recent import RecentEnvelopes
-from gateway.tokens import make_token, read_token
+from gateway.rooms.order import MOST_HELD, EnvelopeOrder
+from gateway.rooms.recent import RecentEnvelopes
+from gateway.sessions.lifecycle import TRANSITIONS, IllegalTransition, Phase, stepped
+from gateway.wire import formats, frames
 
 SECRET = "a secret of thirty-two bytes or more"
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from structlog.testing import capture_logs
 
-from gateway.watchdog import Watchdog
+from gateway.telemetry.watchdog import Watchdog
 from tests.support.waiting import eventually
 
 

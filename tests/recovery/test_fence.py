@@ -13,7 +13,7 @@ from config.supervision.data_folder import DataFolder
 from config.supervision.embedded_nats import nats_child
 from config.supervision.ports import free_port
 from gateway.errors import LogRefused, LogUnusable
-from gateway.group_commit import GroupCommit
+from gateway.ops.group_commit import GroupCommit
 from store import alarms, log_range
 from store.bus import Bus
 from store.errors import LogMismatch, LogWentBack

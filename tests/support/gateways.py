@@ -14,9 +14,9 @@ from typing import Any, Self
 import aiohttp
 
 from config.settings import Settings
+from gateway.access.tokens import make_token
 from gateway.app import Gateway
 from gateway.process import serving
-from gateway.tokens import make_token
 from tests.support.hosts import host_settings, running_host
 from tests.support.servers import NatsServer
 

@@ -10,7 +10,7 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from gateway.tokens import make_token
+from gateway.access.tokens import make_token
 from tests.support.gateways import JWT_SECRET
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually

@@ -1,0 +1,1 @@
+"""What a gateway tells operators: numbers, alarms, health, and whether its loop still turns."""
