@@ -28,6 +28,8 @@ _START_MS: Final = 1_813_363_200_000
 _CHANNEL: Final = "documents.team"
 #: About two pages: when the text is longer, more is deleted than typed.
 _LENGTH: Final = 5_000
+#: Two edits write at most ten letters, and a third deletes four.
+_UNSEEN: Final = 14
 #: More ops than a host leaves between two snapshots.
 _SINCE_SNAPSHOT: Final = 500
 _OPENINGS: Final = 20
@@ -60,7 +62,8 @@ class Writing:
         """Let one of them type or delete a few letters, not having seen the other's last edit."""
         person = "amara" if number % 2 else "petra"
         base = max(self.state.channels[_CHANNEL].sequence - number % 3, 1)
-        length = max(len(self.text) - 8, 0)
+        # Where the text reached in any case before the two edits that its writer may not have seen.
+        length = max(len(self.text) - _UNSEEN, 0)
         place = self._random.randint(0, length)
         delta: Delta = [{"retain": place}] if place else []
         if length > 16 and self._random.random() < (0.6 if length > _LENGTH else 0.3):
