@@ -51,10 +51,14 @@ def _write_of(decision: Decision, question: WhyQuestion, wedding: str) -> FieldW
 
 
 def _touches(change: Change, field: str) -> bool:
-    return change.set is msgspec.UNSET or field in change.set
+    """Tell whether the field was written: by name, or with the whole item."""
+    if change.set is not msgspec.UNSET:
+        return field in change.set
+    return change.edit is msgspec.UNSET or field in change.edit
 
 
 def _value_after(change: Change, field: str) -> object:
+    """Return the value after the change; of an edited text the event holds what became of it."""
     if change.insert is not msgspec.UNSET:
         return change.insert.get(field)
     return None if change.set is msgspec.UNSET else change.set[field]

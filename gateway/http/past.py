@@ -5,15 +5,15 @@ What is shown is what the caller may read today. All of it is asked of the weddi
 
 import time
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
-from actors.contract.calls import ChannelChunk, FieldWrite, PastQuestion, UndoQuestion, WhyQuestion
+from actors.contract.calls import ChannelChunk, PastQuestion, UndoQuestion, WhyQuestion
 from actors.contract.changes import ChannelItems
 from actors.contract.collections import COLLECTIONS
-from actors.contract.events import Event, instant_of
+from actors.contract.events import instant_of
 from actors.contract.ids import is_token
 from gateway.errors import GatewayError
 from gateway.http.api import API
@@ -21,12 +21,12 @@ from gateway.http.callers import Visit, body_of, json_response, visiting
 from gateway.http.cursors import opened, sealed
 from gateway.http.history import milliseconds, require_readable, whole
 from gateway.http.ops import answer_ops
+from gateway.http.writes_told import told_writes
 
 #: How long one request may look for writes of a field before it says where it stands.
 _PATIENCE_SECONDS: Final = 2.0
 _MOST_WRITES: Final = 100
 _decode_items: Final = msgspec.json.Decoder(ChannelItems).decode
-_decode_event: Final = msgspec.json.Decoder(Event).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -50,7 +50,9 @@ async def state(request: web.Request) -> web.Response:
 def _moment(request: web.Request, visit: Visit) -> PastQuestion:
     query = request.query
     if ("at" in query) == ("channel" in query) or ("channel" in query) != ("sequence" in query):
-        raise GatewayError("bad_value", "Say when: either `at`, or `channel` and `sequence`.")
+        raise GatewayError(
+            "bad_value", "Say when: either `at`, or `channel` and `sequence`.", "As in `?at=2027-06-19T12:00:00Z`."
+        )
     if "at" in query:
         return PastQuestion(rights=visit.rights, at_ms=milliseconds(query, "at"))
     channel = query["channel"]
@@ -85,7 +87,7 @@ async def why(request: web.Request) -> web.Response:
             further = msgspec.structs.replace(question, limit=limit + 1 - len(writes), before_rev=end.rev)
             older, end = await api.owner.field_writes(wedding, further)
             writes += older
-    told = _told(writes, is_whole=not end.more)[:limit]
+    told = told_writes(writes, question, is_whole=not end.more)[:limit]
     answer: dict[str, object] = {"writes": told, "more": end.more or len(writes) > limit}
     if answer["more"]:
         answer["cursor"] = sealed(secret, wedding, principal, writes[len(told) - 1].rev if len(writes) > limit else end.rev)
@@ -99,23 +101,6 @@ def _field_of(request: web.Request) -> tuple[str, str, str]:
     if not is_token(identifier):
         raise GatewayError("bad_id", "The item's id is malformed.")
     return collection, identifier, field
-
-
-def _told(writes: list[FieldWrite], *, is_whole: bool) -> list[dict[str, Any]]:
-    """Write each with the value that it found, which is that of the write before it."""
-    told = []
-    for write, older in zip(writes, [*writes, None][1:], strict=True):
-        event = _decode_event(write.event)
-        line = {
-            "op": event.id, "user": event.user_id, "timestamp": event.timestamp, "type": event.type, "action": write.action,
-            "channel": event.channel, "sequence": event.sequence, "new": write.value, "causality": event.causality,
-        }  # fmt: skip
-        if older is not None or is_whole:
-            line["old"] = None if older is None else older.value
-        if "undoes" in event.metadata:
-            line["undoes"] = event.metadata["undoes"]
-        told.append(line)
-    return told
 
 
 async def undo(request: web.Request) -> web.Response:

@@ -30,8 +30,20 @@ class Causality(msgspec.Struct, rename={"with_ops": "with"}):
     with_ops: list[str]
 
 
+class Verdict(msgspec.Struct):
+    """Which conflict a write met or answered, and what became of it; `strategy` is the rule that decided."""
+
+    id: Id
+    outcome: str
+    reason: str
+    strategy: str | UnsetType = UNSET
+
+
 class Write(msgspec.Struct):
-    """One op that wrote the field, in the channel where it did; null is a field that is not there."""
+    """One op that wrote the field, in the channel where it did; null is a field that is not there.
+
+    An edit of a text has `edit`, the delta that was applied, in place of `new`.
+    """
 
     op: str
     user: str
@@ -40,10 +52,12 @@ class Write(msgspec.Struct):
     action: str
     channel: str
     sequence: int
-    new: object
     causality: Causality
+    new: object = UNSET
     old: object = UNSET
+    edit: list[dict[str, object]] | UnsetType = UNSET
     undoes: str | UnsetType = UNSET
+    conflict: Verdict | UnsetType = UNSET
 
 
 class FieldWrites(msgspec.Struct):

@@ -7,7 +7,7 @@ import pytest
 from gateway.client import Client, NotUndone
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, token_of
-from tests.support.http_api import HttpApi, is_problem
+from tests.support.http_api import HttpApi, is_problem, op_of
 
 
 async def arch(api: HttpApi, action: str, **data: Any) -> str:
@@ -110,6 +110,33 @@ async def test_why_names_who_wrote_a_field_and_what_it_was(stack: RunningGateway
     assert not following["more"]
     assert (await why(HttpApi(stack, "w1", "gia")))["writes"] == []
     assert (await why(ana, field="cake"))["code"] == "bad_value"
+
+
+async def test_why_tells_edits_of_a_text_as_deltas_and_names_the_rule_that_settled(
+    stack: RunningGateway, found: FoundWedding
+) -> None:
+    """An edit of one text is no write of another field, and who asks why a disputed value stands reads the reason."""
+    await found("w1")
+    ana, ben = HttpApi(stack, "w1", "ana"), HttpApi(stack, "w1", "ben")
+
+    async def why(field: str) -> Any:
+        return (await ana.call("GET", f"/api/collaboration/why/w1/timeline/arch/{field}")).body["writes"]
+
+    await arch(ana, "insert", title="Arch", notes="Ivy", start="2027-06-19T10:00:00Z")
+    edit = op_of("timeline_update", "edit", "timeline", "arch", {"delta": [{"retain": 3}, {"insert": " and roses"}]})
+    edit["target"]["field"] = "notes"
+    assert (await ben.post("events", edit)).status == 200
+    seen = {"timeline.team": 2}
+    for person, hour in ((ben, 11), (ana, 12)):
+        data = {"start": f"2027-06-19T{hour}:00:00Z"}
+        assert (await person.submit("timeline_update", "update", "timeline", "arch", data, base=seen)).status == 200
+    notes = [(each["user"], each.get("edit"), each.get("new")) for each in await why("notes")]
+    assert notes == [("ben", [{"retain": 3}, {"insert": " and roses"}], None), ("ana", None, "Ivy")]
+    start = await why("start")
+    assert [(each["user"], each["old"]) for each in start[1:]] == [("ben", "2027-06-19T10:00:00Z"), ("ana", None)]
+    assert (start[0]["conflict"]["strategy"], start[0]["conflict"]["outcome"]) == ("wedding_hierarchy", "second")
+    await ana.call("POST", f"/api/collaboration/conflicts/w1/{start[0]['conflict']['id']}", {"action": "reverse"})
+    assert (await why("start"))[0]["conflict"]["reason"] == "ana has reversed it"
 
 
 async def test_the_python_client_takes_its_own_op_back(stack: RunningGateway, found: FoundWedding) -> None:
