@@ -1,6 +1,7 @@
 """Structured logs on standard error: JSON for machines, readable on a terminal; the standard library's logs pass through here.
 
 Values whose name says that they are secret are masked, and addresses lose their query string: no token reaches a log line.
+What a library says of a server that is away is one line, and no traceback as of a fault.
 Called once by each process at start; everybody else uses `structlog.get_logger()`.
 """
 
@@ -21,6 +22,9 @@ _QUERY: Final = re.compile(r"(?<=[\w/])\?[\w%.~-]+=[^\s\"']*")
 _URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s/@\"']+@")
 #: Libraries whose ordinary messages say nothing to an operator.
 _QUIET: Final = ("aiohttp.access", "asyncio", "nats", "docker", "urllib3")
+#: asyncpg tells its own failures, and leaves some to asyncio, which reports that nobody retrieved them.
+_POSTGRES_CLIENT: Final = "asyncpg"
+_RETELLS: Final = "asyncio"
 
 
 def configure_logging(settings: Settings, **bound: str) -> None:
@@ -34,6 +38,7 @@ def configure_logging(settings: Settings, **bound: str) -> None:
     ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(settings)))
+    handler.addFilter(_told_in_one_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
@@ -47,6 +52,17 @@ def configure_logging(settings: Settings, **bound: str) -> None:
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**bound)
+
+
+def _told_in_one_line(record: logging.LogRecord) -> bool:
+    """Shorten what is said of a lost connection to PostgreSQL: whoever waited for it has been told and tries again."""
+    error = record.exc_info[1] if record.exc_info else None
+    is_lost = isinstance(error, OSError) or type(error).__module__.startswith(_POSTGRES_CLIENT)
+    if is_lost and (record.name == _RETELLS or record.name.startswith(_POSTGRES_CLIENT)):
+        record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {type(error).__name__}: {error}", ()
+        record.exc_info, record.exc_text = None, None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

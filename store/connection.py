@@ -83,6 +83,9 @@ class BusSubscription:
             message = await waiting.get()
             try:
                 await handler(message)
+            except BusDown:
+                # It would have answered; who asked hears nothing, as of anybody while NATS is away, and asks again.
+                log.warning("bus_handler_without_nats", subject=self.subject)
             except Exception:
                 log.exception("bus_handler_failed", subject=self.subject)
 

@@ -114,7 +114,9 @@ class Process:
                 failures = 0 if time.monotonic() - since > _STEADY_AFTER_SECONDS else failures
                 pause = _RESTART_AFTER_SECONDS[min(failures, len(_RESTART_AFTER_SECONDS) - 1)]
                 failures += 1
-                log.error("process_died", id=self.spec.identity, exit_status=exit_status, restart_in_seconds=pause)
+                # Somebody may have ended it in good order, as with SIGTERM before an upgrade; that is no fault.
+                tell, event = (log.info, "process_ended") if exit_status == 0 else (log.error, "process_died")
+                tell(event, id=self.spec.identity, exit_status=exit_status, restart_in_seconds=pause)
                 self._enter(ProcessState.WAITING)
                 await asyncio.sleep(pause)
                 self.restarts += 1

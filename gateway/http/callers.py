@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -15,6 +15,8 @@ from gateway.errors import UNREADABLE, GatewayError, TokenError
 from gateway.http.api import API
 from gateway.rooms.room import Room
 
+#: What an empty body means: all that may be left out is left out.
+NOTHING: Final = b"{}"
 _Body = TypeVar("_Body")
 
 
@@ -69,8 +71,8 @@ async def visiting(request: web.Request) -> AsyncIterator[Visit]:
 
 
 async def body_of(request: web.Request, shape: type[_Body]) -> _Body:
-    """Decode the JSON body; raises GatewayError bad_frame, or aiohttp's error when it is too large."""
-    return decoded(await read_body(request), shape)
+    """Decode the JSON body, nothing being `{}`; raises GatewayError bad_frame, or aiohttp's error when it is too large."""
+    return decoded(await read_body(request) or NOTHING, shape)
 
 
 async def read_body(request: web.Request) -> bytes:

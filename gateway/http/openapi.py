@@ -65,8 +65,12 @@ def _described(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     }
     if operation.body is not None:
         body = {"schema": schema_of[str(operation.body)]}
-        described["requestBody"] = {"required": True, "content": {"application/json": body}}
+        described["requestBody"] = {"required": not _may_be_empty(operation.body), "content": {"application/json": body}}
     return described
+
+
+def _may_be_empty(shape: Any) -> bool:
+    return not any(field.required for field in msgspec.structs.fields(shape))
 
 
 def _answer(kind: Any, schema_of: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Logs: where they go, in which form, and what they never contain."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 import structlog
 
@@ -85,3 +87,25 @@ def test_no_secret_reaches_a_line(capsys: pytest.CaptureFixture[str], log_format
     assert "eyJ" not in written
     assert MASK in written
     assert "ValueError" in written
+
+
+def test_a_lost_postgres_is_one_line_and_a_fault_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """Failures that asyncpg tells itself or leaves unretrieved are warnings in one line; those of others stay errors."""
+    configure_logging(Settings(log_format="json"), role="host")
+    lost = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+    async def leave_behind(*errors: Exception) -> None:
+        for error in errors:
+            asyncio.get_running_loop().create_future().set_exception(error)
+
+    asyncio.run(leave_behind(lost, ValueError("ours")))
+    refused = ConnectionRefusedError(111, "Connection refused")
+    logging.getLogger("asyncpg.pool").warning("Failed to restore the pool connection floor; retrying", exc_info=refused)
+
+    never_retrieved, fault, pool = lines(capsys)
+    assert never_retrieved["event"] == f"Future exception was never retrieved: ConnectionDoesNotExistError: {lost}"
+    assert str(pool["event"]).endswith("retrying: ConnectionRefusedError: [Errno 111] Connection refused")
+    assert {never_retrieved["level"], pool["level"]} == {"warning"}
+    assert not any("exception" in line for line in (never_retrieved, pool))
+    assert fault["level"] == "error"
+    assert "ValueError" in str(fault["exception"])

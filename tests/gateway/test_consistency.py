@@ -79,8 +79,9 @@ def connected(database_url: str) -> Any:
 
 
 async def test_copies_that_agree_are_told_one_by_one(wedding: Wedding) -> None:
-    """Stored changes, snapshot, actor, gateway and client each agree; only couple and planner may ask."""
+    """Stored changes, snapshot, actor, gateway and client each agree; only couple and planner may ask, with a body or without."""
     found = await wedding.copies()
+    assert (await wedding.api.post("consistency")).body["agrees"]
     assert {place: copy["agrees"] for place, copy in found.items() if place != "agrees"} == dict.fromkeys(
         ("stored", "snapshot", "actor", "gateway", "client"), True
     )

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.supervision.data_folder import DataFolder
 from config.supervision.errors import FolderInUse, ProcessDied
@@ -97,6 +98,23 @@ async def test_killed_process_is_started_again(up: Callable[[], subprocess.Popen
 
         await eventually(is_back, f"{entry['id']} is started again")
         assert [pid for pid in pids_of(folder) if pid in others] == others
+
+
+async def test_a_process_that_ended_as_it_was_asked_has_not_died(folder: DataFolder) -> None:
+    """Who ends with exit code 0, as after SIGTERM before an upgrade, is started again and no error is logged."""
+    folder.create()
+    supervisor = Supervisor(folder, {})
+    polite = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('READY', flush=True); signal.pause()"
+    )
+    await supervisor.start([stand_in("gateway", "gateway-1", polite)])
+    [pid] = pids_of(folder)
+    with capture_logs() as events:
+        os.kill(pid, signal.SIGTERM)
+        await eventually(lambda: any(event["event"] == "process_restarted" for event in events), "it is started again")
+    assert [event["event"] for event in events] == ["process_ended", "process_restarted"]
+    assert {event["log_level"] for event in events} == {"info"}
+    await supervisor.stop()
 
 
 async def test_second_up_is_told_who_holds_the_folder(folder: DataFolder) -> None:
