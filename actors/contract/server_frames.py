@@ -78,6 +78,15 @@ class Rejected(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     value: int = 0
 
 
+class Delayed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="delayed"):
+    """An integrator's op that waits in the intake and cannot be taken yet: it is kept and tried again, later ones after it."""
+
+    op: str
+    code: str
+    message: str
+    remedy: str
+
+
 class Withdrawn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag="withdrawn"):
     """This channel may no longer be read; drop it."""
 

@@ -9,7 +9,7 @@ import msgspec
 
 from actors.contract.client_frames import ClientFrame
 from actors.contract.events import Event
-from actors.contract.server_frames import Applied, Rejected, ServerFrame
+from actors.contract.server_frames import Applied, Delayed, Rejected, ServerFrame
 from actors.contract.subjects import feed_subject, intake_subject, outcome_subject
 from gateway.http.openapi import schema_of_anything
 from gateway.http.shapes import Op, Presence, SaidPresence
@@ -19,7 +19,7 @@ from gateway.wire.formats import JSON_PROTOCOL, PACKED_PROTOCOL
 _REFERENCE: Final = "#/components/schemas/{name}"
 _FROM_CLIENT: Final = tuple(ClientFrame.__args__)
 _FROM_SERVER: Final = tuple(ServerFrame.__args__)
-_NATS: Final = {"op": (Op,), "feed": (Event,), "outcome": (Applied, Rejected)}
+_NATS: Final = {"op": (Op,), "feed": (Event,), "outcome": (Applied, Rejected, Delayed)}
 
 
 def asyncapi_document() -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _subject(name: str) -> dict[str, Any]:
     address, what = {
         "op": (intake_subject("{wedding}", "{id}"), "An integrator's op, without `id`; the header Wedsync-Op-Id may name it."),
         "feed": (feed_subject("{wedding}", "{id}", "{channel}"), "Events of the channels that the integrator reads."),
-        "outcome": (outcome_subject("{wedding}", "{id}"), "Refusals, and `applied` where no event is readable."),
+        "outcome": (outcome_subject("{wedding}", "{id}"), "Refusals, what is delayed, and `applied` where no event is readable."),
     }[name]
     parameters = {"wedding": "The wedding's id.", "id": "The integrator's id.", "channel": "<section>.<audience>"}
     return {

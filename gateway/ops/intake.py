@@ -1,11 +1,14 @@
 """The way of integrators' and operators' ops from INTAKE to the log (design D10): checked, bare of headers, in order.
 
 One gateway at a time drains the queue. A principal's next op is taken up when its previous one is on disk; what can never be
-taken is copied to `wedsync.dead.<code>` and told on the author's outcome subject. An op leaves the queue once either is done.
+taken is copied to `wedsync.dead.<code>` and told on the author's outcome subject. An op leaves the queue once either is done;
+one that cannot be taken yet, as when the log is full, stays, and its author is told `delayed` now and then.
 """
 
 import asyncio
+import time
 from collections import deque
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -14,7 +17,7 @@ import structlog
 from actors.contract.dead_letters import dead_letter
 from actors.contract.ids import is_token
 from actors.contract.ops import Op
-from actors.contract.server_frames import Rejected
+from actors.contract.server_frames import Delayed, Rejected
 from actors.contract.subjects import dead_subject, intake_subject, outcome_subject
 from config.settings import Settings
 from gateway.errors import GatewayError
@@ -32,6 +35,9 @@ from store.streams import identify
 _PATIENCE_OPS: Final = 50
 _RETRY_SECONDS: Final = 0.5
 _DEAD_ANSWER_SECONDS: Final = 2.0
+#: An op that waits for a log or an owner longer than this is told as delayed, then again and again at the longer interval.
+_DELAYED_AFTER_SECONDS: Final = 2.0
+_DELAYED_AGAIN_SECONDS: Final = 30.0
 
 _log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -107,6 +113,7 @@ class Intake:
 
     async def _take(self, author: Author, message: IntakeMessage, in_hand: int) -> None:
         """Bring one op to where it belongs, however long the log or the owner is away."""
+        tell_at = time.monotonic() + _DELAYED_AFTER_SECONDS
         while True:
             try:
                 await self._bring(author, message)
@@ -115,6 +122,9 @@ class Intake:
                 if wait_seconds is None:
                     await self._refuse(message, error)
                     return
+                if time.monotonic() >= tell_at:
+                    await self._tell_delayed(message, error)
+                    tell_at = time.monotonic() + _DELAYED_AGAIN_SECONDS
                 await asyncio.sleep(wait_seconds)
             else:
                 self.taken += 1
@@ -154,12 +164,23 @@ class Intake:
     def _id_of(self, message: IntakeMessage) -> str:
         return message.op_id_header or f"intake-{message.stream_created_seconds}:{message.sequence}"
 
+    def _name_of(self, message: IntakeMessage) -> str:
+        """Its id as it is told: what its author wrote there may be anything."""
+        return self._id_of(message)[:100]
+
+    async def _tell_delayed(self, message: IntakeMessage, error: GatewayError) -> None:
+        remedy = "Nothing: the op is kept and taken as soon as that is over, those after it too; do not publish it again."
+        _log.warning("intake_op_delayed", sequence=message.sequence, code=error.code, reason=error.message)
+        with suppress(StoreError):  # it is told again
+            outcome = _encode(Delayed(self._name_of(message), error.code, error.message, remedy))
+            await self._bus.publish(outcome_subject(message.wedding, message.principal), outcome)
+
     async def _refuse(self, message: IntakeMessage, error: GatewayError) -> None:
         """Keep a copy for operators, tell the author, and take it out of the queue; it comes again when a copy cannot be kept."""
         subject = intake_subject(message.wedding, message.principal)
         letter = dead_letter(subject, message.sequence, f"{error.code}: {error.message}", message.data)
         told = (None, "", 0) if error.met is None else (error.met.retry_after_ms, error.met.limit, error.met.value)
-        outcome = _encode(Rejected(self._id_of(message)[:100], error.code, error.message, error.remedy, 0, *told))
+        outcome = _encode(Rejected(self._name_of(message), error.code, error.message, error.remedy, 0, *told))
         try:
             await self._bus.request(dead_subject(error.code), letter, timeout_seconds=_DEAD_ANSWER_SECONDS)
             await self._bus.publish(outcome_subject(message.wedding, message.principal), outcome)

@@ -4,7 +4,6 @@ import asyncio
 
 import msgspec
 import pytest
-from structlog.testing import capture_logs
 
 from actors.contract.calls import Reply
 from store.bus import Bus, Message
@@ -237,26 +236,6 @@ async def test_a_handler_is_not_cancelled_by_a_reconnect(own_nats: NatsServer, o
     await back.wait()
     go_on.set()
     await eventually(ended.is_set)
-
-
-async def test_an_answer_that_cannot_be_sent_is_one_line_in_the_log(own_nats: NatsServer, open_bus: OpenBus) -> None:
-    """Who is asked something while NATS goes away or is not quite back logs a warning, and no traceback as for a fault."""
-    bus = await open_bus(own_nats)
-    asked, gone = asyncio.Event(), asyncio.Event()
-    bus.on_disconnect.append(gone.set)
-
-    async def answer_late(message: Message) -> None:
-        asked.set()
-        await gone.wait()
-        await bus.publish(message.reply, b"late")
-
-    await bus.subscribe("actors.>", answer_late)
-    with capture_logs() as events:
-        await bus.publish(SUBJECT, b"", reply="_INBOX_host.x")
-        await asked.wait()
-        own_nats.server.kill()
-        await eventually(lambda: any("subject" in event for event in events), "the handler has ended")
-    assert [event["log_level"] for event in events if "subject" in event] == ["warning"]
 
 
 async def test_an_error_that_closes_the_client_for_ever_is_survived(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+from structlog.testing import capture_logs
 
 from store import connection
 from store.bus import Bus, Message
@@ -152,6 +153,26 @@ async def test_a_callback_that_raises_keeps_nobody_from_coming_back(server: Scri
     server.close()
     await require_back(server, heard)
     await eventually(lambda: told == ["down", "up"], "the others are told")
+
+
+async def test_an_answer_that_cannot_be_sent_is_one_line_in_the_log(server: ScriptedNats, bus: Bus) -> None:
+    """Who is asked something while NATS goes away or is not quite back logs a warning, and no traceback as for a fault."""
+    asked, gone = asyncio.Event(), asyncio.Event()
+    bus.on_disconnect.append(gone.set)
+
+    async def answer_late(_message: Message) -> None:
+        asked.set()
+        await gone.wait()
+        await bus.publish("_INBOX_host.x", b"late")
+
+    await bus.subscribe(SUBJECT, answer_late)
+    await bus.barrier()
+    with capture_logs() as events:
+        server.tell(SUBJECT, "?")
+        await asked.wait()
+        server.close()
+        await eventually(lambda: any("subject" in event for event in events), "the handler has ended")
+    assert [event["log_level"] for event in events if "subject" in event] == ["warning"]
 
 
 @pytest.mark.servers
