@@ -12,6 +12,9 @@ from actors.contract.codes import CODES
 #: What reading somebody's JSON raises: no JSON, no UTF-8, of another shape, or nested deeper than the interpreter can follow.
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
+#: What helps where no op is meant; the words of the contract speak of an op's number.
+_REMEDIES: Final = {"bad_value": "Correct what is named and send it again."}
+
 
 class Stand(NamedTuple):
     """Where an owner stood when it answered."""
@@ -41,7 +44,7 @@ class GatewayError(Exception):
         self.met = met
         text = CODES[self.code]
         self.message = message or text.message
-        self.remedy = remedy or text.remedy
+        self.remedy = remedy or _REMEDIES.get(self.code, text.remedy)
         super().__init__(f"{self.code}: {self.message}")
 
 

@@ -113,7 +113,13 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
         websocket.register(app)
         edge.register(app)
         runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS, keepalive_timeout=75.0, lingering_time=1.0
+            app,
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            keepalive_timeout=75.0,
+            lingering_time=1.0,
+            # Compressed bodies are refused (gateway.http.negotiation), so none is unpacked before it is judged.
+            auto_decompress=False,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

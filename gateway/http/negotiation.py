@@ -1,9 +1,10 @@
-"""What is judged before a route runs: a body that is no JSON (415), a caller that takes no JSON (406), a parameter given twice.
+"""What is judged before a route runs: a body that is no JSON or compressed (415), a caller that takes no JSON (406), a parameter given twice.
 
 A body without a type, or with the one that curl, urllib and aiohttp name when told nothing, is read as JSON. A middleware of
 gateway.http.routes; only operations that answer JSON are judged.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -13,6 +14,7 @@ from gateway.http.operations import OPERATIONS, Query
 from gateway.http.problems import Handler
 
 _JSON: Final = "application/json"
+_PLAIN: Final = "identity"
 _UNTOLD: Final = frozenset({"application/octet-stream", "application/x-www-form-urlencoded"})
 _TAKES_BODY: Final = frozenset(operation.route for operation in OPERATIONS if operation.body is not None)
 _QUERY: Final = {operation.route: operation.query for operation in OPERATIONS}
@@ -27,7 +29,7 @@ async def negotiated(request: web.Request, handler: Handler) -> web.StreamRespon
     route = request.match_info.handler
     if route in _ANSWERS_JSON and not takes_json(request.headers.getall(hdrs.ACCEPT, [])):
         raise web.HTTPNotAcceptable
-    if route in _TAKES_BODY and not is_json(request.content_type):
+    if route in _TAKES_BODY and not (is_json(request.content_type) and is_plain(request.headers)):
         raise web.HTTPUnsupportedMediaType
     for parameter in _QUERY.get(route, ()):
         _judge(parameter, request.query.getall(parameter.name, []))
@@ -50,6 +52,11 @@ def is_json(media_type: str) -> bool:
     """Whether a body of this type is read as JSON; aiohttp says octet-stream where none is named."""
     is_named = media_type == _JSON or (media_type.startswith("application/") and media_type.endswith("+json"))
     return is_named or media_type in _UNTOLD
+
+
+def is_plain(headers: Mapping[str, str]) -> bool:
+    """Whether a body is sent as it is: nothing here unpacks one."""
+    return headers.get(hdrs.CONTENT_ENCODING, _PLAIN).strip().lower() in {"", _PLAIN}
 
 
 def takes_json(accepted: list[str]) -> bool:

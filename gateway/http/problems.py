@@ -51,7 +51,11 @@ _OF_HTTP_STATUS: Final[dict[int, tuple[str, str, str]]] = {
     408: ("bad_frame", "The body did not come in time.", "Send it at once, over a better connection."),
     406: ("bad_frame", "The answer is JSON, which the header Accept does not take.", "Accept application/json, or leave it out."),
     413: ("too_large", "The body is larger than the limit.", CODES["too_large"].remedy),
-    415: ("bad_frame", "The body is JSON, which the header Content-Type does not say.", "Send Content-Type: application/json."),
+    415: (
+        "bad_frame",
+        "The body is no plain JSON, as its headers say.",
+        "Send Content-Type: application/json, and no Content-Encoding.",
+    ),
 }
 
 _log = structlog.get_logger()

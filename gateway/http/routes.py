@@ -6,7 +6,7 @@ Outermost is the count of requests, then the origin of web pages, problems, and 
 import time
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from gateway.access.addresses import address_of
 from gateway.http.api import API, Api
@@ -21,11 +21,17 @@ def register(app: web.Application, api: Api) -> None:
     """Add the HTTP API to an application."""
     app[API] = api
     app.middlewares.extend((measured, pages_of_others, problems, limited, negotiated))
+    app.on_response_prepare.append(_without_versions)
     register_web(app)
     for operation in OPERATIONS:
         app.router.add_route(operation.method, operation.address, operation.route)
         if operation.method == "GET":
             app.router.add_route("HEAD", operation.address, operation.route)
+
+
+async def _without_versions(_: web.Request, response: web.StreamResponse) -> None:
+    """Strangers are not told which versions of which libraries answer them."""
+    response.headers[hdrs.SERVER] = "WedSync"
 
 
 @web.middleware

@@ -1,5 +1,7 @@
 """The JavaScript client and the page that uses it, from gateway/web: `/client.js`, `/web/<module>.js`, `/app`; no token is asked.
 
+`/` leads whoever opens the printed address to the documents.
+
 Only the files that lie there when the process starts are served, under their own names. Registered by gateway.http.routes.
 """
 
@@ -24,6 +26,11 @@ def register(app: web.Application) -> None:
     served["/app"] = ((folder / "app.html").read_bytes(), "text/html")
     for address, (body, content_type) in served.items():
         app.router.add_get(address, partial(_serve, body, content_type))
+    app.router.add_get("/", _entrance)
+
+
+async def _entrance(_: web.Request) -> web.Response:
+    raise web.HTTPFound("/docs")
 
 
 async def _serve(body: bytes, content_type: str, request: web.Request) -> web.Response:

@@ -33,6 +33,7 @@ _INTAKE_CLIENT = "intake"
 _NOBODY = ClientCounter("", 0)
 #: When what waits for the log may have become less.
 _OVERLOADED_RETRY_MS = 1_000
+_SHAPE = "Send one JSON object of the shape that docs/protocol.md names."
 
 
 class PresenceChange(msgspec.Struct, frozen=True):
@@ -73,14 +74,14 @@ def read_op(raw: bytes | msgspec.Raw, limits: Limits) -> Op | PresenceChange:
             return _read_presence(raw)
         if kind and kind not in TYPES:
             raise Refused("unknown_type", f"{kind[:80]!r} is not an op type.", op=identifier) from None
-        raise Refused("bad_frame", f"The op cannot be read: {error}.", op=identifier) from None
+        raise Refused("bad_frame", f"The op cannot be read: {error}.", _SHAPE, op=identifier) from None
 
 
 def _read_presence(raw: bytes | msgspec.Raw) -> PresenceChange:
     try:
         return _decode_presence(raw)
     except UNREADABLE:
-        raise Refused("bad_frame", "`data` of a presence_change is an object.") from None
+        raise Refused("bad_frame", "`data` of a presence_change is an object.", _SHAPE) from None
 
 
 def _glimpse(raw: bytes | msgspec.Raw) -> tuple[str, str]:

@@ -1,6 +1,8 @@
 """What goes around every request: origins of web pages and CORS, methods, media types, documents asked about again."""
 
 import asyncio
+import gzip
+import json
 import re
 from typing import Any
 
@@ -130,6 +132,27 @@ async def test_methods_and_media_types_are_judged(stack: RunningGateway, found: 
     for refused in ("text/xml", "text/plain", "multipart/form-data; boundary=x"):
         answer = await ana.call("POST", f"{BASE}/events/w1", body, **{"Content-Type": refused})
         assert is_problem(answer, 415, "bad_frame"), refused
+
+
+@pytest.mark.servers
+async def test_a_compressed_body_is_refused_unread(stack: RunningGateway, found: FoundWedding) -> None:
+    """Well compressed, badly or in a form that nobody knows: 415 and never a fault of ours, and nothing is done."""
+    await found("w1")
+    ana = HttpApi(stack, "w1", "ana")
+    body = json.dumps(op_of("task_completion", "insert", "tasks", "t1", {"title": "x"})).encode()
+    for encoding, sent in (("gzip", gzip.compress(body)), ("gzip", body), ("deflate", body), ("br", body), ("nonsense", body)):
+        refused = await ana.call("POST", f"{BASE}/events/w1", sent, **{"Content-Encoding": encoding})
+        assert is_problem(refused, 415, "bad_frame"), encoding
+    assert (await ana.call("POST", f"{BASE}/events/w1", body, **{"Content-Encoding": "identity"})).status == 200
+
+
+@pytest.mark.servers
+async def test_the_printed_address_leads_to_the_documents(stack: RunningGateway) -> None:
+    """Who opens the address of READY in a browser is shown the documents; no answer tells the versions of our libraries."""
+    ana = HttpApi(stack, "w1", "ana")
+    page = await ana.call("GET", "/")
+    assert (page.status, "WedSync API" in page.text, page.headers["Server"]) == (200, True, "WedSync")
+    assert (await ana.call("GET", "/nowhere")).headers["Server"] == "WedSync"
 
 
 @pytest.mark.servers
