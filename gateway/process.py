@@ -112,15 +112,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
         idle.watch(app)
         websocket.register(app)
         edge.register(app)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-            keepalive_timeout=75.0,
-            lingering_time=1.0,
-            # Compressed bodies are refused (gateway.http.negotiation), so none is unpacked before it is judged.
-            auto_decompress=False,
-        )
+        runner = _runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         server, port = await _open_port(runner, settings)
@@ -135,6 +127,18 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
             if runner.server is not None:
                 idle.end(runner.server)
             await _drain(gateway, settings.drain_seconds)
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    # Compressed bodies are refused (gateway.http.negotiation), so none is unpacked before it is judged.
+    return web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        keepalive_timeout=75.0,
+        lingering_time=1.0,
+        auto_decompress=False,
+    )
 
 
 async def _open_port(runner: web.AppRunner, settings: Settings) -> tuple[asyncio.Server, int]:

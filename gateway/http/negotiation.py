@@ -1,7 +1,7 @@
-"""What is judged before a route runs: a body that is no JSON or compressed (415), a caller that takes no JSON (406), a parameter given twice.
+"""What is judged before a route runs: a body that is compressed or no JSON (415), a caller that takes no JSON (406).
 
-A body without a type, or with the one that curl, urllib and aiohttp name when told nothing, is read as JSON. A middleware of
-gateway.http.routes; only operations that answer JSON are judged.
+A parameter given twice is refused, too. A body without a type, or with the one that curl, urllib and aiohttp name when told
+nothing, is read as JSON. A middleware of gateway.http.routes; only operations that answer JSON are judged.
 """
 
 from collections.abc import Mapping
