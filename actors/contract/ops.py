@@ -170,14 +170,17 @@ def _check_undo(op: Op, collection: Collection) -> None:
     if not isinstance(undone, str) or not 0 < len(undone) <= 200 or len(inverse) != 1:
         raise BadOp("bad_value", "`undo` takes `op` and one of `set`, `insert`, `remove`, `edit`.", "Ask what undoes it.")
     values = op.data.get("set", op.data.get("insert"))
-    if (inverse == {"remove"} and op.data["remove"] is True) or (inverse == {"edit"} and op.data["edit"] in [*collection.texts]):
+    whole = {"remove", "insert"} & inverse
+    if any(op.data[name] is True for name in whole) or (inverse == {"edit"} and op.data["edit"] in [*collection.texts]):
         return
     if inverse == {"insert"} and isinstance(values, dict):
         _check_insert(msgspec.structs.replace(op, action="insert", data=values), collection)
     elif inverse == {"set"} and isinstance(values, dict) and values:
         _check_fields(msgspec.structs.replace(op, action="update", data=values), collection)
     else:
-        raise BadOp("bad_value", "`set` maps fields to values, `insert` is a whole item, `remove` is true, `edit` a text.")
+        raise BadOp(
+            "bad_value", "`set` maps fields to values, `insert` is a whole item or true, `remove` is true, `edit` a text."
+        )
 
 
 def _check_edit(op: Op, collection: Collection) -> None:

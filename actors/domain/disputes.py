@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.contract.changes import Change, merge_fields
+from actors.contract.changes import Change
 from actors.contract.collections import COLLECTIONS, MERGED_TEXTS
 from actors.contract.conflicts import HIERARCHY, MERGE, NORMAL, PRIORITIES, PRIORITY, WHOLE_ITEM
 from actors.contract.ops import Op
@@ -21,7 +21,7 @@ from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request, joined
 from actors.domain.merging import UNKNOWN, merge
 from actors.domain.noticing import unseen_burial, unseen_write, value_at_claim
-from actors.domain.rules import verb_of
+from actors.domain.rules import REVIVE, verb_of
 from actors.domain.state import Grave, Item, Write, find_item
 from actors.domain.strategies import Dispute, Side, Verdict, settle
 
@@ -188,11 +188,8 @@ def _edit_of_deleted(request: Request) -> Plan:
     require_write(request, collection, grave.item.channel, "update", request.op.data, grave.item, identifier)
     verdict, plan = _whole_item_verdict(request, grave.write, delete_is_second=False), Plan(())
     if verdict.outcome == "second":
-        fields = dict(grave.item.fields)
-        merge_fields(fields, request.op.data)
-        of_server = COLLECTIONS[request.op.target.collection].of_server
-        whole = {name: value for name, value in fields.items() if name not in of_server}
-        plan = _asked(request, "insert", whole)
+        plan = _asked(request, REVIVE, request.op.data)
+        plan = plan._replace(parts=(plan.parts[0]._replace(overwritten=(grave.write,)), *plan.parts[1:]))
     channel = grave.item.channel
     if _moves(request, channel, plan):
         raise Refused("not_found")

@@ -4,8 +4,10 @@ A verb reads the state and returns a plan: per channel the changes and the write
 Refused where a rule says no. Called through the table in `rules`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
 
 from actors.contract.changes import Change, merge_fields
 from actors.contract.channels import Rights, channel_of, may_read, person_of
@@ -72,6 +74,9 @@ class Plan(NamedTuple):
     authored: Authored | None = None
 
 
+Verb = Callable[[Request], Plan]
+
+
 def joined(parts: Iterable[PlannedPart]) -> tuple[PlannedPart, ...]:
     """Return the parts with those of one channel made one, in order."""
     found: dict[str, PlannedPart] = {}
@@ -113,6 +118,26 @@ def insert_unasked(request: Request) -> Plan:
         else:
             fields["order"] = key_between(_greatest_order(request, channel), None)
     return Plan((PlannedPart(channel, (Change(collection, identifier, insert=fields),)),))
+
+
+def revive(insert_anew: Verb, request: Request) -> Plan:
+    """Insert a deleted item as it was, with the op's data in it, by the rules for whatever is inserted."""
+    whole = {field: value for field, value in buried(request).fields.items() if field not in of_server(request)}
+    merge_fields(whole, request.op.data)
+    return insert_anew(request._replace(op=msgspec.structs.replace(request.op, action="insert", data=whole)))
+
+
+def buried(request: Request) -> Item:
+    """Return the op's target as it was when it was deleted; raises Refused when that is forgotten."""
+    grave = request.state.graves.get(f"{request.op.target.collection}/{request.op.target.id}")
+    if grave is None:
+        raise Refused("not_found", "The item was deleted too long ago.", "Insert it anew; the history holds its fields.")
+    return grave.item
+
+
+def of_server(request: Request) -> frozenset[str]:
+    """Return the fields of the op's collection that the server alone writes."""
+    return COLLECTIONS[request.op.target.collection].of_server
 
 
 def update(request: Request) -> Plan:

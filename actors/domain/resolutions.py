@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.contract.changes import Change, merge_fields
+from actors.contract.changes import Change
 from actors.contract.channels import SERVICE_RIGHTS, may_read
 from actors.contract.collections import COLLECTIONS
 from actors.contract.conflicts import COLLECTION, WHOLE_ITEM
@@ -125,12 +125,7 @@ def _apply_to_item(verb_of: VerbOf, request: Request, record: Mapping[str, Any],
     edits = {**content.get("fields", {}), **dict.fromkeys(content.get("cleared", ()))}
     if item is not None:
         return _asked(verb_of, request, record, "update", edits) if edits else Plan(())
-    grave = request.state.graves.get(f"{collection}/{identifier}")
-    if grave is None:
-        raise Refused("not_found", "The item was deleted too long ago.", "Insert it anew; the history holds its fields.")
-    whole = {name: value for name, value in grave.item.fields.items() if name not in COLLECTIONS[collection].of_server}
-    merge_fields(whole, edits)
-    return _asked(verb_of, request, record, "insert", whole)
+    return _asked(verb_of, request, record, "revive", edits)
 
 
 def _asked(verb_of: VerbOf, request: Request, record: Mapping[str, Any], action: str, data: dict[str, Any]) -> Plan:

@@ -5,7 +5,7 @@ An old line is never changed, since `verify` decides the past with the rules of 
 each partition (design D1, docs/operations.md). A section that has something of its own to say gets a file and its line here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -26,9 +26,10 @@ from actors.domain import (
     wedding,
 )
 from actors.domain.errors import Refused
-from actors.domain.items import Plan, Request
+from actors.domain.items import Verb
 
-Verb = Callable[[Request], Plan]
+#: What brings a deleted item back, with whatever went with it; no person asks for it by this name.
+REVIVE: Final = "revive"
 #: What each action means, by collection.
 Rules = Mapping[str, Mapping[str, Verb]]
 
@@ -70,13 +71,20 @@ _IN_THIRD: Final[Rules] = {
         "delete": versions.delete,
         "name_version": versions.name_version,
         "restore": versions.restore,
+        REVIVE: versions.revive_document,
     },
+    "versions": {REVIVE: versions.revive},
 }
 #: Rights that a wedding sets itself, and a fair answer to those who disagree.
-_THIRD: Final[Rules] = {
-    collection: {**_SECOND.get(collection, _ITEM_VERBS), "move": lists.move, "edit": texts.edit, **_IN_THIRD.get(collection, {})}
-    for collection in (*COLLECTIONS, "conflicts")
-}
+_EVERYWHERE: Final[Mapping[str, Verb]] = {"move": lists.move, "edit": texts.edit}
+
+
+def _in_third(collection: str) -> Mapping[str, Verb]:
+    verbs = {**_SECOND.get(collection, _ITEM_VERBS), **_EVERYWHERE, **_IN_THIRD.get(collection, {})}
+    return {REVIVE: partial(items.revive, verbs["insert"]), **verbs}
+
+
+_THIRD: Final[Rules] = {collection: _in_third(collection) for collection in (*COLLECTIONS, "conflicts")}
 
 #: Every version that this build can decide with.
 RULES: Final[Mapping[int, Rules]] = {1: _FIRST, 2: _SECOND, 3: _THIRD}

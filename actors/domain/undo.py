@@ -1,6 +1,7 @@
 """The verb `undo`: takes one op of its author back as far as nobody has changed what it wrote (from version 3 of the rules on).
 
-The op brings the values of before, which its author learns from the owner (actors.runtime.undo_plans). Nothing is taken on trust:
+The op brings the values of before, which its author learns from the owner (actors.runtime.undo_plans), or says that a deleted
+item is to come back as it was. Nothing is taken on trust:
 a field is restored only while the named op is its last write and the author's own, and what is done then is an ordinary update,
 insert or delete under the rules of the collection. So later edits win, a repeat does nothing, and undoing an undo does it again.
 """
@@ -44,7 +45,9 @@ def undo(verbs: Verbs, request: Request) -> Plan:
     if "insert" in data:
         removal = last_removal(request.state, target.collection, target.id)
         is_left = item is None and removal is not None and undone.wrote(removal)
-        return _as(request, verbs, "insert", data["insert"]) if is_left else Plan(())
+        if not is_left:
+            return Plan(())
+        return _as(request, verbs, "insert", data["insert"]) if isinstance(data["insert"], dict) else _revived(request, verbs)
     if item is None:
         return Plan(())
     if "remove" in data:
@@ -83,6 +86,12 @@ def fields_left(undone: Undone, item: Item, values: Any) -> dict[str, Any]:
 def written_by_others(item: Item, principal: str) -> dict[str, Write]:
     """Return the last writes of other people since the item was inserted, by field."""
     return {field: write for field, write in item.writes.items() if write.principal != principal}
+
+
+def _revived(request: Request, verbs: Verbs) -> Plan:
+    """Return what brings the item back as it was; nothing where that is forgotten."""
+    is_known = f"{request.op.target.collection}/{request.op.target.id}" in request.state.graves
+    return _as(request, verbs, "revive", {}) if is_known else Plan(())
 
 
 def _as(request: Request, verbs: Verbs, action: str, data: Any) -> Plan:

@@ -7,29 +7,29 @@ table in `rules`.
 
 from typing import Any, Final
 
+import msgspec
+
 from actors.contract.changes import Change
 from actors.contract.events import instant_of
+from actors.contract.ops import Target
 from actors.contract.text_form import content_in, format_field, size_of
 from actors.domain import items, texts
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request, writable
-from actors.domain.state import ActorState, Item, find_item, sequence_of
+from actors.domain.state import ActorState, Grave, Item, find_item, sequence_of
 
 COLLECTION: Final = "versions"
 #: Constants of the rules: how many versions of one document are kept, and the bytes of their texts together.
 MAX_VERSIONS: Final = 50
 MAX_BYTES: Final = 400_000
-_TEXT: Final = ("text", format_field("text"))
+_FORMAT: Final = format_field("text")
+_TEXT: Final = ("text", _FORMAT)
 
 
 def name_version(request: Request) -> Plan:
     """Keep the document as it is now under a name; `version` is its id, else the server makes one."""
     item, target, data = writable(request), request.op.target, request.op.data
-    kept = versions_of(request.state, target.id)
-    taken = sum(size_of(version.fields, "text") for version in kept.values())
-    if len(kept) >= MAX_VERSIONS or taken + size_of(item.fields, "text") > MAX_BYTES:
-        message = f"A document keeps at most {MAX_VERSIONS} versions with {MAX_BYTES} bytes of text together."
-        raise Refused("too_many", message, "Delete a version that is no longer needed.")
+    _require_room(request.state, target.id, size_of(item.fields, "text"))
     identifier = str(data.get("version") or _free_id(request.state, item))
     if find_item(request.state, COLLECTION, identifier) is not None:
         raise Refused("exists")
@@ -75,10 +75,51 @@ def delete(request: Request) -> Plan:
     return plan._replace(parts=(part._replace(changes=part.changes + gone),))
 
 
+def revive_document(request: Request) -> Plan:
+    """Bring a deleted document back with its format and the versions that went with it."""
+    grave = request.state.graves.get(f"{request.op.target.collection}/{request.op.target.id}")
+    plan = items.revive(items.insert, request)
+    if grave is None:
+        return plan
+    [part], [change] = plan.parts, plan.parts[0].changes
+    fields = {**change.insert} if isinstance(change.insert, dict) else {}
+    if "text" not in request.op.data and _FORMAT in grave.item.fields:
+        fields[_FORMAT] = grave.item.fields[_FORMAT]
+    kept = [(key.partition("/")[2], each.item) for key, each in request.state.graves.items() if _went_with(grave, key, each)]
+    changes = [Change(COLLECTION, name, insert=_for_audience(item, fields.get("audience"))) for name, item in kept]
+    document = Change(change.collection, change.id, insert=fields)
+    return plan._replace(parts=(part._replace(changes=(document, *changes)),))
+
+
+def revive(request: Request) -> Plan:
+    """Bring a deleted version back, whoever may edit its document."""
+    buried = items.buried(request)
+    document = Target("documents", buried.fields["document"])
+    author = request._replace(op=msgspec.structs.replace(request.op, action="restore", target=document))
+    channel = writable(author).channel
+    _require_room(request.state, document.id, size_of(buried.fields, "text"))
+    whole = _for_audience(buried, writable(author).fields.get("audience")) | request.op.data
+    return Plan((PlannedPart(channel, (Change(COLLECTION, request.op.target.id, insert=whole),)),))
+
+
 def versions_of(state: ActorState, document: str) -> dict[str, Item]:
     """Return the versions of a document, by id."""
     versions = state.items.get(COLLECTION, {})
     return {identifier: item for identifier, item in versions.items() if item.fields["document"] == document}
+
+
+def _require_room(state: ActorState, document: str, size: int) -> None:
+    kept = versions_of(state, document)
+    taken = sum(size_of(version.fields, "text") for version in kept.values())
+    if len(kept) >= MAX_VERSIONS or taken + size > MAX_BYTES:
+        message = f"A document keeps at most {MAX_VERSIONS} versions with {MAX_BYTES} bytes of text together."
+        raise Refused("too_many", message, "Delete a version that is no longer needed.")
+
+
+def _went_with(document: Grave, key: str, grave: Grave) -> bool:
+    """Tell whether a deleted item is a version that the end of its document took along."""
+    collection, _, _ = key.partition("/")
+    return collection == COLLECTION and grave.write == document.write
 
 
 def _for_audience(version: Item, audience: object) -> dict[str, Any]:

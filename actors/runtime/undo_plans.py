@@ -35,8 +35,10 @@ async def undo_plan(store: Store, actor: Actor, question: UndoQuestion) -> UndoP
     ops: list[Op] = []
     kept: list[KeptWrite] = []
     texts = _texts_of(decision)
-    for target, old, new in await _touched(store, actor, decision):
-        if not _may_know(actor.awake_state, target, (old, new), question):
+    touched = await _touched(store, actor, decision)
+    whole = {target.id for target, old, new in touched if target.collection == "documents" and None in (old.fields, new.fields)}
+    for target, old, new in touched:
+        if _belongs_to(whole, target, old, new) or not _may_know(actor.awake_state, target, (old, new), question):
             continue
         undone = Undone(question.op, question.principal, target)
         inverse = _inverse(target.collection, old, new)
@@ -52,6 +54,12 @@ async def undo_plan(store: Store, actor: Actor, question: UndoQuestion) -> UndoP
         if left:
             ops.append(Op(COLLECTIONS[target.collection].type, "undo", target, data={"op": question.op, **left}))
     return UndoPlan(found=True, ops=tuple(ops), kept=tuple(kept))
+
+
+def _belongs_to(documents: set[str], target: Target, old: Standing, new: Standing) -> bool:
+    """Tell whether an item is a version that came or went with its document, as it will again."""
+    fields = old.fields or new.fields or {}
+    return target.collection == "versions" and fields.get("document") in documents
 
 
 def _texts_of(decision: Decision) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -123,7 +131,10 @@ def _left(state: ActorState, undone: Undone, inverse: dict[str, Any]) -> tuple[d
     if item is None:
         removal = last_removal(state, target.collection, target.id)
         is_left = "insert" in inverse and removal is not None and undone.wrote(removal)
-        return (inverse, []) if is_left else (None, [KeptWrite(target.collection, target.id)])
+        if not is_left:
+            return None, [KeptWrite(target.collection, target.id)]
+        # As long as the fold remembers the item, it need not be told: a long text would be too large for an op.
+        return ({"insert": True} if f"{target.collection}/{target.id}" in state.graves else inverse), []
     if "insert" in inverse:
         return None, [KeptWrite(target.collection, target.id, item.inserted.principal, item.inserted.op)]
     if "remove" in inverse:

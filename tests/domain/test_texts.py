@@ -226,6 +226,27 @@ def test_versions_are_named_restored_and_move_along() -> None:
     assert "versions" not in fold.state.items
 
 
+def test_a_deleted_document_comes_back_with_its_format_and_its_versions() -> None:
+    """Undo brings back all that the delete took away, also a single version; who edited it unseen and counts more does, too."""
+    fold = vows("first")
+    edit_text(fold, "petra", [{"retain": 5, "attributes": {"bold": True}}])
+    fold.act("petra", "documents", "name_version", "vows", {"name": "Draft", "version": "draft"})
+    whole, version, base = dict(fold.item("documents", "vows")), dict(fold.item("versions", "draft")), {CHANNEL: seen(fold)}
+    deleted = fold.act("petra", "documents", "delete", "vows")
+    fold.state = snapshot_form.decode(snapshot_form.encode(fold.state))
+    fold.act("petra", "documents", "undo", "vows", {"op": deleted.op, "insert": True})
+    assert (fold.item("documents", "vows"), fold.item("versions", "draft")) == (whole, version)
+    deleted = fold.act("petra", "versions", "delete", "draft")
+    fold.act("petra", "versions", "undo", "draft", {"op": deleted.op, "insert": True})
+    assert fold.item("versions", "draft") == version
+    fold.act("petra", "documents", "delete", "vows")
+    edited = fold.act("amara", "documents", "update", "vows", {"title": "Vows!"}, base=base)
+    assert (fold.item("documents", "vows"), fold.item("versions", "draft")) == (whole | {"title": "Vows!"}, version)
+    assert edited.parts[0].relation == "concurrent"
+    fold.act("amara", "documents", "delete", "vows")
+    assert not fold.act("amara", "versions", "undo", "draft", {"op": deleted.op, "insert": True}).parts
+
+
 def test_earlier_rules_know_no_edits() -> None:
     """Under an older version of the rules an edit is refused, not decided otherwise."""
     fold = vows("a")

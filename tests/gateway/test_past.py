@@ -150,3 +150,26 @@ async def test_the_python_client_takes_its_own_op_back(stack: RunningGateway, fo
         await client.until(lambda: client.confirmed()["tasks"]["t0"]["title"] == "Rings")
         with pytest.raises(NotUndone, match="not_found"):
             await client.undo("20270619-nobody:1")
+
+
+async def test_undo_of_a_delete_brings_back_a_text_that_is_longer_than_an_op(stack: RunningGateway, found: FoundWedding) -> None:
+    """A long document that was deleted by a slip is there again, whole and with its versions."""
+    await found("w1")
+    ana = HttpApi(stack, "w1", "ana")
+
+    async def vows(action: str, data: Any = None, **target: str) -> str:
+        op = op_of("document_edit", action, "documents", "vows", data or {})
+        op["target"] |= target
+        answer = await ana.post("events", op)
+        assert answer.status == 200, answer
+        return str(answer.body["op"])
+
+    await vows("insert", {"title": "Vows"})
+    for _ in range(2):
+        await vows("edit", {"delta": [{"insert": "I do. " * 9000}]}, field="text")
+    await vows("name_version", {"name": "Draft"})
+    deleted = await vows("delete")
+    answer = (await ana.post("undo", {"op": deleted})).body
+    assert ([each["sequences"] for each in answer["undone"]], answer["kept"]) == ([{"documents.team": 6}], [])
+    [version] = (await ana.call("GET", "/api/collaboration/documents/w1/vows/versions")).body["versions"]
+    assert version["length"] == 2 * 6 * 9000
