@@ -36,6 +36,7 @@ class Edge:
             guard,
             is_draining=lambda: not gateway.ready,
             is_full=gateway.is_full,
+            log_is_silent=lambda: any(commit.is_silent for commit in gateway.commits),
             database_answers=lambda: alarms.database_answers,
         )
         self._intake = Intake(bus, gateway.hub, gateway.submitter, self._presence, gateway.database, settings)

@@ -95,6 +95,16 @@ class LogUnusable(GatewayError):
     code = "unavailable"
 
 
+class LogSilent(GatewayError):
+    """The log has acknowledged nothing for a while though NATS is there; keep the op and send it again later."""
+
+    code = "unavailable"
+
+    def __init__(self) -> None:
+        """Tell the author what it is, since only an operator can help."""
+        super().__init__(message="The log has not answered for some seconds: nothing of this op was saved.")
+
+
 class LogRefused(GatewayError):
     """The log took none of it, surely; keep the op and send it again under the same number."""
 

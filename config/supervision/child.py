@@ -31,6 +31,10 @@ class ChildSpec:
     stop_within_seconds: float = 10.0
     death_signal: signal.Signals = signal.SIGKILL
     """What the kernel sends when the parent dies."""
+    stuck_after: str = ""
+    """What it prints when it runs on and does its work only after it was started again; "" where there is no such thing."""
+    restart_helps: Callable[[], bool] = lambda: True
+    """Asked of a stuck one, once a second: whether what made it stuck is over."""
     name_variable: str = ""
     """The variable of the environment that tells the child its name: one that runs beside its predecessor needs another."""
     account: Account | None = None

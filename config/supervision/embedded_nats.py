@@ -30,7 +30,10 @@ from config.supervision.nats_configuration import (
     route_variable,
 )
 from config.supervision.ports import LOOPBACK
+from config.supervision.stuck import has_room
 
+#: What it says of a stream for which the disk had no room: it writes nothing more into it until it is started again.
+_GIVES_UP_WRITING = "critical write error"
 _NOT_RECOVERED = b"could not be recovered"
 _PROBE_TIMEOUT_SECONDS = 1.0
 #: A server of a cluster waits for a second one, and then for what it missed.
@@ -103,6 +106,8 @@ def _child(
         ports=ports,
         is_ready=lambda _pid: nats_is_ready(ports["monitor"], ports["nats"], alone=not cluster),
         ready_within_seconds=_CLUSTER_READY_WITHIN_SECONDS if cluster else 30.0,
+        stuck_after=_GIVES_UP_WRITING,
+        restart_helps=lambda: has_room(directory),
     )
 
 

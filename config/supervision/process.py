@@ -18,6 +18,7 @@ from config.exit_codes import NEEDS_OPERATOR
 from config.supervision.child import ChildSpec
 from config.supervision.errors import OperatorNeeded, ProcessDied, ProcessNotReady
 from config.supervision.processes import started_at
+from config.supervision.stuck import end_when_it_helps
 
 _PROBE_EVERY_SECONDS = 0.02
 _LONGEST_LINE_BYTES = 1 << 20
@@ -35,6 +36,8 @@ class ProcessState(enum.StrEnum):
     """It runs and does not serve yet."""
     READY = "ready"
     """It serves."""
+    STUCK = "stuck"
+    """It runs and does its work no more; it will be started again once that helps."""
     WAITING = "waiting"
     """It died and will be started again after a pause."""
     STOPPING = "stopping"
@@ -75,6 +78,7 @@ class Process:
         self._changing = asyncio.Lock()
         self._successions = 0
         self._said_ready = asyncio.Event()
+        self._ending_stuck: asyncio.Task[None] | None = None
 
     def describe(self) -> dict[str, Any]:
         """What `wedsync status` shows of it."""
@@ -239,6 +243,13 @@ class Process:
                 self._said_ready.set()
             else:
                 relay_line(self.spec.identity, text)
+                if self.spec.stuck_after and self.spec.stuck_after in text:
+                    self._is_stuck(child)
+
+    def _is_stuck(self, child: asyncio.subprocess.Process) -> None:
+        if self.state in (ProcessState.READY, ProcessState.STARTING):
+            self._enter(ProcessState.STUCK)
+            self._ending_stuck = asyncio.create_task(end_when_it_helps(self.spec, child))
 
     def _enter(self, state: ProcessState) -> None:
         self.state = state

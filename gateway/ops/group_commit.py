@@ -2,24 +2,28 @@
 
 A client has ops in at most one uncommitted publish; its later ones wait here. A publish that was refused, timed out or whose fate
 is unknown is sent again op by op, in order, before anything later of those clients, for as long as the bus is away. Bounded in
-bytes: beyond it `Overloaded`. One instance per log stream, used by the submitter alone; nothing here knows what an op is.
+bytes: beyond it `Overloaded`; while the log acknowledges nothing (its disk may be full) nothing more is taken: `LogSilent`.
+One instance per log stream, used by the submitter alone; nothing here knows what an op is.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
-from gateway.errors import LogFull, LogRefused, LogUnusable, Overloaded
-from store.errors import AppendRefused, AppendUnknown, BadMessage, BusDown
+from gateway.errors import LogFull, LogRefused, LogSilent, LogUnusable, Overloaded
+from store.errors import AppendRefused, AppendUnknown, BadMessage, BusDown, StoreError
 from store.log_writer import LogWriter
 
 #: Whose ops must stay in order: one author's client.
 CommitKey = tuple[str, str]
 #: A batch is cut here, so that one client's large ops do not make everybody wait for one long write.
 BATCH_BYTES: Final = 1024 * 1024
+#: A log is silent when so many time-outs have gone by, one after the other, without any answer.
+_SILENT_TIMEOUTS: Final = 2
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.5
 
@@ -56,6 +60,8 @@ class GroupCommit:
         self._busy: set[CommitKey] = set()
         self._publishes: set[asyncio.Task[None]] = set()
         self._pump_is_scheduled = False
+        #: When the first publish began of those that all had no answer.
+        self._unanswered_since: float | None = None
         self.waiting_ops = 0
         self.waiting_bytes = 0
         self.publishes = 0
@@ -64,10 +70,12 @@ class GroupCommit:
     def submit(self, key: CommitKey, subject: str, payload: bytes) -> asyncio.Future[int]:
         """Queue one op; the future gives its log position once it is on disk, or raises LogRefused.
 
-        Raises Overloaded or LogUnusable at once.
+        Raises Overloaded, LogSilent or LogUnusable at once.
         """
         if self._writer.guard.fault:
             raise LogUnusable
+        if self.is_silent:
+            raise LogSilent
         if self.waiting_bytes + len(payload) > self._waiting_bytes_limit:
             raise Overloaded
         loop = asyncio.get_running_loop()
@@ -85,6 +93,12 @@ class GroupCommit:
             self._pump_is_scheduled = True
             loop.call_soon(self._pump)
         return future
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the log takes what is sent to it and answers nothing: what has been sent already goes on being sent."""
+        since = self._unanswered_since
+        return since is not None and time.monotonic() - since >= _SILENT_TIMEOUTS * self._timeout_seconds
 
     async def drained(self) -> None:
         """Return once every op that was submitted has its answer."""
@@ -151,14 +165,22 @@ class GroupCommit:
             self._release({waiting.key for waiting in batch})
 
     async def _append(self, batch: Sequence[_Waiting]) -> int:
+        began = time.monotonic()
+        messages = [(waiting.subject, waiting.payload) for waiting in batch]
         try:
-            return await self._writer.append(
-                [(waiting.subject, waiting.payload) for waiting in batch], timeout_seconds=self._timeout_seconds
-            )
+            position = await self._writer.append(messages, timeout_seconds=self._timeout_seconds)
         except AppendUnknown:
+            if self._unanswered_since is None:
+                self._unanswered_since = began
             for waiting in batch:
                 waiting.uncertain = True
             raise
+        except StoreError:
+            # A refusal is an answer, and so is that nobody can take it at the moment.
+            self._unanswered_since = None
+            raise
+        self._unanswered_since = None
+        return position
 
     async def _publish_one_by_one(self, batch: list[_Waiting], failure: Exception) -> None:
         self.publishes_repeated += 1

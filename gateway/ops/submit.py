@@ -22,7 +22,7 @@ from config.limits import Limits
 from gateway.access.limiter import Limiter
 from gateway.access.rate import TokenBucket
 from gateway.counts import Counts
-from gateway.errors import UNREADABLE, LimitMet, LogRefused, LogUnusable, Overloaded, Refused, SlowDown
+from gateway.errors import UNREADABLE, LimitMet, LogRefused, LogSilent, LogUnusable, Overloaded, Refused, SlowDown
 from gateway.ops.group_commit import GroupCommit
 from gateway.ops.known_names import require_known_names
 from gateway.ops.own_clients import OwnClients
@@ -214,7 +214,7 @@ class Submitter:
             raise Refused("unavailable", op=op.id, following=following, met=met)
         try:
             return commit.submit((subject, client), subject, payload)
-        except LogUnusable as error:
+        except (LogSilent, LogUnusable) as error:
             raise Refused(error.code, error.message, error.remedy, op=op.id, following=following) from None
         except Overloaded as error:
             met = LimitMet("waitingBytesPerGateway", limits.waiting_bytes_per_gateway, _OVERLOADED_RETRY_MS)

@@ -36,11 +36,13 @@ class Health:
         is_draining: Callable[[], bool],
         *,
         is_full: Callable[[], bool],
+        log_is_silent: Callable[[], bool],
         database_answers: Callable[[], bool],
     ) -> None:
         self._bus = bus
         self._guard = guard
         self._is_full = is_full
+        self._log_is_silent = log_is_silent
         self._database_answers = database_answers
         self._log_answers = False
         self._checked_at = time.monotonic()
@@ -70,7 +72,7 @@ class Health:
             reasons.append("draining")
         if not self._bus.connected:
             reasons.append("nats_disconnected")
-        elif not self._log_answers:
+        elif not self._log_answers or self._log_is_silent():
             reasons.append("log_unavailable")
         elif self._guard.fault:
             reasons.append("log_lost")

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from config.supervision.data_folder import DataFolder
-from gateway.errors import LogRefused, Overloaded
+from gateway.errors import LogRefused, LogSilent, Overloaded
 from gateway.ops.group_commit import GroupCommit
 from store.bus import Bus
 from store.log_writer import LogWriter
@@ -47,9 +48,10 @@ async def commit_into(server: NatsServer, **stream: object) -> AsyncIterator[Gro
             await commit.close()
 
 
-async def _commit_over(bus: Bus, waiting_bytes_limit: int = 1 << 20) -> GroupCommit:
+async def _commit_over(bus: Bus, waiting_bytes_limit: int = 1 << 20, timeout_seconds: float = 1.0) -> GroupCommit:
     writer = await LogWriter.open(bus, secrets.token_hex(16))
-    return GroupCommit(writer, batch_ops=50, publishes_in_flight=2, timeout_seconds=1.0, waiting_bytes_limit=waiting_bytes_limit)
+    limits = {"batch_ops": 50, "publishes_in_flight": 2, "waiting_bytes_limit": waiting_bytes_limit}
+    return GroupCommit(writer, **limits, timeout_seconds=timeout_seconds)
 
 
 async def read_log(server: NatsServer) -> dict[int, tuple[str, str]]:
@@ -155,4 +157,26 @@ async def test_d5_while_the_log_has_no_leader_ops_wait_and_keep_their_order(kill
         await eventually(lambda: commit.publishes_repeated, "the first publish was in vain")
         await host.js_request("STREAM.CREATE.LOG_0", {"name": "LOG_0", "subjects": ["log.>"], "allow_atomic": True})
         assert await asyncio.gather(*saved) == list(range(1, 21))
+        await commit.close()
+
+
+@pytest.mark.servers
+async def test_a_log_that_acknowledges_nothing_refuses_new_ops_and_forgets_none(killable_nats: NatsServer) -> None:
+    """Ops that come while the log answers nothing are refused at once; what was sent before is saved when it answers again."""
+    async with commit_into(killable_nats), running_bus(killable_nats, "gateway") as bus:
+        commit = await _commit_over(bus, timeout_seconds=0.1)
+        assert await commit.submit(("ana", "c1"), "log.r0.0.w.w1.ana", b"1") == 1
+        server = killable_nats.server.process
+        assert server is not None
+        server.send_signal(signal.SIGSTOP)
+        try:
+            sent = commit.submit(("ana", "c1"), "log.r0.0.w.w1.ana", b"2")
+            await eventually(lambda: commit.is_silent, "the log is known to be silent")
+            with pytest.raises(LogSilent):
+                await commit.submit(("ben", "c2"), "log.r0.0.w.w1.ben", b"1")
+        finally:
+            server.send_signal(signal.SIGCONT)
+        assert await sent > 1
+        assert not commit.is_silent
+        assert await commit.submit(("ben", "c2"), "log.r0.0.w.w1.ben", b"1") > 2
         await commit.close()

@@ -76,7 +76,14 @@ async def test_a_gateway_without_nats_is_not_ready(tmp_path: Path) -> None:
     server = start_embedded_nats(DataFolder(tmp_path / ".wedsync"))
     try:
         async with running_bus(server, "gateway") as bus:
-            health = Health(bus, LogGuard(bus), is_draining=lambda: False, is_full=lambda: False, database_answers=lambda: True)
+            health = Health(
+                bus,
+                LogGuard(bus),
+                is_draining=lambda: False,
+                is_full=lambda: False,
+                log_is_silent=lambda: False,
+                database_answers=lambda: True,
+            )
             await health.start()
             assert health.reasons() == ["log_unavailable"]
             server.server.kill()
