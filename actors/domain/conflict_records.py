@@ -29,7 +29,7 @@ from actors.domain.authority import rights_for
 from actors.domain.conflict_table import RANKS, role_of, rule_for
 from actors.domain.items import PlannedPart, Request
 from actors.domain.messages import into_inbox
-from actors.domain.state import ActorState, Write, find_item
+from actors.domain.state import ActorState, Item, Write, find_item
 from actors.domain.strategies import Verdict
 from actors.domain.wedding_priority import wedding_priority
 
@@ -73,6 +73,21 @@ def recorded(request: Request, disputed: Disputed, verdict: Verdict) -> tuple[li
     return parts, (request.now_ms + WAITS_MS[PRIORITIES.index(fields["priority"])]) if verdict.is_open else None
 
 
+def repeated(request: Request, item: Item, field: str, value: Any, merged: Any) -> list[PlannedPart]:
+    """Return what the record of a conflict is to say when the side that prevailed writes on, unaware of it: what it wants now.
+
+    So the record of an offline batch holds the last word of both sides, and can be reversed.
+    """
+    last, claim = item.last_write(field), request.op.base.get(item.channel)
+    record = find_item(request.state, COLLECTION, last.met) if last.met else None
+    is_own = last.principal == request.principal and last.client == request.client
+    if record is None or record.fields["status"] != "decided" or not is_own or claim is None or claim >= last.sequence:
+        return []
+    second = {"op": request.op.id, "user": request.principal, "role": request.role} | ({} if value is None else {"value": value})
+    again = {"second": second} | ({} if merged is None else {"result": merged})
+    return [PlannedPart(record.channel, (Change(COLLECTION, last.met, set=again),))]
+
+
 def notices(state: ActorState, identifier: str, record: Mapping[str, Any]) -> Iterator[PlannedPart]:
     """Tell each side, once, if they are in the wedding and may read what it is about."""
     told: set[str] = set()
@@ -92,7 +107,7 @@ def _may_be_told(state: ActorState, person: str, channel: str) -> bool:
 def _text(record: Mapping[str, Any], side: str, other: str) -> str:
     what = "the whole item" if record["field"] == WHOLE_ITEM else record["field"]
     place, rival = f"{what} of {record['collection']} {record['item']}", record[other]["user"]
-    if record["outcome"] == side:
+    if record["outcome"] == side and record["status"] != "open":
         return f"Your change stands, not that of {rival}: {place}. {record['reason'].capitalize()}."
     if record["outcome"] == other and record["status"] != "open":
         return f"The change of {rival} stands, not yours: {place}. {record['reason'].capitalize()}."

@@ -1,4 +1,4 @@
-"""How an op stands to earlier writes of the same fields. Last writer wins today; the table of strategies will live here.
+"""How an op stands to earlier writes of the same fields: what its event says as `causality`. Settles nothing (see disputes).
 
 Called by `decide` for each part of a decision.
 """

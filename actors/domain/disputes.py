@@ -15,7 +15,7 @@ from actors.contract.conflicts import HIERARCHY, MERGE, NORMAL, PRIORITIES, PRIO
 from actors.contract.ops import Op
 from actors.domain import conflict_expiry
 from actors.domain.authority import require_write
-from actors.domain.conflict_records import Disputed, recorded
+from actors.domain.conflict_records import Disputed, recorded, repeated
 from actors.domain.conflict_table import rank_of, rule_for
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request, joined
@@ -36,7 +36,7 @@ def judged(request: Request, plan: Plan) -> Plan:
     if plan.parts:
         overwritten = plan.parts[0].overwritten
         for write in overwritten:
-            if write.client != request.client or write.principal != request.principal or write.said is not None:
+            if write.client != request.client or write.principal != request.principal or write.said is not None or write.met:
                 plan = _settled(request, plan)
                 break
     return plan if not request.op.priority else plan._replace(priority=_priority_of(request.op, request.role))
@@ -83,7 +83,7 @@ def _moves(request: Request, channel: str, plan: Plan) -> bool:
 
 def _update(request: Request, item: Item, plan: Plan) -> Plan:
     """Settle field by field, and judge the op again with the values that prevail."""
-    prevailing, said, found = dict(request.op.data), {}, []
+    prevailing, said, found, again = dict(request.op.data), {}, [], list[PlannedPart]()
     for field, value in request.op.data.items():
         if (request.op.target.collection, field) in MERGED_TEXTS:
             continue
@@ -92,6 +92,7 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
             merged, result = _follow_own_merge(request, item, field, value)
             if merged:
                 prevailing[field], said[field] = result, value
+            again += repeated(request, item, field, value, result if merged else None)
             continue
         verdict, is_conflict = _verdict(request, item, field, write, value)
         if is_conflict:
@@ -101,7 +102,7 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
         elif verdict.value != value:
             prevailing[field], said[field] = verdict.value, value
     if prevailing == request.op.data and not found:
-        return plan
+        return plan._replace(parts=joined((*plan.parts, *again)))
     settled = Plan((PlannedPart(item.channel, (Change(*_place(request), set={}),)),) if not found else ())
     if prevailing:
         settled = _asked(request, "update", prevailing)
@@ -110,7 +111,8 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
         (_disputed(request, field, channel, write, _content(item.fields.get(field)), _content(value)), verdict)
         for field, write, value, verdict in found
     ]
-    return _with_records(request, settled, disputes, plan.parts[0].overwritten)._replace(said=said)
+    settled = _with_records(request, settled, disputes, plan.parts[0].overwritten)
+    return settled._replace(parts=joined((*settled.parts, *again)), said=said)
 
 
 def _follow_own_merge(request: Request, item: Item, field: str, value: Any) -> tuple[bool, Any]:

@@ -10,13 +10,14 @@ from msgspec import UNSET, structs
 
 from actors.contract import digest
 from actors.contract.changes import Change, merge_fields
+from actors.contract.conflicts import COLLECTION as CONFLICTS
 from actors.contract.correspondence import principal_of
 from actors.contract.decisions import CancelTimer, Decision, Part, SendMessage, StartTimer
 from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id
 from actors.contract.text_form import content_in, edit_field
 from actors.contract.text_ot import Delta, invert
 from actors.domain.former import MERGEABLE, bury, keep_past, leave_grave
-from actors.domain.state import REMOVALS, ActorState, ArmedTimer, ChannelState, Item, Write, removal_key, waiting_key
+from actors.domain.state import REMOVALS, ActorState, ArmedTimer, ChannelState, Item, Write, find_item, removal_key, waiting_key
 from actors.domain.text_window import Path, TextEdit, TextWindow, author_of, placed, record
 from actors.domain.turns import record_turn
 
@@ -59,6 +60,8 @@ def _follow_part(state: ActorState, decision: Decision, part: Part) -> None:
             _set(state, change, change.set, write, decision)
         elif change.edit is not UNSET:
             _edit(state, decision, change, change.edit, write)
+        if change.collection == CONFLICTS and change.remove is UNSET:
+            _remember_meeting(state, change.id, write)
 
 
 def _insert(state: ActorState, channel_name: str, change: Change, fields: dict[str, Any], write: Write) -> None:
@@ -116,6 +119,17 @@ def _set(state: ActorState, change: Change, values: dict[str, Any], write: Write
     hashed = digest.item_hash(change.collection, change.id, item.fields)
     channel.digest = digest.add(digest.subtract(channel.digest, item.hash), hashed)
     item.hash = hashed
+
+
+def _remember_meeting(state: ActorState, record: str, write: Write) -> None:
+    """Let the write of a field know the conflict in which it prevailed: what its author says next, unaware, belongs there."""
+    met = state.items[CONFLICTS][record].fields
+    item = find_item(state, met["collection"], met["item"])
+    if item is None or item.writes.get(met["field"]) is None or met["second"]["op"] != write.op:
+        return
+    prevailing = item.writes[met["field"]]
+    if prevailing.op == write.op and prevailing.principal == write.principal:
+        item.writes[met["field"]] = structs.replace(prevailing, met=record)
 
 
 def _edit(state: ActorState, decision: Decision, change: Change, edits: dict[str, Delta], write: Write) -> None:

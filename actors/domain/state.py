@@ -31,7 +31,7 @@ INTAKE_CLIENT: Final = "intake"
 class Write(msgspec.Struct, array_like=True, frozen=True):
     """Who wrote a field last: the op, and its sequence in the item's channel, when, and how urgent it said to be.
 
-    `said` is what the author sent where merging made another value of it.
+    `said` is what the author sent where merging made another value of it, `met` the record of the conflict in which it prevailed.
     """
 
     sequence: int
@@ -41,6 +41,7 @@ class Write(msgspec.Struct, array_like=True, frozen=True):
     at_ms: int = 0
     priority: int = NORMAL
     said: Any = None
+    met: str = ""
 
 
 class Past(msgspec.Struct, array_like=True, frozen=True):

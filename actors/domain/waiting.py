@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from actors.contract.decisions import Effect, Refusal, Resubmit, StartTimer, Waiting, refusal
-from actors.contract.errors import ContractError
-from actors.contract.ids import parse_op_id
+from actors.contract.errors import BadOp, ContractError
+from actors.contract.ids import INTAKE_OP, parse_op_id
 from actors.contract.ops import LogEntry, Op, Target, check_op
 from actors.domain import timers
 from actors.domain.errors import Refused
@@ -24,6 +24,8 @@ RESUBMIT: Final = "resubmit"
 TIMER: Final = "dependencies"
 #: How many ops of one wedding may wait, and how long one does, by the log's clock.
 MAX_WAITING: Final = 100
+#: How many of them may be one person's, so that nobody takes the room of all.
+MAX_OF_ONE: Final = 50
 WAITS_MS: Final = 5 * 60 * 1000
 #: Only what persons and integrators send waits; timers and other actors name nothing.
 _SOURCES: Final = frozenset({"websocket", "http", "nats"})
@@ -32,7 +34,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def missing_for(state: ActorState, principal: str, names: Iterable[str], but: str = "") -> list[str]:
     """Return those of the named ops that are not decided yet; `but` is taken to be."""
-    return [name for name in names if name != but and not _is_decided(state, principal, name)]
+    return [name for name in names if (not but or name != but) and not _is_decided(state, principal, name)]
 
 
 def begin(state: ActorState, entry: LogEntry, principal: str, now_ms: int) -> Waiting | None:
@@ -40,9 +42,21 @@ def begin(state: ActorState, entry: LogEntry, principal: str, now_ms: int) -> Wa
     if entry.source not in _SOURCES or not missing_for(state, principal, entry.op.dependencies):
         return None
     check_op(entry.op, state.id)
+    _check_names(entry.op)
     if len(state.waiting) >= MAX_WAITING:
         raise Refused("too_many", f"{MAX_WAITING} ops of this wedding wait for others already.", "Send those first.")
+    if sum(each.principal == principal for each in state.waiting.values()) >= MAX_OF_ONE:
+        raise Refused("too_many", f"{MAX_OF_ONE} ops of yours wait for others already.", "Send those first.")
     return Waiting(entry.op.id, principal, tuple(entry.op.dependencies), now_ms + WAITS_MS, _encode(entry))
+
+
+def _check_names(op: Op) -> None:
+    """Refuse at once what could only be refused in the end: a name that no op can have, and an op that waits for itself."""
+    for name in op.dependencies:
+        if INTAKE_OP.match(name) is None:
+            raise BadOp("bad_value", f"{name[:80]!r} in `dependencies` is not an op id.", "Name ops as <client>:<n>.")
+    if op.id in op.dependencies:
+        raise BadOp("bad_value", "An op cannot wait for itself.", "Leave its own id out of `dependencies`.")
 
 
 def timer_for(state: ActorState, until_ms: int) -> tuple[StartTimer, ...]:

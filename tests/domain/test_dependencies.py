@@ -3,12 +3,13 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from actors.contract.decisions import Answer, Decision, Resubmit, StartTimer
 from actors.contract.ids import TIMER_PRINCIPAL
 from actors.contract.ops import LogEntry
 from actors.domain import snapshot_form
-from actors.domain.waiting import MAX_WAITING, TIMER, WAITS_MS
+from actors.domain.waiting import MAX_OF_ONE, MAX_WAITING, TIMER, WAITS_MS
 from tests.support.folding import Fold, op_of, wedding_with_members
 
 _ANA, _BLOOM = "20270619-anaphone", "20270619-bloompad"
@@ -107,15 +108,26 @@ def test_d6_what_does_not_come_in_time_is_named_in_the_refusal() -> None:
 
 
 def test_inv7_only_so_many_ops_wait() -> None:
-    """Beyond the bound of a wedding the op is refused at once; what is bad in itself does not wait."""
+    """Beyond the bound of a person or a wedding the op is refused at once; what is bad in itself does not wait."""
     fold = wedding_with_members()
-    for number in range(1, MAX_WAITING + 1):
-        assert decision(send(fold, "bloom", f"{_BLOOM}:{number}", f"t{number}", f"{_ANA}:1")).waits is not None
-    refusal = decision(send(fold, "bloom", f"{_BLOOM}:{MAX_WAITING + 1}", "one", f"{_ANA}:1")).refusal
-    assert refusal is not None
-    assert refusal.code == "too_many"
-    bad = msgspec.structs.replace(op_of(f"{_BLOOM}:{MAX_WAITING + 2}", "tasks", "insert", "x", {}), dependencies=[f"{_ANA}:1"])
+
+    def code_of(person: str, number: int) -> str | None:
+        outcome = decision(send(fold, person, f"20270619-{person}pad0:{number}", f"{person}{number}", f"{_ANA}:1"))
+        return None if outcome.refusal is None else outcome.refusal.code
+
+    assert [code_of("bloom", number) for number in range(1, MAX_OF_ONE + 2)] == [None] * MAX_OF_ONE + ["too_many"]
+    assert [code_of("petra", number) for number in range(1, MAX_WAITING - MAX_OF_ONE + 1)] == [None] * (MAX_WAITING - MAX_OF_ONE)
+    assert code_of("amara", 1) == "too_many"
+    bad = msgspec.structs.replace(op_of(f"{_BLOOM}:1", "tasks", "insert", "x", {}), dependencies=[f"{_ANA}:1"])
     assert decision(fold.send("bloom", bad)).refusal is not None
+
+
+@pytest.mark.parametrize("name", ["", "x y", "é:1", f"{_BLOOM}:1", "a" * 101])
+def test_what_can_never_be_decided_is_not_waited_for(name: str) -> None:
+    """A name that no op can have, and the op's own, are refused at once and not after five minutes."""
+    refusal = decision(send(wedding_with_members(), "bloom", f"{_BLOOM}:1", "one", name)).refusal
+    assert refusal is not None
+    assert refusal.code == "bad_value"
 
 
 def test_d10_ops_over_nats_wait_for_those_of_their_own_author() -> None:

@@ -144,3 +144,34 @@ def test_a_delete_is_reversed_with_the_edits_that_it_met() -> None:
     assert fold.item("timeline", "x")["title"] == "Long toast"
     applied(answer(fold, "amara", "reverse"))
     assert "timeline" not in fold.state.items
+
+
+def test_what_an_offline_batch_says_last_can_be_reversed() -> None:
+    """Who prevailed and writes on unaware has one record with its last word; one who has seen it writes anew."""
+    fold = wedding_with("guests", {"firstName": "Zoe"})
+    base = seen_by_all(fold)
+    for person, meal in (("fatou", "fish"), ("petra", "soup"), ("petra", "meat"), ("petra", None)):
+        applied(fold.act(person, "guests", "update", "x", {"meal": meal, "notes": meal}, base=base))
+    meals = [record for record in fold.state.items["conflicts"].items() if record[1].fields["field"] == "meal"]
+    [(identifier, record)] = meals
+    assert (record.fields["first"]["value"], record.fields["second"].get("value")) == ("fish", None)
+    assert len(told(fold, "fatou")) == 2
+    fold.act("petra", "guests", "update", "x", {"meal": "cake"}, base=base)
+    decision = fold.act("fatou", "conflicts", "reverse", identifier, op_type="guest_update")
+    assert (code(decision), fold.item("guests", "x")["meal"]) == (None, "fish")
+    assert record.fields["second"]["value"] == "cake"
+    fold.act("petra", "guests", "update", "x", {"notes": "knowingly"}, base=seen_by_all(fold))
+    [notes] = [name for name in fold.state.items["conflicts"] if name != identifier]
+    assert code(fold.act("fatou", "conflicts", "reverse", notes, op_type="guest_update")) == "superseded"
+
+
+def test_a_merge_that_an_offline_batch_goes_on_with_can_be_reversed() -> None:
+    """The record says what both said last and what came of it."""
+    fold = wedding_with("guests", {"firstName": "Zoe", "diet": ["vegan"]})
+    base = seen_by_all(fold)
+    for person, diet in (("fatou", ["vegan", "nuts"]), ("petra", ["vegan", "soy"]), ("petra", ["soy", "milk"])):
+        applied(fold.act(person, "guests", "update", "x", {"diet": diet}, base=base))
+    identifier, record = the_record(fold)
+    assert (record["second"]["value"], record["result"]) == (["soy", "milk"], fold.item("guests", "x")["diet"])
+    fold.act("amara", "conflicts", "reverse", identifier, {"choice": "second"}, op_type="guest_update")
+    assert fold.item("guests", "x")["diet"] == ["soy", "milk"]
