@@ -81,21 +81,28 @@ def _edit_left(state: ActorState, undone: Undone, field: str) -> tuple[dict[str,
 
 async def _find(store: Store, actor: Actor, question: UndoQuestion) -> Decision | None:
     for waiting in actor.unflushed:
-        if waiting.decision.op == question.op and waiting.decision.principal == question.principal:
-            return waiting.decision
+        decision = waiting.decision
+        if decision.op == question.op and decision.principal == question.principal and decision.waits is None:
+            return decision
     return await store.find(actor.kind, actor.id, question.principal, question.op)
 
 
 async def _touched(store: Store, actor: Actor, decision: Decision) -> list[tuple[Target, Standing, Standing]]:
-    """Return every item that the op touched, as it was before and after."""
+    """Return every item that the op touched, as it was before and after; not what the wedding adds by itself, as a record."""
     if not decision.parts:
         return []
     state = await state_at(store, actor, AtRev(decision.rev - 1))
-    targets = list(dict.fromkeys((change.collection, change.id) for part in decision.parts for change in part.changes))
+    changes = [change for part in decision.parts for change in part.changes if _writes(decision.type, change.collection)]
+    targets = list(dict.fromkeys((change.collection, change.id) for change in changes))
     before = [_standing(state, collection, identifier) for collection, identifier in targets]
     evolve(state, decision)
     after = [_standing(state, collection, identifier) for collection, identifier in targets]
     return [(Target(*target), old, new) for target, old, new in zip(targets, before, after, strict=True)]
+
+
+def _writes(op_type: str, collection: str) -> bool:
+    """Tell whether ops of the type write the collection: nobody but the wedding writes conflicts, and notices about them."""
+    return collection in COLLECTIONS and COLLECTIONS[collection].type == op_type
 
 
 def _standing(state: ActorState, collection: str, identifier: str) -> Standing:

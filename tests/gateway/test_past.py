@@ -46,6 +46,36 @@ async def test_undo_restores_what_nobody_wrote_since_and_names_the_rest(stack: R
     assert is_problem(await ana.post("undo", {"op": "20270619-nobody:1"}), 404, "not_found")
 
 
+async def test_undo_of_an_op_that_met_a_conflict_takes_its_change_back(stack: RunningGateway, found: FoundWedding) -> None:
+    """The field comes back; the record and what both sides were told are the wedding's own, and stay."""
+    await found("w1")
+    ana, ben = HttpApi(stack, "w1", "ana"), HttpApi(stack, "w1", "ben")
+    await arch(ana, "insert", title="Arch")
+    await arch(ana, "update", title="Gate")
+    met = (await ben.submit("timeline_update", "update", "timeline", "arch", {"title": "Door"}, base={"timeline.team": 1})).body
+    assert met["conflicts"]
+    told = (await ben.post("undo", {"op": met["op"]})).body
+    assert ([set(each["sequences"]) for each in told["undone"]], told["kept"]) == ([{"timeline.team"}], [])
+    assert await fields(ana, "?at=2100-01-01") == {"title": "Gate"}
+    assert len((await ana.get("conflicts")).body["conflicts"]) == 1
+
+
+async def test_undo_of_an_op_that_waited_for_another_takes_its_change_back(stack: RunningGateway, found: FoundWedding) -> None:
+    """It stands in the store twice, taken and decided, and what it did is what was decided."""
+    await found("w1")
+    ben = HttpApi(stack, "w1", "ben")
+    await arch(ben, "insert", title="Arch")
+    client = (await ben.post("join")).body["client"]
+    waiting, named = f"{client}:1", f"{client}:2"
+    ops = [
+        op_of("timeline_update", "update", "timeline", "arch", {"title": "Gate"}, id=waiting, dependencies=[named]),
+        op_of("timeline_update", "update", "timeline", "arch", {"notes": "Ivy"}, id=named),
+    ]
+    assert [each["op"] for each in (await ben.post("sync", {"ops": ops})).body["results"]] == [waiting, named]
+    assert len((await ben.post("undo", {"op": waiting})).body["undone"]) == 1
+    assert await fields(ben, "?at=2100-01-01") == {"title": "Arch", "notes": "Ivy"}
+
+
 async def test_undo_of_a_delete_brings_back_the_whole_item(stack: RunningGateway, found: FoundWedding) -> None:
     """The item stands again where it stood, with all its fields; a later hand makes the undo do nothing."""
     await found("w1")
