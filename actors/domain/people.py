@@ -1,8 +1,10 @@
 """Members: a wedding keeps somebody who may manage it. Called through the table in `rules`, from version 2 of the rules on.
 
 Before version 2 the last of couple and planner could leave or step down, and then nobody in the wedding could add a member again.
-From version 3 on nobody gives a role that may do more than they may themselves.
+From version 3 on nobody gives a role that may do more than they may themselves, and the couple alone decides who the couple is.
 """
+
+from typing import Final
 
 from actors.contract.channels import CORE_ROLES, Rights
 from actors.contract.ids import SERVICE_PRINCIPALS
@@ -13,6 +15,8 @@ from actors.domain.authority import rights_for, rules_for
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, Request
 from actors.domain.permissions import require_gift_within_own
+
+_COUPLE: Final = "couple"
 
 
 def update(request: Request) -> Plan:
@@ -42,13 +46,30 @@ def insert_within_rights(request: Request) -> Plan:
 
 
 def update_within_rights(request: Request) -> Plan:
-    """Change a member (version 3); a new role gives nothing that its giver does not have."""
+    """Change a member (version 3); a new role gives nothing that its giver does not have (rules M3, M4)."""
     plan = update(request)
     person = request.op.target.id
     old, new = items.writable(request).fields["role"], request.op.data.get("role")
     if new is not None and new != old:
+        if _COUPLE in (old, new if person == request.principal else old):
+            _require_couple(request)
         require_gift_within_own(request, str(new), _may(request, person, old), _may(request, person, str(new)))
     return plan
+
+
+def delete_within_rights(request: Request) -> Plan:
+    """Remove a member (version 3); one of the couple is removed by the couple alone (rule M4)."""
+    plan = delete(request)
+    if items.writable(request).fields["role"] == _COUPLE:
+        _require_couple(request)
+    return plan
+
+
+def _require_couple(request: Request) -> None:
+    """Raise Refused for others than the couple, while there is one; the operator may do it all the same."""
+    couple = {person for person, item in request.state.items["people"].items() if item.fields["role"] == _COUPLE}
+    if couple and request.principal not in couple | SERVICE_PRINCIPALS:
+        raise Refused("not_allowed", "Who the couple is, the couple alone decides.", "Ask the couple.")
 
 
 def _may(request: Request, person: str, role: str) -> tuple[Rights, WriteRules]:

@@ -62,7 +62,11 @@ _SECOND: Final[Rules] = {
     "vendors": _ITEM_VERBS | {"insert": vendors.insert, "update": vendors.update, "delete": vendors.delete},
 }
 _IN_THIRD: Final[Rules] = {
-    "people": {"insert": people.insert_within_rights, "update": people.update_within_rights},
+    "people": {
+        "insert": people.insert_within_rights,
+        "update": people.update_within_rights,
+        "delete": people.delete_within_rights,
+    },
     "permissions": {"insert": permissions.insert, "update": permissions.update, "delete": permissions.delete},
     "wedding": {"insert": wedding.insert_with_strategies, "update": wedding.update},
     "conflicts": {**resolutions.verbs(verb_of), waiting.RESUBMIT: waiting.resubmit},

@@ -121,6 +121,8 @@ _CLOSING = """
 - Nothing is hidden from the couple or locked to it: between the two there are surprises (rule M2).
 - Nobody gives what they do not have: neither by `permissions`, nor by taking a restriction away, nor by giving
   somebody, or themselves, a role that may do more than they may (rule M3). The operator may.
+- The couple alone removes one of the couple or gives one another role; a planner adds one, and becomes one only while
+  there is no couple (rule M4). The operator may.
 - Fields that the server sets (`vendors.booking`, `order`) are written by no role. An integrator is a member with a
   role like any other.
 

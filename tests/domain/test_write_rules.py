@@ -92,6 +92,26 @@ def test_d4_who_moves_an_item_to_another_audience_needs_both_ends(fold: Fold) ->
     assert code(fold.act("urs", "photos", "update", "cake", {"audience": "team"})) == "not_allowed"
 
 
+def test_m4_the_couple_alone_decides_who_the_couple_is(fold: Fold) -> None:
+    """A planner neither removes nor demotes one of the couple, nor becomes one, undo included; but adds one, and renames all."""
+    assert code(fold.act("petra", "people", "delete", "amara")) == "not_allowed"
+    assert code(fold.act("petra", "people", "update", "amara", {"role": "guest"})) == "not_allowed"
+    assert code(fold.act("petra", "people", "update", "petra", {"role": "couple"})) == "not_allowed"
+    assert code(fold.act("petra", "people", "update", "amara", {"name": "Amara B."})) == "applied"
+    assert code(fold.act("petra", "people", "insert", "zoe", {"name": "Zoe", "role": "couple"})) == "applied"
+    assert code(fold.act("petra", "people", "delete", "zoe")) == "not_allowed"
+    assert code(fold.act("amara", "people", "delete", "zoe")) == "applied"
+    assert code(fold.act("amara", "people", "update", "petra", {"role": "couple"})) == "applied"
+
+
+def test_m4_a_wedding_without_a_couple_is_the_planners(fold: Fold) -> None:
+    """Whoever set the wedding up as its planner may turn out to be one of the couple."""
+    for person, role in MEMBERS.items():
+        if role == "couple":
+            fold.act("operator", "people", "delete", person)
+    assert code(fold.act("petra", "people", "update", "petra", {"role": "couple"})) == "applied"
+
+
 def test_d4_an_inbox_can_be_locked_to_who_misuses_it(fold: Fold) -> None:
     """Everybody may put something into any inbox, until the wedding takes that away."""
     letter = {"person": "amara", "text": "Psst"}
