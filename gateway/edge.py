@@ -38,6 +38,7 @@ class Edge:
             is_full=gateway.is_full,
             log_is_silent=lambda: any(commit.is_silent for commit in gateway.commits),
             database_answers=lambda: alarms.database_answers,
+            hosts_are_heard=lambda: gateway.hub.hears_hosts,
         )
         self._intake = Intake(bus, gateway.hub, gateway.submitter, self._presence, gateway.database, settings)
         self._callout = Callout(settings, gateway.authentication)

@@ -5,6 +5,7 @@ HTTP routes and the intake enter rooms here.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -64,6 +65,7 @@ class Hub:
         self._subscriptions: dict[Room, BusSubscription] = {}
         self._heads: BusSubscription | None = None
         self._heard: dict[int, float] = {}
+        self._beacon_at = -math.inf
         self._watch: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -72,6 +74,11 @@ class Hub:
         self._heads = await self._bus.subscribe(heads_subject(self._settings.region, "*"), self._on_heads)
         self._bus.on_reconnect.append(self._on_reconnect)
         self._watch = asyncio.create_task(self._watch_silence())
+
+    @property
+    def hears_hosts(self) -> bool:
+        """Whether any host has told its heads lately; without one ops are saved and nobody decides them."""
+        return time.monotonic() - self._beacon_at < self._settings.heads_silence_seconds
 
     def end_revoked(self, revocation: Revocation) -> None:
         """Close the sockets whose token it means."""
@@ -213,7 +220,7 @@ class Hub:
 
     async def _on_heads(self, message: Message) -> None:
         heads = _decode_heads(message.data)
-        self._heard[heads.partition] = time.monotonic()
+        self._heard[heads.partition] = self._beacon_at = time.monotonic()
         self._owner.saw(heads.partition, heads.position)
         for head in heads.heads:
             room = self.rooms.get(head.id) if head.kind == WEDDING else None

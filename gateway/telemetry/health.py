@@ -38,12 +38,14 @@ class Health:
         is_full: Callable[[], bool],
         log_is_silent: Callable[[], bool],
         database_answers: Callable[[], bool],
+        hosts_are_heard: Callable[[], bool],
     ) -> None:
         self._bus = bus
         self._guard = guard
         self._is_full = is_full
         self._log_is_silent = log_is_silent
         self._database_answers = database_answers
+        self._hosts_are_heard = hosts_are_heard
         self._log_answers = False
         self._checked_at = time.monotonic()
         self._watches: list[asyncio.Task[None]] = []
@@ -82,7 +84,8 @@ class Health:
 
     def impairments(self) -> list[str]:
         """What does not work as it should and is no reason to go elsewhere: no other gateway would have it."""
-        return [] if self._database_answers() else ["postgres_unavailable"]
+        works = {"postgres_unavailable": self._database_answers, "hosts_silent": self._hosts_are_heard}
+        return [reason for reason, does_work in works.items() if not does_work()]
 
     async def _watch_loop(self) -> None:
         while True:

@@ -18,7 +18,7 @@ from gateway.telemetry.health import Health
 from store.log_guard import LogGuard
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway
-from tests.support.hosts import running_bus
+from tests.support.hosts import host_settings, running_bus, running_host
 from tests.support.http_api import HttpApi, is_problem
 from tests.support.requirements import ROOT, require_nats_command_line
 from tests.support.servers import NatsServer, start_embedded_nats
@@ -29,7 +29,7 @@ from tests.support.waiting import eventually
 async def test_a_gateway_is_ready_until_it_drains(stack: RunningGateway) -> None:
     """Ready while NATS and the log answer; the reason stands in the problem when it drains."""
     api = HttpApi(stack, "w1", "ana", token="")
-    ready = await eventually(lambda: _ready(api), "ready")
+    ready = await eventually(lambda: _unimpaired(api), "ready, and a host is heard")
     assert ready.body == {"status": "ready", "reasons": [], "impaired": []}
     assert (await api.call("GET", "/startupz")).body == {"status": "started"}
     assert (await api.call("GET", "/healthz")).body["status"] == "alive"
@@ -61,6 +61,25 @@ async def test_a_full_gateway_sends_traffic_elsewhere_and_a_database_that_is_awa
         assert (await api.call("GET", "/readyz")).status == 200
 
 
+@pytest.mark.servers
+async def test_a_gateway_without_hosts_says_so_and_stays_ready(jetstream: NatsServer, database_url: str) -> None:
+    """Without a host ops are saved and decided later: told as impaired until one is heard, and again when it is gone."""
+    settings = gateway_settings(jetstream, database_url, heads_interval_seconds=0.05, heads_silence_seconds=0.5)
+    hosts = host_settings(jetstream, database_url, heads_interval_seconds=0.05)
+    async with running_gateway(settings) as gateway:
+        api = HttpApi(gateway, "w1", "ana", token="")
+        await eventually(lambda: _impaired(api, "hosts_silent"), "no host is heard")
+        async with running_host(hosts):
+            await eventually(lambda: _unimpaired(api), "a host is heard")
+        await eventually(lambda: _impaired(api, "hosts_silent"), "the host is missed")
+        assert (await api.call("GET", "/readyz")).status == 200
+
+
+async def _unimpaired(api: HttpApi) -> Any:
+    answer = await api.call("GET", "/readyz")
+    return answer if answer.status == 200 and not answer.body["impaired"] else None
+
+
 async def _impaired(api: HttpApi, what: str) -> bool:
     return what in (await api.call("GET", "/readyz")).body["impaired"]
 
@@ -83,6 +102,7 @@ async def test_a_gateway_without_nats_is_not_ready(tmp_path: Path) -> None:
                 is_full=lambda: False,
                 log_is_silent=lambda: False,
                 database_answers=lambda: True,
+                hosts_are_heard=lambda: True,
             )
             await health.start()
             assert health.reasons() == ["log_unavailable"]
