@@ -54,7 +54,9 @@ def _check_names(op: Op) -> None:
     """Refuse at once what could only be refused in the end: a name that no op can have, and an op that waits for itself."""
     for name in op.dependencies:
         if INTAKE_OP.match(name) is None:
-            raise BadOp("bad_value", f"{name[:80]!r} in `dependencies` is not an op id.", "Name ops as <client>:<n>.")
+            raise BadOp(
+                "bad_value", f"{name[:80]!r} in `dependencies` is not an op id.", "Name ops by the ids that they were sent with."
+            )
     if op.id in op.dependencies:
         raise BadOp("bad_value", "An op cannot wait for itself.", "Leave its own id out of `dependencies`.")
 

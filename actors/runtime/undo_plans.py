@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from actors.contract.calls import KeptWrite, UndoPlan, UndoQuestion
 from actors.contract.channels import may_read
 from actors.contract.collections import COLLECTIONS
+from actors.contract.conflicts import COLLECTION as CONFLICTS
 from actors.contract.decisions import Decision
 from actors.contract.ops import Op, Target
 from actors.domain.evolve import evolve
@@ -35,7 +36,7 @@ async def undo_plan(store: Store, actor: Actor, question: UndoQuestion) -> UndoP
     ops: list[Op] = []
     kept: list[KeptWrite] = []
     texts = _texts_of(decision)
-    touched = await _touched(store, actor, decision)
+    touched = [each for each in await _touched(store, actor, decision) if not _is_told_by_rules(decision, each[0])]
     whole = {target.id for target, old, new in touched if target.collection == "documents" and None in (old.fields, new.fields)}
     for target, old, new in touched:
         if _belongs_to(whole, target, old, new) or not _may_know(actor.awake_state, target, (old, new), question):
@@ -54,6 +55,14 @@ async def undo_plan(store: Store, actor: Actor, question: UndoQuestion) -> UndoP
         if left:
             ops.append(Op(COLLECTIONS[target.collection].type, "undo", target, data={"op": question.op, **left}))
     return UndoPlan(found=True, ops=tuple(ops), kept=tuple(kept))
+
+
+def _is_told_by_rules(decision: Decision, target: Target) -> bool:
+    """Tell whether an item is a record of a conflict, or says to somebody that there is one: what was said stays said."""
+    if target.collection == CONFLICTS:
+        return True
+    changes = (change for part in decision.parts for change in part.changes)
+    return target.collection == "inbox" and any(change.collection == CONFLICTS for change in changes)
 
 
 def _belongs_to(documents: set[str], target: Target, old: Standing, new: Standing) -> bool:

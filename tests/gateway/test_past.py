@@ -92,6 +92,25 @@ async def test_undo_of_a_delete_brings_back_the_whole_item(stack: RunningGateway
     assert (await ana.post("undo", {"op": deleted})).body == gone
 
 
+async def test_undo_of_an_op_that_met_a_conflict_restores_the_field_and_keeps_the_record(
+    stack: RunningGateway, found: FoundWedding
+) -> None:
+    """Who prevailed takes the value back, who lost has nothing to take back; the record and what both were told stay."""
+    await found("w1")
+    ana, ben = HttpApi(stack, "w1", "ana"), HttpApi(stack, "w1", "ben")
+    await arch(ana, "insert", title="Arch", start="2027-06-19T10:00:00Z")
+    ops = {}
+    for person, hour in ((ben, 11), (ana, 12), (ben, 13)):
+        data = {"start": f"2027-06-19T{hour}:00:00Z"}
+        answer = await person.submit("timeline_update", "update", "timeline", "arch", data, base={"timeline.team": 1})
+        ops[hour] = answer.body["op"]
+    assert (await ben.post("undo", {"op": ops[13]})).body == {"undone": [], "kept": []}
+    undone = (await ana.post("undo", {"op": ops[12]})).body
+    assert ([set(each["sequences"]) for each in undone["undone"]], undone["kept"]) == ([{"timeline.team"}], [])
+    assert await fields(ana, "?at=2100-01-01") == {"title": "Arch", "start": "2027-06-19T11:00:00Z"}
+    assert len((await ana.get("conflicts")).body["conflicts"]) == 2
+
+
 async def test_a_past_state_shows_what_its_reader_may_see_today(stack: RunningGateway, found: FoundWedding) -> None:
     """By sequence and by time, equal to what the history gives; channels that one may not read are not there."""
     await found("w1")
