@@ -6,6 +6,7 @@ clients that have seen more than the backup holds get whole states, never a wron
 """
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from actors.contract.subjects import DEAD_STREAM, INTAKE_STREAM, LOG_STREAM_PREF
 from config.settings import Settings
 from config.supervision.data_folder import DataFolder
 from config.supervision.embedded_postgres import postgres_program
-from config.supervision.errors import DatabaseCopyFailed, FolderNotEmpty, NoBackup
+from config.supervision.errors import BackupNotWritten, DatabaseCopyFailed, FolderNotEmpty, NoBackup
 from config.supervision.nats_permissions import inbox_prefix
 from config.supervision.provision import with_a_leader
 from config.supervision.servers import running_servers
@@ -41,16 +42,29 @@ Progress = Callable[[str, int], None]
 async def save_backup(folder: DataFolder, path: Path, progress: Progress) -> None:
     """Write the backup, whole or not at all; works beside a running `up` and without one."""
     folder.keys()
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".wedsync-backup-") as name:
-        content = Path(name)
-        shutil.copyfile(folder.keys_path, content / "keys.json")
-        (content / "cluster.json").write_bytes(msgspec.json.encode(folder.cluster()))
-        (content / "manifest.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
-        (content / "streams").mkdir()
-        async with running_servers(folder) as settings, host_bus(settings) as bus:
-            while not await _copy_once(settings, bus, content, progress):
-                progress("the log was trimmed meanwhile: once more", 0)
-        await asyncio.to_thread(_pack, content, path)
+    try:
+        _require_no_folder(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".wedsync-backup-") as name:
+            await _save(folder, Path(name), path, progress)
+    except OSError as error:
+        raise BackupNotWritten(path=path, reason=error.strerror or error) from error
+
+
+def _require_no_folder(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
+async def _save(folder: DataFolder, content: Path, path: Path, progress: Progress) -> None:
+    """Copy everything into the folder `content`, and make one file of it."""
+    shutil.copyfile(folder.keys_path, content / "keys.json")
+    (content / "cluster.json").write_bytes(msgspec.json.encode(folder.cluster()))
+    (content / "manifest.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
+    (content / "streams").mkdir()
+    async with running_servers(folder) as settings, host_bus(settings) as bus:
+        while not await _copy_once(settings, bus, content, progress):
+            progress("the log was trimmed meanwhile: once more", 0)
+    await asyncio.to_thread(_pack, content, path)
 
 
 async def load_backup(path: Path, folder: DataFolder, progress: Progress) -> None:
@@ -165,7 +179,7 @@ def _pack(content: Path, path: Path) -> None:
 def _unpack(path: Path, content: Path) -> None:
     """Lay the backup out in a folder; raises NoBackup."""
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, "r:") as archive:
             archive.extractall(content, filter="data")
         manifest = json.loads((content / "manifest.json").read_bytes())
     except OSError as error:

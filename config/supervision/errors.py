@@ -122,6 +122,12 @@ class DatabaseCopyFailed(SupervisionError):
     code = "database_copy_failed"
 
 
+class BackupNotWritten(SupervisionError):
+    """The backup could not be written to {path} ({reason}): name a file in a folder that exists, may be written and has room."""
+
+    code = "backup_not_written"
+
+
 class NoBackup(SupervisionError):
     """{path} is not a backup of WedSync ({reason}): name a file that `wedsync backup` has written."""
 

@@ -1,5 +1,6 @@
 """The command `wedsync` itself: every failure is one line with the remedy, secrets stay hidden."""
 
+import asyncio
 import json
 import os
 import socket
@@ -11,6 +12,9 @@ import pytest
 
 from config.cli.failures import UNEXPECTED, report
 from config.cli.status import EXIT_NOT_RUNNING
+from config.supervision.backup import save_backup
+from config.supervision.data_folder import DataFolder
+from config.supervision.errors import BackupNotWritten
 
 
 def wedsync(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -39,6 +43,16 @@ def test_failure_is_one_line(arguments: tuple[str, ...], exit_code: int, words: 
     assert (done.returncode, done.stdout) == (exit_code, "")
     assert len(done.stderr.splitlines()) == 1
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("target", ["", "no/such/folder/wedsync.backup"])
+def test_a_backup_that_cannot_be_written_says_where(tmp_path: Path, target: str) -> None:
+    """A folder in place of a file, or a file in no folder: refused before anything is copied, with nothing left behind."""
+    folder = DataFolder(tmp_path / ".wedsync")
+    folder.ensure_keys()
+    with pytest.raises(BackupNotWritten, match="name a file in a folder that exists"):
+        asyncio.run(save_backup(folder, tmp_path / target, lambda _what, _bytes: None))
+    assert [path.name for path in tmp_path.iterdir()] == [".wedsync"]
 
 
 def test_busy_port_is_one_line(tmp_path: Path) -> None:
