@@ -95,10 +95,33 @@ def _strike_timers_unsent() -> None:
     timer_stream.put = put  # type: ignore[assignment]  # a broken one
 
 
+def _misunderstand() -> None:
+    """Ops that wait for nothing, edits of texts that are not moved, undo over later edits, and answers the wrong way round."""
+    # What others import from is replaced first.
+    from actors.domain import text_window
+
+    place = text_window.placed
+
+    def unmoved(window: Any, length: int, author: str, base: int | None, delta: Any) -> Any:
+        del base
+        return place(window, length, author, None, delta)
+
+    text_window.placed = unmoved
+    from actors.domain import resolutions, undo, waiting
+
+    answered, other = resolutions._answered, {"first": "second", "second": "first"}  # noqa: SLF001  # where both verbs meet
+    resolutions._answered = lambda verb_of, request, record, choice, status: answered(  # noqa: SLF001  # as above
+        verb_of, request, record, other.get(choice, choice), status
+    )
+    undo.fields_left = lambda undone, item, values: dict(values)  # noqa: ARG005  # who wrote is not asked
+    waiting.missing_for = lambda *_arguments: []
+
+
 _WAYS: Final[dict[str, Callable[[], None]]] = {
     "async": _acknowledge_before_storing,
     "dedupe": _decide_repeats_again,
     "clock": _read_the_clock,
     "rights": _show_everything,
     "timers": _strike_timers_unsent,
+    "verbs": _misunderstand,
 }

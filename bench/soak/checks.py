@@ -14,7 +14,7 @@ Offences = list[str]
 
 def lost(history: Iterable[Entry], stored: Sequence[Stored]) -> Offences:
     """INV1: what was said to be saved, queued, applied or refused by the rules is stored, and as it was said."""
-    found = {(each.wedding, each.op): each for each in stored}
+    found = {(each.wedding, each.op): each for each in stored}  # of an op that waited, what it came to
     marks = {(each.wedding, mark) for each in stored for mark in each.marks}
     offences = []
     for entry in history:
@@ -31,15 +31,15 @@ def lost(history: Iterable[Entry], stored: Sequence[Stored]) -> Offences:
 def twice(stored: Sequence[Stored]) -> Offences:
     """INV1: one decision for each op, and each text written by one op alone."""
     offences = []
-    ops: dict[tuple[str, str, str], int] = {}
+    ops: dict[tuple[str, str, str, bool], int] = {}
     marks: dict[tuple[str, str], int] = {}
     for each in stored:
-        key = (each.wedding, each.principal, each.op)
+        # One that waits for others is stored when it is taken, and once more when it is decided.
+        key = (each.wedding, each.principal, each.op, each.waits)
         if key in ops:
             offences.append(f"twice: {each.wedding} decided {each.op} at positions {ops[key]} and {each.position}")
         ops[key] = each.position
-        # A reminder repeats the text of its task.
-        for mark in each.marks if each.applied and not each.fired else ():
+        for mark in each.marks if each.applied else ():
             if (each.wedding, mark) in marks:
                 offences.append(
                     f"twice: {each.wedding} applied the text {mark} at {marks[each.wedding, mark]} and {each.position}"
@@ -50,7 +50,8 @@ def twice(stored: Sequence[Stored]) -> Offences:
 
 def out_of_order(history: Iterable[Entry], stored: Sequence[Stored]) -> Offences:
     """D1: an op that was saved before another was asked stands before it in the log."""
-    positions = {(each.wedding, each.op): each.position for each in stored}
+    # Of an op that waited its first place counts: that is where it was taken.
+    positions = {(each.wedding, each.op): each.position for each in reversed(stored)}
     op_of = {(each.wedding, each.mark): each.op for each in history if each.op and each.mark}
     highest: dict[str, tuple[int, str]] = defaultdict(lambda: (0, ""))
     asked: dict[tuple[str, str], tuple[int, str]] = {}

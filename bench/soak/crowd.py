@@ -15,9 +15,10 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from bench.installation import Site
+from bench.soak.deeds import offer
 from bench.soak.entrances import Integrator, Poster
 from bench.soak.history import History
-from bench.soak.members import Member, offer, shuffle_roles
+from bench.soak.members import Member, shuffle_roles
 from bench.soak.watchers import Watcher
 from bench.wedding_load import MemberPlan
 
@@ -55,7 +56,7 @@ class Crowd(NamedTuple):
             ),
         ]
         working = asyncio.gather(*others)
-        await offer(self.members, seed, rate, is_over)
+        await offer(self.members, seed, rate, is_over, patience_seconds)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(working, patience_seconds)
 

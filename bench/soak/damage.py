@@ -22,12 +22,13 @@ from bench.installation import Installation, InstallationFailed
 from bench.soak.checks import apart, holes_in_store, lost, twice, unanswered
 from bench.soak.crowd import Crowd, gathered
 from bench.soak.history import History, Stored
+from bench.soak.members import soak_wedding
 from bench.soak.reminders import fired_in, silent
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.run import Options, at_the_end
 from bench.soak.stored import decisions_of, proofs_of
 from bench.soak.strike import frozen
-from bench.wedding_load import found_weddings, small_wedding
+from bench.wedding_load import found_weddings
 from tests.support.damage import flip_bit, remove_description, remove_index, truncate
 
 RATE: Final = 40.0
@@ -67,7 +68,7 @@ async def run_damage(folder: Path, options: Options) -> int:
     offences: list[str] = []
     async with installation, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         site = installation.site
-        plans = await found_weddings(site, 4, 3, small_wedding(), prefix="soak")
+        plans = await found_weddings(site, 4, 3, soak_wedding(), prefix="soak")
         weddings = sorted({plan.wedding for plan in plans})
         async with gathered(history, site, plans, session) as crowd:
             for number, each in enumerate(ROUNDS):

@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from nats.aio.client import Client as NatsClient
 
 from actors.contract.collections import COLLECTIONS
 from bench.installation import Site
-from bench.soak.history import History
+from bench.soak.history import Entry, History
 from bench.soak.members import FIELD, TARGETS
 from bench.wedding_load import MemberPlan
 
@@ -95,10 +95,13 @@ class Integrator:
         """Publish one op after the other."""
         connection = await self._connect()
         try:
-            number = 0
-            while not is_over():
+            number, is_awaited = 0, False
+            while is_awaited or not is_over():
                 number += 1
-                connection = await self._publish(connection, f"{seed}-{number}")
+                # One op in four waits for the next one, and another names the one before it.
+                is_awaited = number % 4 == 0
+                named = [f"{seed}-{number + 1}"] if is_awaited else [f"{seed}-{number - 1}"] if number % 4 == 2 else []
+                connection = await self._publish(connection, f"{seed}-{number}", named)
                 await asyncio.sleep(pause_seconds)
         finally:
             await connection.close()
@@ -112,12 +115,12 @@ class Integrator:
             reconnect_time_wait=RETRY_SECONDS,
         )
 
-    async def _publish(self, connection: NatsClient, mark: str) -> NatsClient:
+    async def _publish(self, connection: NatsClient, mark: str, named: Sequence[str]) -> NatsClient:
         """Publish until it is queued; returns the connection of then, since one that nobody answers is made anew."""
         target = {"collection": "tasks", "id": "task-1"}
-        op = {"type": "task_completion", "action": "update", "target": target, "data": {"title": mark}}
+        op = {"type": "task_completion", "action": "update", "target": target, "data": {"title": mark}, "dependencies": named}
         history, subject = self._history, f"wedding.{self._wedding}.op.{self.name}"
-        history.note(self._wedding, self.name, "invoke", mark=mark)
+        history.add(Entry(history.now(), self._wedding, self.name, "invoke", mark, asks={"dependencies": named}))
         since = time.monotonic()
         while True:
             if time.monotonic() - since > GIVE_UP_SECONDS:

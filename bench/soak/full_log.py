@@ -22,12 +22,13 @@ from bench.installation import Installation, Site
 from bench.soak.checks import everything
 from bench.soak.crowd import Crowd, gathered
 from bench.soak.history import History
+from bench.soak.members import soak_wedding
 from bench.soak.reminders import fired_in, silent
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.run import Options, at_the_end
 from bench.soak.stored import decisions_of, proofs_of
 from bench.soak.strike import frozen
-from bench.wedding_load import MemberPlan, found_weddings, small_wedding
+from bench.wedding_load import MemberPlan, found_weddings
 from gateway.client import Client, ClientError
 
 LOG_BYTES: Final = 16 * 1024 * 1024
@@ -94,7 +95,7 @@ async def run_full_log(folder: Path, options: Options) -> int:
     history = History(folder / "history.jsonl")
     async with installation, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         site = installation.site
-        plans = await found_weddings(site, 4, 3, small_wedding(), prefix="soak")
+        plans = await found_weddings(site, 4, 3, soak_wedding(), prefix="soak")
         weddings = sorted({plan.wedding for plan in plans})
         async with gathered(history, site, plans, session) as crowd:
             async with _working(crowd, options):

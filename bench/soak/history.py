@@ -7,7 +7,7 @@ monotonic clock. Written by `load`, read by `checks`.
 import re
 import time
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -22,7 +22,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     `holds` maps channels to the sequence at which the client stood when an op was answered. A `sync` sets where a channel
     stands; an `event` must be the next one there. `seen` lists the marks in the bytes of a frame. A client is `away` from the
     loss of its connection until it is `back`: up to date again. Who watches the wire says as which `person`, and of an event
-    inside a sync where that sync ended.
+    inside a sync where that sync ended. `asks` is what an op wanted beside writing its mark (see `deeds`).
     """
 
     time: float
@@ -38,6 +38,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     person: str = ""
     sync_end: int = 0
     marks: tuple[str, ...] = ()
+    asks: dict[str, Any] = {}
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -45,7 +46,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     `sequences` are those of its parts, `marks` maps the texts that it wrote to their channels, `roles` people to what they
     became (None: nobody any more), `timers` those that it armed to when they are due (Unix ms; None: cancelled). `fired` is
-    the timer whose firing it is.
+    the timer whose firing it is. `quoted` are texts of other ops that it holds, in records, reminders and what is brought back.
+    An op that `waits` for others is not decided yet: another line of it follows.
     """
 
     wedding: str
@@ -58,6 +60,8 @@ class Stored(msgspec.Struct, frozen=True):
     roles: dict[str, str | None] = {}
     timers: dict[str, int | None] = {}
     fired: str = ""
+    quoted: dict[str, tuple[str, ...]] = {}
+    waits: bool = False
 
 
 class Heads(msgspec.Struct, frozen=True):

@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
 
+from actors.contract.collections import COLLECTIONS
 from actors.contract.events import Event, instant_of
 from bench.installation import Site
 from bench.soak.history import Entry, Heads, History
-from bench.wedding_load import MemberPlan, small_wedding
-from gateway.client import Client, ClientError, Pending, QueueFull
+from bench.wedding_load import Items, MemberPlan, small_wedding
+from gateway.client import Client, ClientError, NotUndone, Pending, QueueFull
 from gateway.client.replica import SyncReport
 
 FIELD: Final = {"tasks": "title", "guests": "meal", "tables": "name", "budget": "category"}
@@ -30,8 +33,20 @@ MOVED_TO_ANOTHER_CHANNEL: Final = 0.3
 VISIBILITIES: Final = ("everyone", "team", "core")
 ROLES_GIVEN: Final = ("vendor", "family", "planner")
 TARGETS: Final = tuple((name, identifier) for name, entries in small_wedding().items() for identifier in entries)
+#: The document that everybody types in; what they put in are whole words, each ending with a space.
+VOWS: Final = "vows"
 LEVEL_SECONDS: Final = 15.0
+#: Of so many of their own last ops members take one back.
+_REMEMBERED: Final = 8
+_RETRY_SECONDS: Final = 0.5
+#: Answers about an undo that say something about the op; any other is asked again.
+_FINAL: Final = frozenset({"not_found", "not_allowed", "bad_token", "bad_frame"})
 _FOR_EVER_SECONDS: Final = 1e9
+
+
+def soak_wedding() -> Items:
+    """What stands in each wedding at first."""
+    return {**small_wedding(), "documents": {VOWS: {"title": "Vows", "text": "Once "}}}
 
 
 class Member:
@@ -40,7 +55,12 @@ class Member:
     def __init__(self, history: History, site: Site, plan: MemberPlan, session: aiohttp.ClientSession) -> None:
         self.client = Client(site.url, plan.wedding, plan.token, session=session)
         self.name = plan.user
+        #: The last ops of ours that were applied, the highest number that was sent, and the one that others wait for.
+        self.applied: deque[str] = deque(maxlen=_REMEMBERED)
+        self.highest = 0
+        self.promised = 0
         self._history = history
+        self._typing: Pending | None = None
         self._watching: set[asyncio.Task[None]] = set()
         self.client.listening.on_event.append(self._heard)
         self.client.listening.on_sync.append(self._synced)
@@ -75,25 +95,70 @@ class Member:
             if draw.random() < REMINDED:
                 due = time.time() + draw.uniform(*REMINDED_AFTER_SECONDS)
                 task |= {"remindAt": instant_of(int(due * 1000)), "assignee": self.name}
-            self._ask(mark, lambda: self.client.insert("tasks", mark, task))
+            self.ask(mark, lambda: self.client.insert("tasks", mark, task))
             return
         if collection == "timeline" and draw.random() < MOVED_TO_ANOTHER_CHANNEL:
             data["visibility"] = draw.choice(VISIBILITIES)
-        self._ask(mark, lambda: self.client.update(collection, identifier, data))
+        self.ask(mark, lambda: self.client.update(collection, identifier, data))
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether an edit of the text has no answer yet."""
+        return self._typing is not None and not self._typing.done
+
+    def edit_text(self, delta: Sequence[Mapping[str, Any]]) -> Pending:
+        """Change the text as we hold it."""
+        self._typing = self.client.edit("document_edit", "edit", "documents", VOWS, {"delta": delta}, field="text")
+        return self._typing
+
+    def change(self, collection: str, identifier: str, data: Mapping[str, Any], dependencies: Sequence[str] = ()) -> Pending:
+        """Update an item after the named ops."""
+        op_type = COLLECTIONS[collection].type
+        return self.client.edit(op_type, "update", collection, identifier, data, dependencies=dependencies)
+
+    def undo(self, mark: str, op: str) -> None:
+        """Take an op of ours back."""
+        self._history.note(self.client.wedding, self.name, "invoke", mark=mark)
+        self._watch(self._undo(mark, op))
+
+    async def _undo(self, mark: str, op: str) -> None:
+        history, wedding = self._history, self.client.wedding
+        answers: list[dict[str, Any]] = []
+        try:
+            while not answers:
+                try:
+                    answers = (await self.client.undo(op)).undone or [{"code": "nothing_left"}]
+                except NotUndone as error:
+                    if (code := str(error).partition(":")[0]) in _FINAL:
+                        answers = [{"code": code}]
+                    await asyncio.sleep(_RETRY_SECONDS)
+        except asyncio.CancelledError:
+            history.note(wedding, self.name, "unknown", mark=mark)
+            raise
+        for answer in answers:
+            if "code" in answer:
+                history.note(wedding, self.name, "rejected", mark=mark, code=answer["code"])
+            else:
+                self.applied.append(answer["op"])
+                history.note(wedding, self.name, "applied" if "sequences" in answer else "saved", mark=mark, op=answer["op"])
 
     def give_role(self, person: str, role: str, mark: str) -> None:
         """Make somebody else something else, which gives and takes channels."""
-        self._ask(mark, lambda: self.client.update("people", person, {"role": role, "name": mark}))
+        self.ask(mark, lambda: self.client.update("people", person, {"role": role, "name": mark}))
 
-    def _ask(self, mark: str, ask: Callable[[], Pending]) -> None:
+    def ask(self, mark: str, ask: Callable[[], Pending], asks: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Queue an op and follow it; `asks` is what it wants beside writing its mark."""
         history, wedding = self._history, self.client.wedding
-        history.note(wedding, self.name, "invoke", mark=mark)
+        history.add(Entry(history.now(), wedding, self.name, "invoke", mark, asks=dict(asks)))
         try:
             pending = ask()
         except QueueFull:
             history.note(wedding, self.name, "rejected", mark=mark, code="queue_full")
             return
-        watch = asyncio.create_task(self._follow(pending, mark))
+        self._watch(self._follow(pending, mark))
+
+    def _watch(self, following: Coroutine[Any, Any, None]) -> None:
+        watch = asyncio.create_task(following)
         self._watching.add(watch)
         watch.add_done_callback(self._watching.discard)
 
@@ -102,12 +167,14 @@ class Member:
         try:
             if await pending.saved():
                 history.note(wedding, self.name, "saved", mark=mark, op=f"{self.client.client}:{pending.number}")
+                self.highest = max(self.highest, pending.number)
             outcome = await pending.outcome()
         except asyncio.CancelledError:
             history.note(wedding, self.name, "unknown", mark=mark, op=f"{self.client.client}:{pending.number}")
             raise
         if outcome.applied:
             holds = self.client.sequences()
+            self.applied.append(outcome.op)
             history.add(Entry(history.now(), wedding, self.name, "applied", mark, outcome.op, holds=holds))
         else:
             history.note(wedding, self.name, "rejected", mark=mark, op=outcome.op, code=outcome.code)
@@ -136,16 +203,6 @@ class Member:
         digests = self.client.digests()
         held = {name: (sequence, digests[name]) for name, sequence in self.client.sequences().items()}
         return Heads(self.client.wedding, self.name, {**dict.fromkeys(wanted, (0, "missing")), **held})
-
-
-async def offer(members: Sequence[Member], seed: int, rate: float, is_over: Callable[[], bool]) -> int:
-    """Let random members edit at a rate; returns how many ops were asked."""
-    draw, began, number = random.Random(seed), time.monotonic(), 0
-    while not is_over():
-        await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-        number += 1
-        draw.choice(members).edit(draw, f"s{seed}-{number}")
-    return number
 
 
 async def shuffle_roles(members: Sequence[Member], seed: str, is_over: Callable[[], bool], pause_seconds: float) -> None:

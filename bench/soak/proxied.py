@@ -17,14 +17,15 @@ import aiohttp
 from bench.installation import Installation, Site
 from bench.soak.checks import everything
 from bench.soak.crowd import ROLE_PAUSE_SECONDS
+from bench.soak.deeds import offer
 from bench.soak.frame_proxy import CUT, DELAYED, LATE, REPEATED, TORN, FrameProxy, Mischief
 from bench.soak.history import Heads, History
-from bench.soak.members import LEVEL_SECONDS, Member, offer, shuffle_roles
+from bench.soak.members import LEVEL_SECONDS, Member, shuffle_roles, soak_wedding
 from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.run import Options
-from bench.soak.stored import decisions_of, heads_of, proofs_of
-from bench.wedding_load import found_weddings, small_wedding
+from bench.soak.stored import decisions_of, heads_of, misdone, proofs_of
+from bench.wedding_load import found_weddings
 
 #: Members of one wedding: each op goes to five clients, each with a network of its own.
 MEMBERS: Final = 5
@@ -41,14 +42,15 @@ async def run_proxied(folder: Path, options: Options) -> int:
         proxy = FrameProxy(installation.port, options.seed, Mischief())
         await proxy.open()
         try:
-            weddings = -(-options.clients // MEMBERS)
-            plans = await found_weddings(site, weddings, MEMBERS, small_wedding(), prefix="soak")
+            plans = await found_weddings(site, -(-options.clients // MEMBERS), MEMBERS, soak_wedding(), prefix="soak")
             near = Site(f"http://127.0.0.1:{proxy.port}", site.data)
             members = [Member(history, near, plan, session) for plan in plans[: options.clients]]
             actors, copies, offences = await _live(site, proxy, members, options)
         finally:
             await proxy.close()
-        stored = await decisions_of(site, sorted({plan.wedding for plan in plans}))
+        weddings = sorted({plan.wedding for plan in plans})
+        stored = await decisions_of(site, weddings)
+        offences += await misdone(site, weddings, history.entries)
     history.close()
     print(counts(history.entries, [], 0, len(stored), fired_in(stored)))
     print("network: " + ", ".join(f"{count} {name}" for name, count in sorted(proxy.counts.items())))
@@ -89,7 +91,7 @@ async def _work(members: Sequence[Member], options: Options) -> None:
     until = time.monotonic() + options.seconds
     groups = [list(group) for _, group in groupby(members, key=lambda member: member.client.wedding)]
     await asyncio.gather(
-        offer(members, options.seed, options.rate, lambda: time.monotonic() >= until),
+        offer(members, options.seed, options.rate, lambda: time.monotonic() >= until, options.healed_seconds),
         *(
             shuffle_roles(group, f"s{options.seed}-roles-{number}", lambda: time.monotonic() >= until, ROLE_PAUSE_SECONDS)
             for number, group in enumerate(groups)

@@ -4,6 +4,7 @@ That none fired twice is seen by the check of all ops: a firing has its arming i
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -17,7 +18,7 @@ _LOOK_SECONDS: Final = 0.5
 
 
 async def until_nothing_is_armed(site: Site, within_seconds: float) -> list[str]:
-    """Wait until every timer has fired, as the load arms none that is long to come; what stays armed is an offence."""
+    """Wait until every timer that is due has fired; what stays armed is an offence."""
     ends = asyncio.get_running_loop().time() + within_seconds
     while armed := await _armed(site):
         if asyncio.get_running_loop().time() > ends:
@@ -27,27 +28,32 @@ async def until_nothing_is_armed(site: Site, within_seconds: float) -> list[str]
 
 
 async def _armed(site: Site) -> int:
-    """Count the rows of the table; one while nobody can tell."""
+    """Count those that are due; one while nobody can tell. An open conflict waits for days."""
     try:
         database = await Database.open(role_settings(site.data, "host").database_url.get_secret_value(), max_size=1)
         try:
             async with database.connection() as connection:
-                return int(await connection.fetchval("SELECT count(*) FROM timers"))
+                return int(
+                    await connection.fetchval(
+                        "SELECT count(*) FROM timers WHERE due_ms IS NULL OR due_ms <= $1", time.time_ns() // 10**6
+                    )
+                )
         finally:
             await database.close()
     except StoreError:
         return 1
 
 
-def silent(stored: Iterable[Stored]) -> list[str]:
-    """Name every timer that was armed, not cancelled, and has not fired."""
+def silent(stored: Iterable[Stored], now_ms: int | None = None) -> list[str]:
+    """Name every timer that was armed, not cancelled, and has not fired though it was due at `now_ms`, which is now."""
+    now_ms = time.time_ns() // 10**6 if now_ms is None else now_ms
     armed: dict[tuple[str, str], int] = {}
     for each in sorted(stored, key=lambda one: (one.wedding, one.position)):
         if each.fired:
             armed.pop((each.wedding, each.fired), None)
         for timer, due_ms in each.timers.items():
             armed.pop((each.wedding, timer), None)
-            if due_ms is not None:
+            if due_ms is not None and due_ms <= now_ms:
                 armed[each.wedding, timer] = each.position
     return [
         f"silent: {wedding} {timer}, armed at position {position}, has not fired" for (wedding, timer), position in armed.items()

@@ -12,8 +12,8 @@ from bench.soak.nemeses import KILL
 from bench.soak.strike import Struck
 
 KINDS = (
-    "lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered", "silent", "full", "damage",
-    "unhurt", "away",
+    "lost", "twice", "order", "gap", "other", "unseen", "unreadable", "apart", "proof", "unanswered", "silent", "early", "text",
+    "undo", "answer", "full", "damage", "unhurt", "away",
 )  # fmt: skip  # one line in the order of the report
 _TOLD_KINDS: tuple[Kind, ...] = ("invoke", "saved", "queued", "applied", "rejected", "unknown", "event", "sync")
 #: How nats-server says that it did not find a stream as it left it.

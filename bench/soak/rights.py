@@ -100,6 +100,6 @@ def _channels_of_marks(stored: Iterable[Stored]) -> dict[tuple[str, str], set[st
     """Every channel in which a text ever stood."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for each in stored:
-        for mark, channels in each.marks.items():
+        for mark, channels in (*each.marks.items(), *each.quoted.items()):
             found[each.wedding, mark].update(channels)
     return found

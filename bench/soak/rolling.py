@@ -22,11 +22,12 @@ from bench.installation import Installation, Site
 from bench.soak.checks import everything
 from bench.soak.crowd import gathered
 from bench.soak.history import Entry, History
+from bench.soak.members import soak_wedding
 from bench.soak.reminders import fired_in, silent
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.run import Options, at_the_end
 from bench.soak.stored import decisions_of, proofs_of
-from bench.wedding_load import found_weddings, small_wedding
+from bench.wedding_load import found_weddings
 
 #: Nobody may be away for longer.
 AWAY_SECONDS: Final = 5.0
@@ -56,7 +57,7 @@ async def run_rolling(folder: Path, options: Options) -> int:
     history = History(folder / "history.jsonl")
     async with installation, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         site = installation.site
-        plans = await found_weddings(site, options.weddings, options.members, small_wedding(), prefix="soak")
+        plans = await found_weddings(site, options.weddings, options.members, soak_wedding(), prefix="soak")
         weddings = sorted({plan.wedding for plan in plans})
         async with gathered(history, site, plans, session) as crowd:
             ended = asyncio.Event()

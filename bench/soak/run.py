@@ -21,16 +21,16 @@ from bench.soak.altered import Alteration
 from bench.soak.checks import everything
 from bench.soak.crowd import Crowd, gathered
 from bench.soak.history import Heads, History, Stored
-from bench.soak.members import LEVEL_SECONDS
+from bench.soak.members import LEVEL_SECONDS, soak_wedding
 from bench.soak.nemeses import Blow
 from bench.soak.rare import Figures, reached
 from bench.soak.recovery import recoveries, told
 from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
 from bench.soak.report import counts, errors_in, heading, verdict
-from bench.soak.stored import decisions_of, heads_of, moved, proofs_of, until_intake_is_empty
+from bench.soak.stored import decisions_of, heads_of, misdone, moved, proofs_of, until_intake_is_empty
 from bench.soak.strike import Nemesis
 from bench.soak.ways import Ways
-from bench.wedding_load import found_weddings, small_wedding
+from bench.wedding_load import found_weddings
 from config.settings import Settings
 from config.supervision.servers import running_servers
 
@@ -120,7 +120,7 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
     """Everything between the start and the end of the installation."""
     site = installation.site
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        plans = await found_weddings(site, options.weddings, options.members, small_wedding(), prefix="soak")
+        plans = await found_weddings(site, options.weddings, options.members, soak_wedding(), prefix="soak")
         weddings = sorted({plan.wedding for plan in plans})
         async with gathered(history, site, plans, session) as crowd:
             until = time.monotonic() + options.seconds
@@ -149,7 +149,7 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
                 differences += more
             copies = await copies_of(crowd, actors)
             stored = await decisions_of(site, weddings)
-            differences += silent(stored)
+            differences += silent(stored) + await misdone(site, weddings, history.entries)
             differences += [offence for member in crowd.members for offence in member.mismatches()]
     return actors, copies, stored, differences
 

@@ -24,7 +24,7 @@ ATTEMPTS: Final = 3
 
 
 class Variant(NamedTuple):
-    """A way to be broken (`broken.alter`), what it is, the offences of which at least one must be found, and its faults."""
+    """A way to be broken (`broken.alter`), what it is, the offences of which one must be found, or each, and its faults."""
 
     broken: str
     what: str
@@ -33,6 +33,7 @@ class Variant(NamedTuple):
     rate: float = 80.0
     publishers: int = 1
     seconds: float = 8.0
+    needs_each: bool = False
 
 
 VARIANTS: Final = (
@@ -64,6 +65,13 @@ VARIANTS: Final = (
     ),
     Variant("rights", "a gateway that asks nobody's rights", frozenset({"unreadable"}), []),
     Variant("timers", "a host that forgets timers before it has sent them", frozenset({"silent"}), [], seconds=4.0),
+    Variant(
+        "verbs",
+        "rules that wait for nothing, move no edit, undo over later edits and take answers the wrong way round",
+        frozenset({"early", "text", "undo", "answer"}),
+        [],
+        needs_each=True,
+    ),
 )
 
 
@@ -105,9 +113,10 @@ async def _is_found(folder: Path, seed: int, variant: Variant) -> bool:
         shown=SHOWN_OFFENCES,
     )
     outcome = await run_soak(folder, options, lines.append)
-    found = sum(outcome.offences[name] for name in variant.offences)
-    names = " or ".join(sorted(variant.offences))
-    word = f"found, {found} x {names}" if found else f"NOT FOUND: no {names}"
+    counts = {name: outcome.offences[name] for name in sorted(variant.offences)}
+    is_found = all(counts.values()) if variant.needs_each else any(counts.values())
+    told = ", ".join(f"{count} x {name}" for name, count in counts.items())
+    word = f"found, {told}" if is_found else f"NOT FOUND: {told}"
     lines.append(f"--- {variant.what}: {word}, in {time.monotonic() - began:.0f} s\n")
     print("\n".join(lines), flush=True)
-    return found > 0
+    return is_found

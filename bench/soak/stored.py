@@ -11,7 +11,8 @@ from actors.contract.decisions import CancelTimer, Decision, StartTimer
 from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id, partition_of
 from actors.contract.subjects import INTAKE_STREAM, log_stream
 from bench.installation import Site
-from bench.soak.history import MARK, Heads, Stored
+from bench.soak.history import MARK, Entry, Heads, Stored
+from bench.soak.meanings import ANSWERS, Meanings
 from bench.witness import stored_decisions
 from config.cli.errors import CommandError, NoAnswer
 from config.cli.importing import Site as CommandSite
@@ -25,6 +26,8 @@ from store.errors import StoreError
 
 ACTOR: Final = "the actor"
 _ASK_AGAIN_SECONDS: Final = 0.2
+
+Channels = dict[str, tuple[str, ...]]
 
 
 async def decisions_of(site: Site, weddings: Iterable[str]) -> list[Stored]:
@@ -40,22 +43,56 @@ def stored_of(wedding: str, decision: Decision) -> Stored:
         for effect in decision.effects
         if isinstance(effect, StartTimer | CancelTimer)
     }
-    marks: dict[str, tuple[str, ...]] = {}
     roles: dict[str, str | None] = {}
     for part in decision.parts:
         for change in part.changes:
             fields = change.insert or change.set or {}
-            for value in fields.values():
-                # A reminder holds the title of its task among other words.
-                text = value if isinstance(value, str) else ""
-                mark = MARK.search(text) if fired else MARK.fullmatch(text)
-                if mark is not None:
-                    marks[mark.group()] = (*marks.get(mark.group(), ()), part.channel)
             if change.collection == "people" and (change.remove or "role" in fields):
                 roles[change.id] = None if change.remove else str(fields["role"])
+    marks, quoted = _marks_of(decision, brings_back=bool(fired or decision.undoes or decision.action in ANSWERS))
     sequences = {part.channel: part.sequence for part in decision.parts}
-    applied = decision.refusal is None
-    return Stored(wedding, decision.position, decision.op, decision.principal, applied, sequences, marks, roles, timers, fired)
+    waits = decision.waits is not None
+    applied = decision.refusal is None and not waits
+    return Stored(
+        wedding,
+        decision.position,
+        decision.op,
+        decision.principal,
+        applied,
+        sequences,
+        marks,
+        roles,
+        timers,
+        fired,
+        quoted,
+        waits,
+    )
+
+
+def _marks_of(decision: Decision, *, brings_back: bool) -> tuple[Channels, Channels]:
+    """Return the texts that an op wrote, and those of others that stand among other words in its changes, with their channels."""
+    written: Channels = {}
+    quoted: Channels = {}
+    for part in decision.parts:
+        for change in part.changes:
+            inserted = [piece.get("insert", "") for delta in (change.edit or {}).values() for piece in delta]
+            for value in (*(change.insert or change.set or {}).values(), *inserted):
+                is_own = isinstance(value, str) and MARK.fullmatch(value.strip()) and not brings_back
+                for mark in dict.fromkeys(MARK.findall(str(value))):
+                    into = written if is_own else quoted
+                    into[mark] = (*into.get(mark, ()), part.channel)
+    return written, quoted
+
+
+async def misdone(site: Site, weddings: Iterable[str], history: Sequence[Entry]) -> list[str]:
+    """Follow what every wedding decided, and name what was not done as it was asked."""
+    offences = []
+    for wedding in weddings:
+        meanings = Meanings(wedding, history)
+        for decision in await stored_decisions(site, wedding):
+            meanings.follow(decision)
+        offences += meanings.offences
+    return offences
 
 
 async def heads_of(site: Site, weddings: Sequence[str], within_seconds: float) -> tuple[list[Heads], list[str]]:

@@ -40,6 +40,14 @@ def test_a_wrong_clock_is_wrong_in_every_way_to_ask_and_leaves_durations_alone()
     [
         ("async", "from store import streams; assert streams._stream.__name__ == 'careless'"),
         ("dedupe", "from actors.domain import decide, turns; assert decide.take_turn is not turns.take_turn"),
+        (
+            "verbs",
+            (
+                "from actors.domain import evolve, resolutions, texts, undo, waiting; "
+                "assert {texts.placed.__name__, evolve.placed.__name__} == {'unmoved'} and waiting.missing_for(None) == []; "
+                "assert resolutions._answered.__name__ == undo.fields_left.__name__ == '<lambda>'"
+            ),
+        ),
         ("clock", "from actors.domain import decide; assert decide.decide.__name__ == 'decide_by_clock'"),
     ],
 )

@@ -87,6 +87,15 @@ def test_inv1_a_text_that_is_applied_under_two_numbers_is_reported() -> None:
     assert kinds(decisions=[*STORED, again]) == {"twice"}
 
 
+def test_inv1_an_op_that_waited_is_stored_twice_and_decided_once() -> None:
+    """It is taken where it was saved and decided later; one that was only taken is not applied."""
+    taken = replace(STORED[0], position=100, applied=False, sequences={}, marks={}, waits=True)
+    assert kinds(decisions=[taken, *STORED]) == set()
+    assert "order" not in kinds(decisions=[taken, STORED[1], replace(STORED[0], position=103)])
+    assert "lost" in kinds(decisions=[taken, STORED[1]])
+    assert "twice" in kinds(decisions=[taken, replace(taken, position=99), *STORED])
+
+
 def test_d1_an_op_before_one_that_was_saved_earlier_is_reported() -> None:
     """The log keeps the order of real time."""
     swapped = [replace(STORED[0], position=105), STORED[1]]

@@ -28,9 +28,15 @@ def test_d6_what_fired_or_was_cancelled_is_not_silent() -> None:
     assert len(silent([decided(1, fired=TIMER), decided(2, timers={TIMER: 999})])) == 1
 
 
+def test_d6_a_timer_of_a_later_day_is_not_silent() -> None:
+    """An open conflict waits for days, longer than any soak."""
+    assert silent([decided(1, timers={"conflicts": 2000})], now_ms=1999) == []
+    assert len(silent([decided(1, timers={"conflicts": 2000})], now_ms=2000)) == 1
+
+
 def test_inv1_a_reminder_may_repeat_the_text_of_its_task_and_no_firing_may_be_repeated() -> None:
     """The text in the inbox is no second application; the same firing decided twice is."""
     mark: dict[str, tuple[str, ...]] = {"s1-a1": ("tasks.team",)}
-    firing = Stored("w1", 2, f"timer:{TIMER}:1", "_timer", True, marks=mark, fired=TIMER)
+    firing = Stored("w1", 2, f"timer:{TIMER}:1", "_timer", True, quoted=mark, fired=TIMER)
     assert twice([decided(1, marks=mark), firing]) == []
     assert len(twice([firing, Stored("w1", 3, firing.op, "_timer", True, fired=TIMER)])) == 1
