@@ -14,8 +14,17 @@ from aiohttp import web
 from gateway.http.documents import document
 
 _SCRIPT: Final = "text/javascript"
-_ENTRANCE: Final = b'export * from "./web/client.js";\nexport { browserStore, memoryStore } from "./web/stores.js";\n'
-_POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self' ws: wss:; base-uri 'none'"
+_ENTRANCE: Final = (
+    b'export * from "./web/client.js";\n'
+    b'export { sendLeftBehind } from "./web/left_behind.js";\n'
+    b'export { browserStore, memoryStore } from "./web/stores.js";\n'
+    b'export { joinTextArea } from "./web/text_area.js";\n'
+    b'export { TextEditor } from "./web/text_editor.js";\n'
+)
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data:; connect-src 'self' ws: wss:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def register(app: web.Application) -> None:

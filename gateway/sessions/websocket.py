@@ -92,13 +92,16 @@ async def _serve(
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
         socket.close(INTERNAL_ERROR)
         async for _ in connection:
-            pass
+            transport.close()
     finally:
         gateway.hub.open_sockets -= 1
         heartbeat.stop()
         hello_timer.cancel()
         session.end()
-        if not socket.closed:
+        if socket.closed:
+            # aiohttp does not know of our close and would send one more, which browsers take for a broken connection.
+            transport.close()
+        else:
             gateway.counts.sockets_closed_by_code[connection.close_code or 0] += 1
             await _answer_close(connection)
 

@@ -1,92 +1,114 @@
-// A page that shows one wedding live: status, who is here, timeline and tasks, which can be ticked and added.
+// The page /app: one wedding live, with tasks that can be ticked and added, and documents that several people write at once.
 //
-// `/app#wedding=w1&token=...` enters at once. Texts of a wedding reach the page as text alone, never as markup.
+// `/app#wedding=w1&token=...` enters at once. What is shown and how is app_view.js.
 
+import { find, showConflict, showItems, showPresence, showRefused, showStatus, tell } from "./app_view.js";
 import { Client } from "./client.js";
-import { inOrder } from "./replica.js";
+import { sendLeftBehind } from "./left_behind.js";
 import { browserStore } from "./stores.js";
 
-const find = (selector) => document.querySelector(selector);
+/** Kept as long as the tab, so that a reload enters again; closed tabs keep edits and no token. */
+const ENTERED = "wedsync entered";
+let present = null;
 
-function element(name, text, parent) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function showStatus({ state, unsaved, syncedAt, reason }) {
-  const since = syncedAt ? `, last in sync at ${new Date(syncedAt).toLocaleTimeString()}` : "";
-  const waiting = unsaved ? `, ${unsaved} not saved yet` : "";
-  find("#status").dataset.state = state;
-  find("#status").textContent = state + waiting + (state === "live" ? "" : since + (reason ? `: ${reason}` : ""));
-}
-
-function showPresence(presence) {
-  const people = Object.entries(presence).map(([user, { status = "online", section }]) => [user, section ? `${status}, ${section}` : status]);
-  find("#people").replaceChildren();
-  for (const [user, what] of people) element("span", `${user} (${what})`, find("#people"));
-}
-
-function showReport({ inConflict, refused }) {
-  const lines = [
-    ...inConflict.map(({ op }) => `Somebody else changed ${op.target.id} as well.`),
-    ...refused.map(({ op, outcome }) => `${op.action} of ${op.target.id} was refused: ${outcome.message} ${outcome.remedy}`),
-  ];
-  find("#report").hidden = lines.length === 0;
-  find("#report").textContent = lines.join(" ");
-}
-
-function showItems(client) {
-  const view = client.view();
-  const [wedding] = Object.values(view.wedding ?? {});
-  const zone = wedding?.timeZone;
-  find("#title").textContent = wedding ? `${wedding.title}, ${wedding.date}` : "WedSync";
-  find("#timeline").replaceChildren();
-  for (const [, { title, start }] of inOrder(view.timeline)) {
-    const line = element("li", "", find("#timeline"));
-    element("time", start ? new Date(start).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: zone }) : "", line);
-    line.append(title);
+/** The person that a token names. */
+function personOf(token) {
+  try {
+    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub;
+  } catch {
+    throw new Error("That is no token; `wedsync token` makes one.");
   }
-  find("#tasks").replaceChildren();
-  for (const [id, { title, done = false }] of inOrder(view.tasks)) {
-    const label = element("label", "", element("li", "", find("#tasks")));
-    const box = element("input", "", label);
-    Object.assign(box, { type: "checkbox", checked: done, onchange: () => client.update("tasks", id, { done: box.checked }) });
-    label.append(` ${title}`);
+}
+
+function act(edit) {
+  try {
+    edit();
+  } catch (error) {
+    tell(error.message);
   }
+}
+
+function listen(client) {
+  let isDrawing = false;
+  const draw = () => {
+    isDrawing = false;
+    showItems(client, act);
+  };
+  const told = new WeakSet();
+  const refused = (each) => {
+    // What a text editor sends again is not refused for the person.
+    if (told.has(each.op) || each.outcome.code === "base_too_old") return;
+    told.add(each.op);
+    showRefused(client, each);
+  };
+  const returned = (report) => {
+    for (const each of report.inConflict) showConflict(client, each);
+    for (const each of report.refused) refused(each);
+  };
+  client.addEventListener("status", () => showStatus(client.status));
+  client.addEventListener("presence", () => showPresence(client));
+  client.addEventListener("refused", ({ detail }) => refused(detail));
+  client.addEventListener("returned", ({ detail }) => returned(detail));
+  client.addEventListener("unkept", () => tell("This browser keeps no more edits: leave the page open until everything is saved."));
+  client.addEventListener("changed", () => {
+    if (!isDrawing) setTimeout(draw);
+    isDrawing = true;
+  });
+  return returned;
+}
+
+function adder(form, collection, fields, client) {
+  form.onsubmit = (submitted) => {
+    submitted.preventDefault();
+    const id = `${collection}-${Array.from(crypto.getRandomValues(new Uint32Array(3)), (part) => part.toString(36)).join("")}`;
+    act(() => client.insert(collection, id, { title: form.elements.title.value, ...fields }));
+    form.reset();
+  };
 }
 
 async function enter(wedding, token) {
-  const { sub } = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-  const client = new Client({ url: location.origin, wedding, token, store: await browserStore(wedding, sub) });
-  client.addEventListener("status", () => showStatus(client.status));
-  client.addEventListener("changed", () => showItems(client));
-  client.addEventListener("presence", ({ detail }) => showPresence(detail));
-  client.addEventListener("returned", ({ detail }) => showReport(detail));
-  find("#add").onsubmit = (submitted) => {
-    submitted.preventDefault();
-    client.insert("tasks", `task-${Date.now()}`, { title: submitted.target.elements.title.value, done: false });
-    submitted.target.reset();
+  const user = personOf(token);
+  const former = present;
+  present = null;
+  await former?.close();
+  const server = { url: location.origin, wedding, token };
+  const store = await browserStore(wedding, user);
+  const client = (present = new Client({ ...server, store }));
+  const returned = listen(client);
+  adder(find("#add"), "tasks", { done: false }, client);
+  adder(find("#write"), "documents", { text: "" }, client);
+  window.onbeforeunload = (leaving) => {
+    if (!store.isLasting && client.status.unsaved) leaving.preventDefault();
   };
   client.showPresence({ status: "online", section: "timeline" });
   await client.connect();
-  find("#enter").hidden = true;
-  find("main").hidden = false;
+  sessionStorage.setItem(ENTERED, JSON.stringify({ wedding, token }));
+  show("main");
+  await sendLeftBehind({ ...server, user }, returned);
+  await client.until(() => present !== client);
 }
 
-function tryToEnter(wedding, token) {
-  enter(wedding, token).catch((error) => showStatus({ ...{ state: "offline", unsaved: 0 }, reason: error.message }));
+/** Show the form or the wedding. */
+function show(part) {
+  find("#enter").hidden = part !== "#enter";
+  find("main").hidden = part !== "main";
+}
+
+/** Enter, and stay until the server says not to come back: then nothing of the wedding is left to see. */
+function tryToEnter({ wedding, token }) {
+  enter(wedding.trim(), token.trim()).catch((error) => {
+    sessionStorage.removeItem(ENTERED);
+    show("#enter");
+    showStatus({ state: "offline", unsaved: 0, reason: error.message });
+  });
 }
 
 find("#enter").onsubmit = (submitted) => {
   submitted.preventDefault();
-  const { wedding, token } = submitted.target.elements;
-  tryToEnter(wedding.value.trim(), token.value.trim());
+  tryToEnter(Object.fromEntries(new FormData(submitted.target)));
 };
-const given = new URLSearchParams(location.hash.slice(1));
-if (given.get("wedding") && given.get("token")) {
-  // A token does not belong into the history of a browser.
-  history.replaceState(null, "", location.pathname);
-  tryToEnter(given.get("wedding"), given.get("token"));
-}
+const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+// A token does not belong into the history of a browser.
+if (given.token) history.replaceState(null, "", location.pathname);
+const known = given.wedding && given.token ? given : JSON.parse(sessionStorage.getItem(ENTERED));
+if (known) tryToEnter(known);

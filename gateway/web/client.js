@@ -6,11 +6,14 @@
 //   await client.connect();
 //   const outcome = await client.update("tasks", "cake", { done: true }).outcome;
 //
-// Events: status, event, sync, presence, error, returned (what became of the edits that waited for a connection).
+// Events: status, event, sync, presence, error, refused (an edit of this page), returned (what became of the edits that waited for a
+// connection), unkept (the store takes no more: edits without an answer would not outlive the page).
 
 import { Closings, STOP, WAIT, WIPE } from "./closing.js";
 import { Editing } from "./editing.js";
 import { HistoryMissing } from "./outbox.js";
+import { onHint } from "./hints.js";
+import { Keeper } from "./keeper.js";
 import { Session } from "./session.js";
 
 const FIRST_WAIT_MS = 200;
@@ -20,6 +23,9 @@ const FLOOD_WAIT_MS = 10_000;
 /** Browsers do not show the server's pings: after this silence we ask, and after the second one the connection is given up. */
 const SILENCE_MS = 45_000;
 const PONG_MS = 10_000;
+/** The same when something hints at another network: somebody looks at the page and waits. */
+const HINTED_PONG_MS = 3000;
+const CONNECT_MS = 15_000;
 const HELD_ANSWER_MS = 5000;
 
 export class Client extends Editing {
@@ -35,19 +41,21 @@ export class Client extends Editing {
   #isClosed = false;
   #closings = new Closings();
   #wake = () => {};
+  #end = () => {};
   #timer = null;
+  #isPaused = false;
+  #keeper;
   #heldSince = 0;
 
   /** `token` is a text or a function that fetches one; `store` keeps unanswered edits (stores.js), `client` goes on as a known one. */
   constructor({ url, wedding, token, client = null, store = null, WebSocket = globalThis.WebSocket, ...options }) {
     super();
-    Object.assign(this, { url: socketUrl(url), wedding, token, store, WebSocket });
+    Object.assign(this, { url: socketUrl(url), wedding, token, WebSocket });
     const tell = (type) => (detail) => this.dispatchEvent(new CustomEvent(type, { detail }));
     const hooks = { changed: () => this.#changed(), soon: (ms) => setTimeout(() => this.#send(), ms) };
     for (const type of ["event", "sync", "presence", "error", "returned"]) hooks[type] = tell(type);
     this.session = new Session(hooks, options);
-    const kept = store?.load();
-    if (kept) this.session.outbox.restore(kept);
+    this.#keeper = new Keeper(store, this.session.outbox, tell("unkept"));
     this.session.outbox.client ??= client;
   }
 
@@ -66,7 +74,7 @@ export class Client extends Editing {
 
   /** Connect and stay connected; resolves at the first whole state, rejects when the server says not to come back. */
   connect() {
-    this.#running ??= this.#stayConnected();
+    this.#running ??= this.#stayConnected().finally(onHint((isOnline) => this.#lookAgain(isOnline)));
     return this.until(() => this.session.isSynced);
   }
 
@@ -78,19 +86,19 @@ export class Client extends Editing {
     }
   }
 
-  /** Disconnect for good; edits without an answer stay in the store. */
+  /** Disconnect for good; edits without an answer stay in the store, which is let go. */
   async close() {
     this.#isClosed = true;
-    this.#keep();
     this.#wake();
-    this.#socket?.close(1000);
+    this.#end(1000);
     this.#changed();
     await this.#running;
+    this.#keeper.close();
   }
 
   /** Drop the present socket, as a bad network would; the client comes back by itself. */
   disconnect() {
-    this.#socket?.close(1000);
+    this.#end(1000);
   }
 
   async #stayConnected() {
@@ -105,6 +113,7 @@ export class Client extends Editing {
       this.#changed();
       if (this.#stopped || this.#isClosed) break;
       // Full jitter: a thousand clients that lost the same gateway must not come back at the same moment.
+      this.#isPaused = pause > 0;
       const longest = pause || Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** waits);
       await new Promise((resolve) => {
         this.#wake = resolve;
@@ -125,7 +134,7 @@ export class Client extends Editing {
       this.#stopped = Object.assign(new Error(told ? `${told.message} ${told.remedy}` : this.#reason), { code: told?.code, closeCode: code });
     if (move === WIPE) {
       this.session.wipe();
-      this.#keep();
+      this.#keeper.now();
     }
     return move === WAIT ? FLOOD_WAIT_MS : 0;
   }
@@ -144,26 +153,29 @@ export class Client extends Editing {
       const end = (code, reason = "") => {
         if (this.#socket !== socket) return;
         this.#socket = null;
+        this.#end = () => {};
         clearTimeout(this.#timer);
         // What still comes over a socket that is given up belongs to nobody.
         socket.onmessage = socket.onopen = null;
-        socket.close();
+        socket.close(1000);
         resolve({ code, reason });
       };
       socket.onopen = () => {
         socket.send(JSON.stringify(this.session.hello(this.wedding, token)));
         this.#enter("syncing");
-        this.#listenFor(SILENCE_MS, end);
+        this.#listen();
       };
       socket.onmessage = ({ data }) => this.#take(data, end);
       socket.onerror = () => {};
       socket.onclose = ({ code }) => end(code);
       if (this.#isClosed) socket.onopen = () => end(1000);
+      this.#end = end;
+      this.#endAfter(CONNECT_MS, "No connection came about.");
     });
   }
 
   #take(data, end) {
-    this.#listenFor(SILENCE_MS, end);
+    this.#listen();
     let frame;
     try {
       frame = JSON.parse(data);
@@ -182,7 +194,7 @@ export class Client extends Editing {
       this.#reason = "";
     }
     this.#send();
-    this.#keep();
+    this.#keeper.soon();
     this.#changed();
   }
 
@@ -202,18 +214,31 @@ export class Client extends Editing {
   }
 
   /** Ask for a sign of life after a silence, and give the connection up when none comes. */
-  #listenFor(silence, end) {
+  #listen() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      if (silence === PONG_MS) return end(1006, "Nothing was heard for a while.");
-      this.#socket?.send(JSON.stringify({ type: "ping" }));
-      this.#listenFor(PONG_MS, end);
-    }, silence);
+    this.#timer = setTimeout(() => this.#ask(PONG_MS), SILENCE_MS);
     this.#timer.unref?.();
   }
 
+  #ask(within) {
+    this.#socket.send(JSON.stringify({ type: "ping" }));
+    this.#endAfter(within, "Nothing was heard for a while.");
+  }
+
+  #endAfter(within, reason) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end(1006, reason), within);
+    this.#timer.unref?.();
+  }
+
+  /** The network may be another one, or time stood still: come back at once, or ask whether the connection holds. */
+  #lookAgain(isOnline) {
+    if (this.#socket?.readyState === 1) this.#ask(HINTED_PONG_MS);
+    else if (isOnline && !this.#isPaused) this.#wake();
+  }
+
   submitted() {
-    this.#keep();
+    this.#keeper.now();
     this.#send();
     this.#changed();
   }
@@ -222,7 +247,7 @@ export class Client extends Editing {
     if (!this.#socket || this.#socket.readyState !== 1) return;
     const frames = this.session.toSend(Date.now());
     // A number is kept before it is used: after a crash the op must go under the same one.
-    if (frames.some((frame) => frame.op)) this.#keep();
+    if (frames.some((frame) => frame.op)) this.#keeper.now();
     for (const frame of frames) this.#socket.send(JSON.stringify(frame));
     this.#watchHold();
   }
@@ -241,10 +266,6 @@ export class Client extends Editing {
     this.#state = state;
     this.#reason = reason;
     this.#changed();
-  }
-
-  #keep() {
-    this.store?.save(this.session.outbox.kept());
   }
 
   #changed() {

@@ -17,15 +17,47 @@ export class Editing extends EventTarget {
   }
 
   /** Queue an op; it is sent once we are connected. Returns {saved, outcome}, two promises. */
-  edit(action, collection, id, data = {}, { type = OP_TYPES[collection], base, ...more } = {}) {
+  edit(action, collection, id, data, options) {
+    return this.finish(this.#add(action, collection, id, data, options));
+  }
+
+  /** The same, kept but not sent before `finish`; until then `amend` changes it and `discard` takes it back. */
+  draft(action, collection, id, data, options) {
+    const pending = this.#add(action, collection, id, data, options);
+    this.submitted();
+    return pending;
+  }
+
+  #add(action, collection, id, data = {}, { type = OP_TYPES[collection], base, ...more } = {}) {
     const channel = this.session.replica.channelHolding(collection, id);
     const claims = base ?? (channel ? { [channel]: this.session.replica.channels.get(channel).sequence } : {});
     const { field, ...members } = more;
     const target = field === undefined ? { collection, id } : { collection, id, field };
     const pending = new Pending({ type, action, target, data, base: claims, ...members });
     this.session.submit(pending);
+    pending.outcome.then((outcome) => outcome.applied || this.dispatchEvent(new CustomEvent("refused", { detail: { op: pending.op, outcome } })));
+    return pending;
+  }
+
+  amend(pending, members) {
+    this.session.amend(pending, members);
+    this.submitted();
+  }
+
+  finish(pending) {
+    this.session.outbox.finish(pending);
     this.submitted();
     return pending;
+  }
+
+  discard(pending) {
+    this.session.discard(pending);
+    this.submitted();
+  }
+
+  /** Whether so many ops wait for an answer that no more are taken. */
+  get isFull() {
+    return this.session.outbox.isFull;
   }
 
   insert(collection, id, data) {

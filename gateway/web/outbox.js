@@ -13,7 +13,7 @@ export class HistoryMissing extends Error {}
 /** One op of ours: `saved` and `outcome` are promises; an outcome is {op, applied, code, message, remedy, sequences, ...}. */
 export class Pending {
   constructor(op, { number = 0, askedAt = Date.now(), generation = null } = {}) {
-    Object.assign(this, { op, number, askedAt, generation, isSent: false, isSaved: false, result: null });
+    Object.assign(this, { op, number, askedAt, generation, isSent: false, isSaved: false, isDraft: false, result: null });
     this.saved = new Promise((resolve) => (this.tellSaved = resolve));
     this.outcome = new Promise((resolve) => (this.tellOutcome = resolve));
   }
@@ -47,17 +47,32 @@ export class Outbox {
     return this.#hold !== 0;
   }
 
+  get isFull() {
+    return this.#queue.length >= this.limit;
+  }
+
   unanswered() {
     return this.#queue.filter((pending) => !pending.result);
   }
 
-  /** Put an op at the end; throws when too many wait. */
+  /** Put an op at the end, as a draft: kept, and not sent before `finish`. Throws when too many wait. */
   add(pending) {
-    if (new TextEncoder().encode(JSON.stringify(pending.op)).length > MAX_OP_BYTES) {
-      pending.settle({ op: "", applied: false, code: "too_large", message: "The op is larger than the limit.", remedy: "Split it." }, false);
-    } else if (this.#queue.length >= this.limit) {
-      throw new Error(`${this.limit} ops wait for an answer already; wait until some are answered.`);
-    } else this.#queue.push(pending);
+    if (this.isFull) throw new Error(`${this.limit} ops wait for an answer already; wait until some are answered.`);
+    pending.isDraft = true;
+    this.#queue.push(pending);
+  }
+
+  /** A draft may be sent now. */
+  finish(pending) {
+    pending.isDraft = false;
+    if (new TextEncoder().encode(JSON.stringify(pending.op)).length <= MAX_OP_BYTES) return;
+    this.discard(pending);
+    pending.settle({ op: "", applied: false, code: "too_large", message: "The op is larger than the limit.", remedy: "Split it." }, false);
+  }
+
+  /** Take a draft out again. */
+  discard(pending) {
+    this.#queue = this.#queue.filter((each) => each !== pending);
   }
 
   /** What outlives the page: see `restore`. */
@@ -90,7 +105,7 @@ export class Outbox {
     const ready = [];
     const inFlight = this.#queue.filter((pending) => pending.isSent).length;
     for (const pending of this.#queue) {
-      if (pending.isSent) continue;
+      if (pending.isSent || pending.isDraft) continue;
       if (inFlight + ready.length >= this.window) break;
       if (!pending.number) pending.number = this.#next++;
       pending.isSent = true;

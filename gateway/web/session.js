@@ -56,6 +56,17 @@ export class Session {
     this.outbox.add(pending);
   }
 
+  /** Change a draft; its `base` is of the log that we know now. */
+  amend(pending, members) {
+    pending.op = { ...pending.op, ...members };
+    pending.generation = this.replica.generation;
+  }
+
+  discard(pending) {
+    this.outbox.discard(pending);
+    this.#waited.delete(pending);
+  }
+
   /** What is to be sent now, in order. */
   toSend(now) {
     const frames = this.#frames.splice(0);

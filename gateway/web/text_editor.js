@@ -4,8 +4,8 @@
 //   editor.addEventListener("change", () => show(editor.text, editor.selection));
 //   textarea.addEventListener("input", () => editor.replace(textarea.value));
 //
-// Typing never waits: one edit is in flight, the rest is composed. Positions are code points; toCodePoints and toUnits of text_ot.js
-// lead from and to those of a textarea.
+// Typing never waits: one edit is in flight, the rest is composed into a draft, which the client keeps beside it, so that a text typed
+// without a connection outlives the page as well. Positions are code points; text_area.js joins an editor with a textarea.
 
 import { contentOf, diff } from "./text_form.js";
 import { TextSession } from "./text_session.js";
@@ -17,9 +17,12 @@ export class TextEditor extends EventTarget {
   #client;
   #place;
   #session;
+  /** Where the item stands; null before its insert has its answer: an edit then claims nothing and follows the insert. */
   #channel;
   #sequence;
+  #isGone = false;
   #pending = null;
+  #draft = null;
   #heard = ({ detail }) => this.#onEvent(detail);
   #synced = ({ detail }) => this.#onSync(detail);
 
@@ -80,8 +83,9 @@ export class TextEditor extends EventTarget {
     return this.#stepped(this.#session.redo());
   }
 
-  /** Stop following; an edit in flight still arrives. */
+  /** Stop following; what was typed still arrives. */
   close() {
+    this.#finishDraft();
     this.#client.removeEventListener("event", this.#heard);
     this.#client.removeEventListener("sync", this.#synced);
   }
@@ -102,13 +106,33 @@ export class TextEditor extends EventTarget {
 
   #send() {
     this.dispatchEvent(new CustomEvent("change"));
-    if (this.#channel === null || this.#pending !== null) return;
-    const delta = this.#session.take();
-    if (delta === null) return;
-    const { collection, id, field } = this.#place;
-    const pending = this.#client.edit("edit", collection, id, { delta }, { field, base: { [this.#channel]: this.#sequence } });
-    this.#pending = pending;
+    if (this.#isGone) return;
+    this.#write();
+    if (this.#pending !== null || this.#draft === null) return;
+    this.#session.take();
+    const pending = (this.#pending = this.#finishDraft());
     pending.outcome.then((outcome) => this.#answered(pending, outcome));
+  }
+
+  /** Let the draft say what is typed; where the outbox is full, the next change tries again. */
+  #write() {
+    const delta = this.#session.typed;
+    const base = this.#channel === null ? {} : { [this.#channel]: this.#sequence };
+    if (delta.length === 0) {
+      if (this.#draft !== null) this.#client.discard(this.#draft);
+      this.#draft = null;
+    } else if (this.#draft !== null) {
+      this.#client.amend(this.#draft, { data: { delta }, base });
+    } else if (!this.#client.isFull) {
+      const { collection, id, field } = this.#place;
+      this.#draft = this.#client.draft("edit", collection, id, { delta }, { field, base });
+    }
+  }
+
+  #finishDraft() {
+    const draft = this.#draft;
+    this.#draft = null;
+    return draft && this.#client.finish(draft);
   }
 
   /** Follow an answer that came without an event; the event itself was met in #onEvent. */
@@ -137,10 +161,12 @@ export class TextEditor extends EventTarget {
       this.#pending = null;
       this.#session.confirm(change.edit[field]);
     } else if (change.insert !== undefined) {
-      [this.#channel, this.#sequence] = [event.channel, event.sequence];
+      [this.#channel, this.#sequence, this.#isGone] = [event.channel, event.sequence, false];
       this.#session.reset(contentOfField(change.insert, field));
     } else if (change.remove !== undefined && event.channel === this.#channel) {
-      this.#channel = null;
+      [this.#channel, this.#isGone] = [null, true];
+      // The insert into another channel comes in the same frame; without one the server says to the draft that the item is gone.
+      queueMicrotask(() => this.#isGone && this.#finishDraft());
     } else if (change.set?.[field] !== undefined) {
       this.#session.reset(contentOfField(change.set, field));
     }
@@ -150,8 +176,9 @@ export class TextEditor extends EventTarget {
     if (!isSnapshot) return;
     const { channel, content, sequence } = this.#now();
     if (synced !== channel && synced !== this.#channel) return;
-    [this.#channel, this.#sequence] = [channel, sequence];
+    [this.#channel, this.#sequence, this.#isGone] = [channel, sequence, channel === null];
     this.#session.reset(content);
+    if (this.#isGone) this.#finishDraft();
     this.#send();
   }
 }

@@ -31,6 +31,11 @@ export class TextSession {
     return partsOf(this.content).text;
   }
 
+  /** What was typed since the edit in flight: to be kept, and sent after it. */
+  get typed() {
+    return this.#typed;
+  }
+
   get isSettled() {
     return this.#inFlight === null && this.#typed.length === 0;
   }

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+import pytest
+
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, token_of
 
@@ -236,6 +238,20 @@ async def test_nothing_is_done_after_a_close(stack: RunningGateway, found: Found
     async with joined(stack) as wire:
         await wire.send(frame(FIN | CLOSE, struct.pack("!H", 1000)) + frame(FIN | TEXT, PING_TEXT) + frame(FIN | RSV1 | PING))
         assert (await wire.until(CLOSE)).close_code == 1000
+
+
+async def test_a_close_of_ours_is_the_last_frame(stack: RunningGateway, found: FoundWedding) -> None:
+    """RFC 6455, 5.5.1: behind our close nothing more is sent; browsers take a second one for a broken connection, 1006."""
+    await found("w1")
+    stranger = {"type": "hello", "version": 1, "wedding": "w1", "token": token_of("nobody", "w1")}
+    async with connected(stack) as wire:
+        await wire.send(frame(FIN | TEXT, json.dumps(stranger).encode()))
+        heard = await wire.until(CLOSE)
+        assert heard.close_code == 4403
+        await wire.send(frame(FIN | CLOSE, heard.payload))
+        with pytest.raises(asyncio.IncompleteReadError) as ended:
+            await wire.receive()
+        assert ended.value.partial == b""
 
 
 async def test_a_handshake_that_is_none_is_refused(stack: RunningGateway) -> None:

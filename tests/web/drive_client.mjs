@@ -12,8 +12,9 @@ const clients = new Map();
 const stores = new Map();
 const shown = ({ name, message, code, closeCode }) => ({ name, message, code, closeCode });
 
-function make({ name, tokens, kept, ...options }) {
+function make({ name, tokens, kept, isFull, ...options }) {
   const store = stores.get(kept) ?? memoryStore();
+  if (isFull) store.save = () => { throw new Error("quota exceeded"); };
   if (kept) stores.set(kept, store);
   // Several tokens are fetched one after the other, the last one again and again.
   const token = tokens.length > 1 ? async () => (tokens.length > 1 ? tokens.shift() : tokens[0]) : tokens[0];
@@ -60,6 +61,11 @@ const commands = {
     for (const [index, letter] of [...letters].entries()) editor.insert(position + index, letter);
     await client.until(() => editor.isSaved && [...editor.text].length === length);
     return editor.text;
+  },
+  // Type letter by letter, and leave it to the client when it is sent.
+  write: ({ name, id, letters }) => {
+    const editor = new TextEditor(clients.get(name).client, "documents", id);
+    for (const letter of letters) editor.insert([...editor.text].length, letter);
   },
   vectors: ({ states }) => Promise.all(states.map((state) => channelDigest(state))),
   moves: () => MOVES,

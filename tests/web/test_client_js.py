@@ -160,6 +160,30 @@ async def test_d5_javascript_edits_outlive_the_page_and_are_reported(js: JavaScr
     assert [each["outcome"]["code"] for each in report["refused"]] == ["exists"]
 
 
+async def test_doc1_a_text_that_is_not_sent_outlives_the_page(js: JavaScript, server: ScriptedServer) -> None:
+    """Behind the edit in flight everything typed is kept as one more, which the next page sends."""
+    await js.do("make", name="first", url=server.url, wedding="w1", tokens=["t"], kept="slot")
+    peer, _ = await meet_in_javascript(js, server, "first")
+    await peer.snapshot("documents.team", 1, {"documents": {"vows": {"title": "Vows", "text": "So: "}}}, reason="granted")
+    await js.do("wait", name="first", channel="documents.team", sequence=1)
+    await js.do("write", name="first", id="vows", letters="I do \U0001f48d")
+    assert (await peer.receive_op())["data"] == {"delta": [{"retain": 4}, {"insert": "I"}]}
+    assert (await js.do("state", name="first"))["status"]["unsaved"] == 2, "what was not sent is not saved"
+    await js.do("make", name="second", url=server.url, wedding="w1", tokens=["t"], kept="slot")
+    peer, _ = await meet_in_javascript(js, server, "second")
+    sent = [await peer.receive_op() for _ in range(2)]
+    assert [op["data"]["delta"][-1]["insert"] for op in sent] == ["I", " do \U0001f48d"]
+    assert [op["base"] for op in sent] == [{"documents.team": 1}] * 2
+
+
+async def test_a_store_that_is_full_keeps_no_edit_from_being_sent(js: JavaScript, server: ScriptedServer) -> None:
+    """The edit goes out all the same."""
+    await js.do("make", name="a", url=server.url, wedding="w1", tokens=["t"], isFull=True)
+    peer, _ = await meet_in_javascript(js, server, "a")
+    await js.do("edit", name="a", action="insert", collection="tasks", id="x", data={"title": "x"})
+    assert (await peer.receive_op())["id"] == f"{CLIENT}:1"
+
+
 async def test_inv4_javascript_reports_a_gap_and_a_wrong_digest(js: JavaScript, server: ScriptedServer) -> None:
     """Neither is applied nor silent: the channel is asked for with the reason, and the status says `behind` meanwhile."""
     await js.do("make", name="a", url=server.url, wedding="w1", tokens=["t"])
@@ -206,7 +230,7 @@ async def test_the_client_and_its_page_are_served(stack: RunningGateway) -> None
     nobody = HttpApi(stack, "w1", "ana", token="")
     entrance = await nobody.call("GET", "/client.js")
     modules = set(re.findall(r'"\./(web/[a-z_]+\.js)"', entrance.text))
-    assert modules == {"web/client.js", "web/stores.js"}
+    assert modules == {f"web/{name}.js" for name in ("client", "left_behind", "stores", "text_area", "text_editor")}
     waiting, seen = [*modules], set(modules)
     while waiting:
         name = waiting.pop()
