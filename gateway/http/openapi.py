@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document, made from the table of operations and the shapes of bodies; served at `/openapi.json`."""
 
 import re
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -11,6 +12,12 @@ from gateway.http.problems import PROBLEM_TYPE
 from gateway.telemetry.service import VERSION
 
 _REFERENCE: Final = "#/components/schemas/{name}"
+_MEANINGS: Final = {
+    HTTPStatus.OK: "Done.",
+    HTTPStatus.CREATED: "Founded.",
+    HTTPStatus.ACCEPTED: "Saved on disk and not decided yet; it will be, and the event tells the rest.",
+    HTTPStatus.NO_CONTENT: "Done, and there is nothing to tell.",
+}
 _PROBLEM: Final = {"description": "What went wrong, and what helps.", "content": {PROBLEM_TYPE: {"schema": {}}}}
 
 
@@ -46,8 +53,13 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _kinds_of(operation: Operation) -> list[Any]:
-    kinds = [*operation.answers.values(), operation.body]
+    kinds = [*operation.answers.values(), *_bodies_of(operation)]
     return [kind for kind in kinds if kind is not None]
+
+
+def _bodies_of(operation: Operation) -> tuple[Any, ...]:
+    """The shapes that a body may have: none, one, or those of a union."""
+    return get_args(operation.body) or ((operation.body,) if operation.body is not None else ())
 
 
 def _described(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -59,13 +71,17 @@ def _described(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         "security": [{"token": []}] if operation.needs_token else [],
         "parameters": [*_path_parameters(operation.address), *_query_parameters(operation)],
         "responses": {
-            **{str(int(status)): _answer(kind, schema_of) for status, kind in operation.answers.items()},
+            **{str(int(status)): _answer(status, kind, schema_of) for status, kind in operation.answers.items()},
             "default": {**_PROBLEM, "content": {PROBLEM_TYPE: {"schema": schema_of[str(shapes.Problem)]}}},
         },
     }
-    if operation.body is not None:
-        body = {"schema": schema_of[str(operation.body)]}
-        described["requestBody"] = {"required": not _may_be_empty(operation.body), "content": {"application/json": body}}
+    if bodies := _bodies_of(operation):
+        schemas = [schema_of[str(body)] for body in bodies]
+        schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+        described["requestBody"] = {
+            "required": not any(map(_may_be_empty, bodies)),
+            "content": {"application/json": {"schema": schema}},
+        }
     return described
 
 
@@ -73,10 +89,11 @@ def _may_be_empty(shape: Any) -> bool:
     return not any(field.required for field in msgspec.structs.fields(shape))
 
 
-def _answer(kind: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
-    if kind is None:
-        return {"description": "Done."}
-    return {"description": "Done.", "content": {"application/json": {"schema": schema_of[str(kind)]}}}
+def _answer(status: HTTPStatus, kind: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": _MEANINGS[status]}
+    if kind is not None:
+        described["content"] = {"application/json": {"schema": schema_of[str(kind)]}}
+    return described
 
 
 def _path_parameters(address: str) -> list[dict[str, Any]]:

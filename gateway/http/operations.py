@@ -110,7 +110,10 @@ OPERATIONS: Final = (
         {HTTPStatus.CREATED: shapes.Founded, HTTPStatus.ACCEPTED: shapes.SavedOp}, shapes.NewWedding,
     ),
     Operation("POST", f"{BASE}/join/{{wedding}}", reading.join, "Get what a client needs to open a socket", {_OK: shapes.Joined}),
-    Operation("POST", f"{BASE}/events/{{wedding}}", writing.submit_event, "Ask one op", _TAKEN, shapes.Op),
+    Operation(
+        "POST", f"{BASE}/events/{{wedding}}", writing.submit_event, "Ask one op",
+        _TAKEN, shapes.Op | shapes.PresenceChange,
+    ),
     Operation(
         "POST", f"{BASE}/sync/{{wedding}}", writing.sync, "Ask several ops and hear what is new",
         {_OK: shapes.Synced}, shapes.SyncRequest,

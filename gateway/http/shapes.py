@@ -45,6 +45,13 @@ class Op(msgspec.Struct):
     priority: Literal["low", "normal", "high", "critical"] | UnsetType = UNSET
 
 
+class PresenceChange(msgspec.Struct):
+    """What a person does now, for a minute; it gets no number and is not stored in the log."""
+
+    type: Literal["presence_change"]
+    data: dict[str, object] | UnsetType = UNSET
+
+
 class NewWedding(msgspec.Struct):
     """A wedding; its author becomes the first member."""
 

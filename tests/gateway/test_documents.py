@@ -71,6 +71,14 @@ def test_every_operation_is_named_once_and_described() -> None:
             assert bool(each["security"]) == address.startswith("/api/")
 
 
+def test_what_an_address_takes_and_means_is_told() -> None:
+    """`events` takes ops and presence, and says of 202 that the op is not decided yet."""
+    events = openapi_document()["paths"]["/api/collaboration/events/{wedding}"]["post"]
+    taken = events["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    assert [each["$ref"].rpartition("/")[2] for each in taken] == ["Op", "PresenceChange"]
+    assert "not decided" in events["responses"]["202"]["description"]
+
+
 def is_shaped(answer: Answer, status: int, shape: Any) -> bool:
     """Whether the answer has this status and nothing but what the shape says."""
     assert answer.status == status, answer
