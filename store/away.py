@@ -1,10 +1,11 @@
-"""Waiting at the start of a process for servers that are away, instead of dying and being started again and again.
+"""Waiting for servers that are away, at the start of a process and in a reseed, instead of ending and being started again.
 
 What does not pass by itself (another log, an edited migration, a refused statement) is raised at once. Called by the host's and
-the gateway's process.
+the gateway's process and by store.reseed.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -20,8 +21,11 @@ Started = TypeVar("Started")
 log = structlog.get_logger()
 
 
-async def when_there(start: Callable[[], Awaitable[Started]]) -> Started:
-    """Call `start` until no server that it needs is away, and return what it gives; raises what lasts."""
+async def when_there(start: Callable[[], Awaitable[Started]], *, at_most: float = math.inf) -> Started:
+    """Call `start` until no server that it needs is away, and return what it gives; raises what lasts.
+
+    That is also the same reason `at_most` times in a row.
+    """
     attempts = 0
     reason = ""
     while True:
@@ -31,6 +35,8 @@ async def when_there(start: Callable[[], Awaitable[Started]]) -> Started:
             _tell(error, reason, attempts)
             attempts = attempts + 1 if error.code == reason else 1
             reason = error.code
+            if attempts >= at_most:
+                raise
         await asyncio.sleep(PAUSE_SECONDS)
 
 

@@ -1,18 +1,20 @@
 """Replacing a damaged or lost log by a new one that goes on above what is stored (design D12, docs/operations.md).
 
-Steps, each of which may be repeated after an interruption: a new generation and log id in PostgreSQL, which fences hosts; the
-old streams closed; what they still hold above the checkpoints kept in PostgreSQL; each stream replaced; the kept ops appended, in
-order, before anybody else can write; the streams opened. Called by `wedsync reseed`.
+Steps, each of which may be repeated after an interruption, and is while a server is away for a moment: a new generation and log
+id in PostgreSQL, which fences hosts; the old streams closed; what they still hold above the checkpoints kept in PostgreSQL; each
+stream replaced; the kept ops appended, in order, before anybody else can write; the streams opened. Called by `wedsync reseed`.
 """
 
 import secrets
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from actors.contract.subjects import log_stream, parse_log_subject
 from config.settings import Settings
 from store import log_range, reseed_ledger, streams
+from store.away import when_there
 from store.bus import Bus
-from store.errors import LogIsForeign, LogIsWhole
+from store.errors import AppendUnknown, JetStreamError, LogIsForeign, LogIsWhole, RequestTimeout
 from store.log_fence import fault_of, lost
 from store.log_writer import LogWriter
 from store.postgres import Database
@@ -24,6 +26,8 @@ _CLOSED: Final = "log.reseed."
 _KEEP_MESSAGES: Final = 500
 _APPEND_BYTES: Final = 512 * 1024
 _APPEND_SECONDS: Final = 30.0
+#: A server that died under it is started again, or another one leads, within seconds; after a minute somebody must look.
+ATTEMPTS: Final = 60
 
 
 class Result(NamedTuple):
@@ -35,6 +39,10 @@ class Result(NamedTuple):
 
 async def reseed(bus: Bus, database: Database, settings: Settings, *, force: bool = False) -> Result:
     """Replace the log, or finish what was begun; raises LogIsWhole, LogIsForeign, ReseedRuns, LogMismatch, StoreError."""
+    return await when_there(lambda: _reseed(bus, database, settings, force=force), at_most=ATTEMPTS)
+
+
+async def _reseed(bus: Bus, database: Database, settings: Settings, *, force: bool) -> Result:
     async with reseed_ledger.alone(database):
         identity = await streams.known_identity(database)
         plan = await reseed_ledger.unfinished(database)
@@ -82,6 +90,8 @@ async def _keep_the_rest(bus: Bus, database: Database, identity: LogIdentity, pl
         found = await log_range.bounds(bus, name)
         if found is not None and found.stream_id == plan.old_stream_id:
             await _change(bus, name, subjects=[f"{_CLOSED}{name}.>"], sources=None)
+            if found.replicas > 1:
+                await _let_the_leader_catch_up(bus, name)
             found = await log_range.bounds(bus, name)
         if found is not None and found.stream_id == plan.old_stream_id:
             await _keep_stream(bus, database, plan, index, checkpoints, found.last)
@@ -89,6 +99,12 @@ async def _keep_the_rest(bus: Bus, database: Database, identity: LogIdentity, pl
             highest = max(highest, found.last)
         firsts[index] = highest + 1
     await reseed_ledger.saved(database, plan, firsts, all_lost)
+
+
+async def _let_the_leader_catch_up(bus: Bus, name: str) -> None:
+    """Return when the leader has all that was saved: one just chosen may still be taking it in, and stores this behind it."""
+    with suppress(JetStreamError):  # a full log takes nothing; then its leader says what it has
+        await bus.js_publish(f"{_CLOSED}{name}.end", b"", {})
 
 
 async def _keep_stream(bus: Bus, database: Database, plan: Plan, index: int, checkpoints: dict[int, int], upto: int) -> None:
@@ -131,7 +147,10 @@ async def _replace(bus: Bus, database: Database, plan: Plan, new: NewStream, con
             messages = _cut(await reseed_ledger.carried(database, plan, new.stream, done, _KEEP_MESSAGES))
             prefix = f"{_CLOSED}{name}."
             moved = [(prefix + subject.removeprefix("log."), payload) for subject, payload in messages]
-            await writer.append(moved, timeout_seconds=_APPEND_SECONDS)
+            try:
+                await writer.append(moved, timeout_seconds=_APPEND_SECONDS)
+            except AppendUnknown as error:
+                raise RequestTimeout(f"{name} did not say whether it stored what was carried over; look again.") from error
             done += len(messages)
     finally:
         await writer.close()

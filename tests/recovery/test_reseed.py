@@ -7,7 +7,7 @@ import pytest
 
 from store import log_range, reseed_ledger, stored_changes, streams
 from store.bus import Bus
-from store.errors import LogIsForeign, LogIsWhole, LogMismatch, ReseedUnfinished
+from store.errors import LogIsForeign, LogIsWhole, LogMismatch, NoLeader, ReseedUnfinished
 from store.postgres import Database
 from store.reseed import reseed
 from tests.recovery.conftest import MakeSettings, write_and_store, write_only
@@ -50,6 +50,39 @@ class Frail:
         if self._left < 0:
             raise Interrupted
         return await self._bus.js_request(*request)
+
+
+class Shaky(Frail):
+    """A bus on which every third request to JetStream meets nobody, as while a cluster chooses leaders, eight times."""
+
+    failures = 8
+
+    async def js_request(self, *request: Any) -> dict[str, Any]:
+        self._left += 1
+        if self._left % 3 == 0 and self.failures:
+            self.failures -= 1
+            raise NoLeader("JetStream system temporarily unavailable")
+        return await self._bus.js_request(*request)
+
+
+class Behind(Frail):
+    """A bus to a cluster whose new leader has not taken in the last two messages until it has stored one more."""
+
+    is_behind = True
+
+    async def js_request(self, *request: Any) -> dict[str, Any]:
+        if request[0].startswith("STREAM.UPDATE"):
+            request[1]["num_replicas"] = 1
+        self.is_behind &= not request[0].startswith("STREAM.DELETE")
+        answer = await self._bus.js_request(*request)
+        if request[0].startswith("STREAM.INFO.LOG") and self.is_behind:
+            answer["config"]["num_replicas"] = 3
+            answer["state"]["last_seq"] -= 2
+        return answer
+
+    async def js_publish(self, *message: Any) -> None:
+        await self._bus.js_publish(*message)
+        self.is_behind = False
 
 
 async def test_d12_whole_log_is_not_replaced(
@@ -151,3 +184,31 @@ async def test_d12_interrupted_reseeding_is_finished_by_the_next(
     async with running_host(settings_of()), running_bus(own_nats, "gateway") as bus:
         author = await LogAuthor.open(bus)
         await eventually(lambda: has(author, database, 5), "what was carried over is decided")
+
+
+async def test_d12_a_server_that_is_away_for_a_moment_does_not_end_a_reseeding(
+    own_nats: NatsServer, database: Database, settings_of: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a cluster chooses leaders the steps are repeated, and every kept op is there once."""
+    monkeypatch.setattr("store.away.PAUSE_SECONDS", 0.0)
+    last = await write_and_store(own_nats, database, settings_of(), 2)
+    await write_only(own_nats, 3, first=2, known=3)
+    async with running_bus(own_nats, "host") as bus:
+        shaky = Shaky(bus, 0)
+        [only] = (await reseed(shaky, database, settings_of(), force=True)).streams  # type: ignore[arg-type]  # a bus that breaks
+        found = await log_range.bounds(bus, "LOG_0")
+    assert not shaky.failures
+    assert found is not None
+    assert (only.carried, found.first, found.last) == (3, last + 4, last + 6)
+
+
+async def test_d12_what_a_new_leader_has_not_taken_in_yet_is_carried_over(
+    own_nats: NatsServer, database: Database, settings_of: MakeSettings
+) -> None:
+    """In a cluster nothing that was saved is left behind because the leader that was asked had just been chosen."""
+    await write_and_store(own_nats, database, settings_of(), 2)
+    await write_only(own_nats, 3, first=2, known=3)
+    async with running_bus(own_nats, "host") as bus:
+        behind = Behind(bus, 0)
+        [only] = (await reseed(behind, database, settings_of(), force=True)).streams  # type: ignore[arg-type]  # as above
+    assert (only.carried, only.lost) == (3, [])
