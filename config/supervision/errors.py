@@ -103,6 +103,11 @@ class ProcessDied(SupervisionError):
 
     code = "process_died"
 
+    def __init__(self, *, identity: str, exit_status: int) -> None:
+        """A negative exit status is the signal that killed it, as in `subprocess`."""
+        super().__init__(identity=identity, exit_status=exit_status)
+        self.was_killed = exit_status < 0
+
 
 class JetStreamMissing(SupervisionError):
     """The server of NATS_URL cannot keep the log ({reason}): switch JetStream on, or use nats-server 2.12 or newer."""

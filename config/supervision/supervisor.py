@@ -15,11 +15,12 @@ import structlog
 
 from config.supervision.child import ChildSpec
 from config.supervision.data_folder import DataFolder
-from config.supervision.errors import SupervisionError
+from config.supervision.errors import ProcessDied, SupervisionError
 from config.supervision.process import Process
 from config.supervision.processes import end, same_process, started_at
 
 _LEFT_OVER_WITHIN_SECONDS = 10.0
+_KILLED_AT_MOST = 3
 #: Asks a running `up` to replace its gateways one by one; sent by `wedsync restart`.
 ROLL_SIGNAL = signal.SIGUSR1
 
@@ -44,7 +45,7 @@ class Supervisor:
         """Start one group and return when all of it serves; the first failure is raised and the group is left to `stop`."""
         group = [Process(spec, self._write_state) for spec in specs]
         self._groups.append(group)
-        results = await asyncio.gather(*(process.start() for process in group), return_exceptions=True)
+        results = await asyncio.gather(*(_start(process) for process in group), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -91,6 +92,19 @@ class Supervisor:
         processes = [process.describe() for group in self._groups for process in group]
         own = {"pid": os.getpid(), "started": self._started}
         self._folder.write_state({**own, **self._addresses, "processes": processes})
+
+
+async def _start(process: Process) -> None:
+    """Start it for the first time; a kill from elsewhere, as when memory is short, says nothing against another attempt."""
+    for attempt in range(1, _KILLED_AT_MOST + 1):
+        try:
+            await process.start()
+        except ProcessDied as death:
+            if not death.was_killed or attempt == _KILLED_AT_MOST:
+                raise
+            log.warning("process_killed_at_start", id=process.spec.identity, attempt=attempt)
+        else:
+            return
 
 
 def end_left_over(folder: DataFolder) -> None:

@@ -127,6 +127,19 @@ async def test_second_up_is_told_who_holds_the_folder(folder: DataFolder) -> Non
         pass
 
 
+async def test_a_child_that_is_killed_at_its_first_start_is_started_again(folder: DataFolder, tmp_path: Path) -> None:
+    """SIGKILL from elsewhere before it serves is no reason to give everything up, as a death of its own is."""
+    first = f"import os, pathlib; p = pathlib.Path({str(tmp_path / 'was-here')!r}); known = p.exists(); p.touch()"
+    code = f"{first}; known or os.kill(os.getpid(), 9)"
+    folder.create()
+    supervisor = Supervisor(folder, {})
+    try:
+        await supervisor.start([stand_in("host", "host-1", f"{code}; print('READY', flush=True); import signal; signal.pause()")])
+        assert current_state(folder)["processes"][0]["state"] == ProcessState.READY
+    finally:
+        await supervisor.stop()
+
+
 async def test_child_that_cannot_start_is_an_error(folder: DataFolder) -> None:
     """A child that ends before it is ready fails the start with its exit code instead of being tried for ever."""
     folder.create()
