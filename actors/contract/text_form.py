@@ -106,8 +106,8 @@ def parts_of(content: Sequence[Component]) -> tuple[str, Format | None]:
 
 
 def content_in(fields: dict[str, object], field: str) -> Delta:
-    """Return the text that a field of an item holds, with its attributes; a field that is absent is an empty text."""
-    return content_of(cast("str", fields.get(field, "")), cast("Format | None", fields.get(format_field(field))))
+    """Return the text that a field of an item holds, with its attributes; absent or just cleared, it is an empty text."""
+    return content_of(cast("str", fields.get(field) or ""), cast("Format | None", fields.get(format_field(field))))
 
 
 def edit_field(fields: dict[str, object], field: str, delta: Sequence[Component]) -> None:

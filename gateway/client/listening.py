@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from actors.contract.events import Event
 from actors.contract.server_frames import ErrorFrame
@@ -16,10 +16,11 @@ from gateway.client.replica import SyncReport
 from gateway.client.returning import ReturnReport
 
 STREAM_EVENTS: Final = 10_000
+_Told = TypeVar("_Told")
 
 
 class Listening:
-    """Callbacks run inside the client and must return at once."""
+    """Callbacks run inside the client and must return at once; the fault of one is told to the event loop and stops nothing."""
 
     def __init__(self) -> None:
         self.on_event: list[Callable[[Event], None]] = []
@@ -36,8 +37,7 @@ class Listening:
 
     def tell_event(self, event: Event) -> None:
         """An event was applied."""
-        for callback in self.on_event:
-            callback(event)
+        _call(self.on_event, event)
         for stream in list(self._streams):
             if stream.qsize() >= STREAM_EVENTS:
                 self._streams.discard(stream)
@@ -47,18 +47,15 @@ class Listening:
 
     def tell_sync(self, report: SyncReport) -> None:
         """A channel was brought up to date by a sync; its events are told one by one before."""
-        for callback in self.on_sync:
-            callback(report)
+        _call(self.on_sync, report)
 
     def tell_error(self, frame: ErrorFrame) -> None:
         """The server complained about something that is no op."""
-        for callback in self.on_error:
-            callback(frame)
+        _call(self.on_error, frame)
 
     def tell_return(self, report: ReturnReport) -> None:
         """Every op that waited for the connection has its answer."""
-        for callback in self.on_return:
-            callback(report)
+        _call(self.on_return, report)
 
     def tell_change(self) -> None:
         """Something may be different from before."""
@@ -98,3 +95,13 @@ class Listening:
                     await self.changed()
         except TimeoutError:
             raise NotReached(f"The state that was waited for did not come within {within_seconds:g} s.") from None
+
+
+def _call(callbacks: list[Callable[[_Told], None]], told: _Told) -> None:
+    for callback in list(callbacks):
+        try:
+            callback(told)
+        except Exception as error:
+            # A fault that ended the connection would come again with the same frame after every return.
+            context = {"message": f"A listener of the client failed: {callback!r}", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)

@@ -44,6 +44,20 @@ async def test_doc1_two_people_edit_the_vows_at_once(stack: RunningGateway, foun
         await ben.until(lambda: his.text == "Today TI take you, Ben ", within_seconds=30)
 
 
+async def test_a_text_that_somebody_clears_stays_open_for_whoever_writes_it(stack: RunningGateway, found: FoundWedding) -> None:
+    """Notes that are cleared under somebody's hands are an empty text to write on, and no end of the connection."""
+    await found("w1")
+    async with writer(stack, "ana") as ana, writer(stack, "ben") as ben:
+        await ana.insert("timeline", "arch", {"title": "Arch", "notes": "Ivy"}).outcome()
+        await ben.until(lambda: "arch" in ben.confirmed().get("timeline", {}), within_seconds=30)
+        his = TextEditor(ben, "timeline", "arch", "notes")
+        await ana.update("timeline", "arch", {"notes": None}).outcome()
+        await ben.until(lambda: his.text == "", within_seconds=30)
+        his.insert(0, "Roses")
+        await his.until_saved(within_seconds=30)
+        await ana.until(lambda: ana.confirmed()["timeline"]["arch"].get("notes") == "Roses", within_seconds=30)
+
+
 async def test_versions_are_listed_read_and_compared(stack: RunningGateway, found: FoundWedding) -> None:
     """Who reads the document reads its versions, the difference of two, and of one and the present; nobody else."""
     await found("w1")
