@@ -26,7 +26,8 @@ from store.errors import StoreUnavailable
 
 KILLED: Final = ("host", "gateway", "nats", "postgres")
 ANSWERS_WITHIN_SECONDS: Final = 60.0
-FLUSHED_WITHIN_SECONDS: Final = 20.0
+FLUSHED_WITHIN_SECONDS: Final = 60.0
+LEVEL_WITHIN_SECONDS: Final = 30.0
 
 
 class Crowd:
@@ -123,7 +124,7 @@ async def _answered(client: Client) -> None:
 
 
 async def _at(client: Client, sequences: Mapping[str, int]) -> None:
-    await client.until(lambda: client.sequences() == sequences, within_seconds=5.0)
+    await client.until(lambda: client.sequences() == sequences, within_seconds=LEVEL_WITHIN_SECONDS)
 
 
 async def run_faults(folder: Path, options: argparse.Namespace) -> dict[str, Any]:

@@ -44,8 +44,8 @@ async def test_kill_9_under_load_breaks_no_promise(wedsync: WedSync, site: Site,
     result = await one_fault(site, crowd, role, rate=OPS_PER_SECOND, seconds=SECONDS)
     wedsync.wait_until_serving()
     assert result["applied"] == result["ops"] == OPS_PER_SECOND * SECONDS
-    assert result["broken"] == 0, result
-    assert result["full_states_instead_of_events"] == 0, result
+    assert result["broken"] == 0, str(result)
+    assert result["full_states_instead_of_events"] == 0, str(result)
 
 
 @pytest.mark.timeout(120)

@@ -183,7 +183,7 @@ async def test_d5_without_an_actor_a_saved_op_is_told_as_saved(jetstream: NatsSe
     """202 when the op is on disk and nobody has decided it in time; the next host decides it once; without any, 503 waking."""
     async with (
         running_host(host_settings(jetstream, database_url)) as host,
-        running_gateway(gateway_settings(jetstream, database_url, http_answer_timeout_seconds=0.5)) as gateway,
+        running_gateway(gateway_settings(jetstream, database_url, http_answer_timeout_seconds=2.0)) as gateway,
     ):
         ana = HttpApi(gateway, "w1", "ana")
         await ana.found_wedding()

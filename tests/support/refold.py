@@ -96,7 +96,7 @@ async def require_stored_equals_log(bus: Bus, database: Database) -> Refold:
         counts = {key: len(found) for key, found in (await stored()).items()}
         return counts == {key: len(decided) for key, decided in fold.decisions.items()}
 
-    await eventually(is_complete, "every op of the log is stored, once", within_seconds=20)
+    await eventually(is_complete, "every op of the log is stored, once", within_seconds=60)
     found = await stored()
     for key, decided in fold.decisions.items():
         assert found[key] == decided, f"the stored decisions about {key} are not those of the log"
