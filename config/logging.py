@@ -22,6 +22,8 @@ _QUERY: Final = re.compile(r"(?<=[\w/])\?[\w%.~-]+=[^\s\"']*")
 _URL_PASSWORD: Final = re.compile(r"(?<=://)[^\s/@\"']+@")
 #: Libraries whose ordinary messages say nothing to an operator.
 _QUIET: Final = ("aiohttp.access", "asyncio", "nats", "docker", "urllib3")
+#: Repeats what a stranger offers, a line for each connection.
+_TALKATIVE: Final = "aiohttp.websocket"
 #: asyncpg tells its own failures, and leaves some to asyncio, which reports that nobody retrieved them.
 _POSTGRES_CLIENT: Final = "asyncpg"
 _RETELLS: Final = "asyncio"
@@ -44,6 +46,7 @@ def configure_logging(settings: Settings, **bound: str) -> None:
     root.setLevel(settings.log_level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_TALKATIVE).setLevel(logging.ERROR)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 import structlog
+from aiohttp.log import ws_logger
 
 from config.logging import MASK, configure_logging
 from config.settings import Settings
@@ -87,6 +88,16 @@ def test_no_secret_reaches_a_line(capsys: pytest.CaptureFixture[str], log_format
     assert "eyJ" not in written
     assert MASK in written
     assert "ValueError" in written
+
+
+def test_inv5_what_a_stranger_offers_is_in_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """aiohttp repeats the subprotocols that a client offers, perhaps a password: it is not written, and fills no log."""
+    configure_logging(Settings(log_format="json"))
+
+    ws_logger.warning("Client protocols %r don't overlap", ["hush"])
+    ws_logger.error("a fault")
+
+    assert [line["event"] for line in lines(capsys)] == ["a fault"]
 
 
 def test_a_lost_postgres_is_one_line_and_a_fault_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
