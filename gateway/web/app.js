@@ -84,8 +84,20 @@ async function enter(wedding, token) {
   await client.connect();
   sessionStorage.setItem(ENTERED, JSON.stringify({ wedding, token }));
   show("main");
-  await sendLeftBehind({ ...server, user }, returned);
+  sendWheneverLive(client, { ...server, user }, returned);
   await client.until(() => present !== client);
+}
+
+/** Send what closed tabs left, now and after each time without a connection: one may have been closed meanwhile. */
+function sendWheneverLive(client, options, returned) {
+  let wasLive = false;
+  const look = () => {
+    const isLive = client.status.state === "live";
+    if (isLive && !wasLive) sendLeftBehind(options, returned).catch((error) => tell(`Edits of a closed tab are still kept: ${error.message}`));
+    wasLive = isLive;
+  };
+  client.addEventListener("status", look);
+  look();
 }
 
 /** Show the form or the wedding. */

@@ -238,7 +238,7 @@ export class Client extends Editing {
   }
 
   submitted() {
-    this.#keeper.now();
+    this.#keeper.thisTurn();
     this.#send();
     this.#changed();
   }

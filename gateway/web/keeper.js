@@ -1,4 +1,5 @@
-// Keeps an outbox in a store: at once where a number or an edit must not be lost, soon where an answer came, which would come again.
+// Keeps an outbox in a store: at once where a number is used, in the same turn where something was edited, soon where an answer came, which
+// would come again.
 //
 // A store that is full or forbidden must not keep edits from being sent; that is told once, until it takes them again.
 
@@ -9,6 +10,7 @@ export class Keeper {
   #outbox;
   #tell;
   #waiting = null;
+  #isDue = false;
   #isKept = true;
 
   /** Restore what the store holds, if any; `tell(error)` hears that it takes no more. */
@@ -23,6 +25,7 @@ export class Keeper {
   now() {
     clearTimeout(this.#waiting);
     this.#waiting = null;
+    this.#isDue = false;
     try {
       this.#store?.save(this.#outbox.kept());
       this.#isKept = true;
@@ -30,6 +33,12 @@ export class Keeper {
       if (this.#isKept) this.#tell(error);
       this.#isKept = false;
     }
+  }
+
+  /** Once for all edits of this turn, of which there may be hundreds. */
+  thisTurn() {
+    if (!this.#isDue) queueMicrotask(() => this.#isDue && this.now());
+    this.#isDue = true;
   }
 
   soon() {
