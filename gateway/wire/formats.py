@@ -4,6 +4,7 @@ The gateway thinks in JSON, whose bytes are shared by all sockets; a frame is pa
 MessagePack (gateway.wire.socket), and what they send is turned into JSON before anybody looks at it.
 """
 
+import math
 from typing import Any, Final
 
 import msgspec
@@ -55,7 +56,7 @@ def _frame(first: int, payload: bytes) -> bytes:
 
 
 def _require_plain(value: object) -> None:
-    """Raise TypeError for bytes, times and extensions, which the encoder would turn into texts that nobody wrote."""
+    """Raise TypeError for what the encoder would turn into something that nobody said: bytes, times, extensions, NaN."""
     if isinstance(value, dict):
         for name, each in value.items():
             if not isinstance(name, str):
@@ -64,5 +65,8 @@ def _require_plain(value: object) -> None:
     elif isinstance(value, list):
         for each in value:
             _require_plain(each)
-    elif value is not None and not isinstance(value, str | int | float):
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise TypeError(f"{value} has no place in JSON")
+    elif value is not None and not isinstance(value, str | int):
         raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,9 +34,11 @@ def test_a_frame_says_the_same_in_both_formats(value: object, padding: int) -> N
     assert json.loads(json_of(payload)) == json.loads(text)
 
 
-@pytest.mark.parametrize("value", [b"bytes", datetime(2027, 6, 19, tzinfo=UTC), msgspec.msgpack.Ext(5, b"x"), {3: "three"}])
+@pytest.mark.parametrize(
+    "value", [b"bytes", datetime(2027, 6, 19, tzinfo=UTC), msgspec.msgpack.Ext(5, b"x"), {3: "three"}, [math.nan], -math.inf]
+)
 def test_what_json_cannot_say_is_a_bad_frame(value: object) -> None:
-    """Bytes, times, extensions and names that are no texts are refused instead of becoming something else."""
+    """Bytes, times, extensions, infinities and names that are no texts are refused; NaN would be null, which clears a field."""
     with pytest.raises(GatewayError, match="bad_frame"):
         json_of(msgspec.msgpack.encode({"type": "ping", "more": value}))
 
