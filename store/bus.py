@@ -20,8 +20,8 @@ from store.micro import Service
 __all__ = ["Bus", "BusSubscription", "Handler", "Message"]
 
 JETSTREAM_TIMEOUT_SECONDS = 5.0
-#: What a cluster says while it elects a leader: not available, not leader, too far behind.
-NO_LEADER_CODES = frozenset({10008, 10009, 10023})
+#: What a cluster says while it elects a leader or has not heard of a server: no peers, not available, not leader, too far behind.
+NO_LEADER_CODES = frozenset({10005, 10008, 10009, 10023})
 
 _decode_reply = msgspec.json.Decoder(Reply).decode
 

@@ -15,15 +15,13 @@ from config.settings import Settings
 from config.supervision.errors import JetStreamMissing
 from config.supervision.nats_permissions import inbox_prefix
 from store.bus import Bus
-from store.errors import JetStreamError, NoLeader, NoResponder, RequestTimeout
+from store.errors import BusDown, JetStreamError, NoResponder, RequestTimeout
 from store.migrate import migrate
 from store.postgres import Database
 from store.streams import LogIdentity, provision
 
 # Atomic batches and message schedules: nats-server 2.12.
 _API_LEVEL = 2
-#: A server of the cluster has not heard of the others yet.
-_NO_PEERS_YET = 10005
 _LEADERS_WITHIN_SECONDS = 60.0
 _ASK_AGAIN_SECONDS = 1.0
 
@@ -67,14 +65,13 @@ async def _provision_streams(bus: Bus, database: Database, settings: Settings) -
 
 
 async def with_a_leader(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Ask until a cluster that has just started has chosen its leaders; raises what the last asking raised."""
+    """Ask until a cluster has chosen its leaders, or a server that died is back; raises what the last asking raised."""
     deadline = time.monotonic() + _LEADERS_WITHIN_SECONDS
     while True:
         try:
             return await ask()
-        except (NoLeader, RequestTimeout, JetStreamError) as error:
-            lasts = isinstance(error, JetStreamError) and error.err_code != _NO_PEERS_YET
-            if lasts or time.monotonic() > deadline:
+        except (BusDown, RequestTimeout) as error:
+            if time.monotonic() > deadline:
                 raise
             log.debug("jetstream_has_no_leader_yet", reason=error.message)
             await asyncio.sleep(_ASK_AGAIN_SECONDS / 4)

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from config.supervision import provision
 from config.supervision.data_folder import Cluster, DataFolder
 from config.supervision.errors import ClusterFixed
 from config.supervision.roles import role_settings
-from store.bus import Bus
+from store.bus import Bus, _answer_of
+from store.errors import BusDown, NoLeader
 from tests.support.waiting import eventually_blocking
 from tests.support.wedsync_process import WedSync
 
@@ -92,3 +94,22 @@ def test_no_other_size_is_taken(tmp_path: Path) -> None:
     done = WedSync(tmp_path / ".wedsync", tmp_path / "up.log").run("up", "--cluster", "2")
     assert done.returncode == 2
     assert "neither 1 nor 3" in done.stderr
+
+
+async def test_a_server_that_dies_while_a_cluster_is_asked_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands go on when the server they talk to is gone, when peers are missing and while there is no leader."""
+    monkeypatch.setattr(provision, "_ASK_AGAIN_SECONDS", 0.0)
+    left: list[bytes | Exception] = [
+        BusDown(),
+        b'{"error":{"code":400,"err_code":10005,"description":"no suitable peers for placement"}}',
+        NoLeader(),
+        b'{"streams":[]}',
+    ]
+
+    async def ask() -> dict[str, Any]:
+        said = left.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return _answer_of(said)
+
+    assert await provision.with_a_leader(ask) == {"streams": []}
