@@ -7,7 +7,8 @@ is a message that cannot be read (design D12). Bounded memory; the live reader i
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from actors.contract.subjects import log_stream
@@ -19,6 +20,9 @@ from store.log_search import Found
 BATCH_MESSAGES: Final = 1000
 _ANSWER_SECONDS: Final = 10.0
 _INACTIVE_SECONDS: Final = 30
+#: How often a stream with copies must end below the position that its leader named, and the pause between.
+COPY_ASKINGS: Final = 40
+COPY_SECONDS: Final = 0.5
 _NANOSECONDS: Final = 1_000_000_000
 _names = itertools.count(1)
 
@@ -69,8 +73,30 @@ async def damage(bus: Bus, streams: int) -> str:
 
 async def read(bus: Bus, stream: str, after: int, upto: int, *, headers_only: bool = False) -> AsyncIterator[Found]:
     """Yield every readable message in (after, upto], ascending; `data` is empty with `headers_only`. Raises StoreError."""
-    if upto <= after:
-        return
+    position, askings = after, 0
+    while position < upto:
+        async with aclosing(_read_once(bus, stream, position, headers_only=headers_only)) as messages:
+            async for message in messages:
+                if message.position > upto:
+                    return
+                position, askings = message.position, 0
+                yield message
+                if position == upto:
+                    return
+        askings += 1
+        if askings == COPY_ASKINGS or not await _may_be_behind(bus, stream):
+            return
+        await asyncio.sleep(COPY_SECONDS)
+
+
+async def _may_be_behind(bus: Bus, stream: str) -> bool:
+    """Tell whether the end that was met may be that of one copy, whose server has not taken in what the others have, or died."""
+    found = await bounds(bus, stream)
+    return found is not None and found.replicas > 1
+
+
+async def _read_once(bus: Bus, stream: str, after: int, *, headers_only: bool) -> AsyncGenerator[Found]:
+    """Yield what one consumer is given, to the end of the copy that it reads."""
     answers: asyncio.Queue[Message] = asyncio.Queue()
     inbox = bus.new_inbox()
     listening = await bus.subscribe(inbox, answers.put)
@@ -79,11 +105,7 @@ async def read(bus: Bus, stream: str, after: int, upto: int, *, headers_only: bo
         await _create(bus, stream, name, after + 1, headers_only=headers_only)
         while batch := await _batch(bus, stream, name, inbox, answers):
             for message in batch:
-                if message.position > upto:
-                    return
                 yield message
-            if batch[-1].position == upto:
-                return
     finally:
         await _give_back(bus, stream, name, listening)
 
