@@ -13,7 +13,7 @@ from actors.contract.changes import Change
 from actors.contract.collections import COLLECTIONS, MERGED_TEXTS
 from actors.contract.conflicts import HIERARCHY, MERGE, NORMAL, PRIORITIES, PRIORITY, WHOLE_ITEM
 from actors.contract.ops import Op
-from actors.domain import conflict_expiry
+from actors.domain import conflict_expiry, items
 from actors.domain.authority import require_write
 from actors.domain.conflict_records import Disputed, recorded, repeated
 from actors.domain.conflict_table import rank_of, rule_for
@@ -154,8 +154,9 @@ def _move(request: Request, item: Item, plan: Plan) -> Plan:
 
 
 def _delete(request: Request, item: Item, plan: Plan) -> Plan:
-    """A delete stands unless somebody who counts more has edited the item unnoticed."""
-    unseen = [write for field in item.writes if (write := unseen_write(request, item, field)) is not None]
+    """A delete stands unless somebody who counts more has edited the item unnoticed; what the server notes there is no edit."""
+    edits = item.writes.keys() - items.of_server(request)
+    unseen = [write for field in item.writes if field in edits and (write := unseen_write(request, item, field)) is not None]
     if not unseen:
         return plan
     ranked = {write.op: rank_of(request.state, write.principal, *_place(request), WHOLE_ITEM) for write in unseen}
@@ -163,7 +164,7 @@ def _delete(request: Request, item: Item, plan: Plan) -> Plan:
     verdict = _whole_item_verdict(request, write, delete_is_second=True)
     if verdict.outcome == "first":
         plan = Plan(())
-    edited = {name: item.fields.get(name) for name, each in item.writes.items() if each in unseen}
+    edited = {name: item.fields.get(name) for name, each in item.writes.items() if name in edits and each in unseen}
     disputed = _disputed(request, WHOLE_ITEM, item.channel, write, _contents(edited), {"deleted": True})
     return _with_records(request, plan, [(disputed, verdict)], tuple(unseen))
 

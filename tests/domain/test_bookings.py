@@ -14,6 +14,7 @@ from actors.domain.state import VendorState
 from actors.domain.vendor.bookings import MAX_OF_WEDDING
 from config.cli.vendor import lines_of
 from tests.support.correspondence import HOURS, Town
+from tests.support.disputes import seen_by_all
 from tests.support.folding import op_of
 
 LATER = {"contractStart": "2027-06-19T19:30:00Z", "contractEnd": "2027-06-19T23:00:00.5Z"}
@@ -86,6 +87,16 @@ def test_v1_other_changes_leave_a_booking_alone(town: Town) -> None:
     town.deliver()
     assert town.act("w1", "update", data={"notes": "Peonies"} | HOURS).effects == ()
     assert town.booking("w1") == "confirmed"
+
+
+def test_v1_the_answer_of_a_supplier_is_in_nobody_s_way(town: Town) -> None:
+    """Who deletes the row without having seen the calendar's answer disagrees with nobody: no conflict, no notice."""
+    town.book("w1")
+    base = seen_by_all(town.wedding("w1"))
+    town.deliver()
+    decision = town.wedding("w1").act("ana", "vendors", "delete", "flora", base=base, client="20270619-anaphone")
+    assert [(part.channel, len(part.changes)) for part in decision.parts] == [("vendors.team", 1)]
+    assert "conflicts" not in town.wedding("w1").state.items
 
 
 def test_v1_an_answer_to_an_older_question_changes_nothing(town: Town) -> None:
