@@ -117,7 +117,6 @@ async def _scrub_stream(
         typer.echo(f"differs: {scrub.stream} ends at {bounds.last}, but ops up to {highest} are stored")
     if bounds.reported_lost:
         typer.echo(f"note: nats-server reports that it lost messages of {scrub.stream} when it started")
-    typer.echo(
-        f"{scrub.stream}: positions {scrub.first} to {scrub.last}, {scrub.messages} messages, {scrub.decisions} stored decisions"
-    )
+    span = f"positions {scrub.first} to {scrub.last}" if scrub.first <= scrub.last else f"nothing from position {scrub.first} on"
+    typer.echo(f"{scrub.stream}: {span}, {scrub.messages} messages, {scrub.decisions} stored decisions")
     return scrub, count

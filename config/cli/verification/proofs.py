@@ -52,10 +52,10 @@ async def prove_stored_and_log(wedding: str, live: Standing, host: Settings) -> 
     actor = f"{len(live.channels)} channels at rev {live.rev} of the actor"
     stored = f"stored: changes of revs 1 to {fold.state.rev} and {snapshot}, {actor}"
     faults = f", {replay.faults} met a fault of ours and are followed as stored" if replay.faults else ""
-    log = (
-        f"log: positions {replay.first} to {fold.state.position}, {replay.decided_again} ops decided again, "
-        f"{replay.answered_again} repeats answered again{faults}"
-    )
+    reach = f"positions {replay.first} to {fold.state.position}"
+    if replay.first > fold.state.position:
+        reach = f"nothing of it, which begins at position {replay.first}"
+    log = f"log: {reach}, {replay.decided_again} ops decided again, {replay.answered_again} repeats answered again{faults}"
     return [Proof(stored, damage + fold.compare(live.channels)), Proof(log, replay.differences)]
 
 
