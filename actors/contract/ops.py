@@ -151,9 +151,13 @@ def _check_update(op: Op, collection: Collection) -> None:
 def _check_delete(op: Op, collection: Collection) -> None:
     if op.data:
         raise BadOp("bad_value", "`delete` takes no data.", "Leave `data` out.")
+    _check_not_the_wedding(op)
+    del collection
+
+
+def _check_not_the_wedding(op: Op) -> None:
     if op.target.collection == "wedding":
         raise BadOp("not_allowed", "A wedding is not deleted by an op.", "Ask the operator.")
-    del collection
 
 
 def _check_move(op: Op, collection: Collection) -> None:
@@ -171,6 +175,8 @@ def _check_undo(op: Op, collection: Collection) -> None:
         raise BadOp("bad_value", "`undo` takes `op` and one of `set`, `insert`, `remove`, `edit`.", "Ask what undoes it.")
     values = op.data.get("set", op.data.get("insert"))
     whole = {"remove", "insert"} & inverse
+    if "remove" in inverse:
+        _check_not_the_wedding(op)
     if any(op.data[name] is True for name in whole) or (inverse == {"edit"} and op.data["edit"] in [*collection.texts]):
         return
     if inverse == {"insert"} and isinstance(values, dict):

@@ -118,3 +118,13 @@ def test_how_many_removals_are_remembered_is_bounded() -> None:
         fold.act("petra", "timeline", "insert", f"i{number}", {"title": "Arch"})
         fold.act("petra", "timeline", "delete", f"i{number}")
     assert list(fold.state.removed) == [f"timeline/i{number}" for number in range(44, 300)]
+
+
+def test_the_founding_of_a_wedding_is_not_taken_back() -> None:
+    """What no `delete` can do no undo does: the wedding stays, and its founder is told whom to ask."""
+    fold = wedding_with_members()
+    founded = fold.decisions[0]
+    decision = fold.act("amara", "wedding", "undo", fold.state.id, {"op": founded.op, "remove": True})
+    assert decision.refusal is not None
+    assert (decision.refusal.code, decision.refusal.remedy) == ("not_allowed", "Ask the operator.")
+    assert fold.item("wedding", fold.state.id)["title"]
