@@ -111,8 +111,8 @@ def _part(state: ActorState, op: Op, principal: str, rights: Rights, turn: Turn,
     relation, concurrent_with = relation_to(planned.overwritten, seen, principal, turn.client)
     clock = dict(channel.clock)
     writer = f"{principal}/{turn.client}"
-    clock.pop(writer, None)
-    clock[writer] = turn.clock_number
+    # An op that waited comes after later ones of its client; those that touched other channels are not named here.
+    clock[writer] = max(clock.pop(writer, 0), turn.clock_number)
     if len(clock) > CLOCK_ENTRIES:
         del clock[next(iter(clock))]
     return Part(planned.channel, channel.sequence + 1, planned.changes, clock, relation, concurrent_with)

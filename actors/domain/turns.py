@@ -67,7 +67,7 @@ def take_turn(state: ActorState, entry: LogEntry, principal: str, position: int,
     if number > following:
         return answer(_resend_from(following), following)
     if state.waiting and waiting_key(principal, op) in state.waiting:
-        return Turn(client, number, known.last, has_waited=True)
+        return Turn(client, number, number, has_waited=True)
     age = known.last - number
     if age < len(known.outcomes):
         return answer(known.outcomes[-1 - age], following)

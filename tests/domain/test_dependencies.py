@@ -144,3 +144,13 @@ def test_d10_ops_over_nats_wait_for_those_of_their_own_author() -> None:
         assert "second" not in tasks(fold)
     resubmitted(fold)
     assert tasks(fold) == {"first", "second", "hers"}
+
+
+def test_inv5_the_clock_of_an_op_that_waited_names_no_op_of_another_channel() -> None:
+    """What its client has written elsewhere meanwhile is nothing for the readers of this channel."""
+    fold = wedding_with_members()
+    send(fold, "bloom", f"{_BLOOM}:1", "second", f"{_BLOOM}:2")
+    guarded = op_of(f"{_BLOOM}:2", "messages", "insert", "hush", {"text": "Hush", "audience": "private-bloom"})
+    assert decision(fold.send("bloom", guarded)).parts[0].channel == "messages.private-bloom"
+    [late] = resubmitted(fold)
+    assert decision(late).parts[0].clock[f"bloom/{_BLOOM}"] == 1
