@@ -23,11 +23,13 @@ from actors.contract.envelopes import Envelope
 from bench.secrecy.listeners import JSON, PACKED, Evidence, Listener
 from bench.secrecy.ops import ANCHOR, PEOPLE, STRANGER, Op, Ops, op_of
 from bench.secrecy.requests import Requests
-from bench.secrecy.truth import Truth, words_of
+from bench.secrecy.truth import OP_ID, Truth, words_of
 
 WITHIN_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.02
 INTEGRATOR: Final = "bot"
+#: So many of the undos that somebody makes up are of own ops.
+_OWN: Final = 0.7
 #: Who may do much does much, so that there is something to be kept from the others.
 _BUSY: Final = frozenset({"ana", "ben", "petra", "tom"})
 
@@ -55,7 +57,11 @@ class Crowd:
         self._own: dict[str, set[str]] = defaultdict(set)
         self._presence: list[tuple[str, int, str]] = []
         self._envelopes: dict[int, Envelope] = {}
+        self._heard: set[str] = set()
+        self._hearing = asyncio.Event()
         self._sentinels: dict[str, int] = {}
+        #: Records of conflicts, and what they are about, whoever may read them.
+        self._records: dict[str, str] = {}
         self._listeners: list[Listener] = []
         self._integrator: Client | None = None
         self._anchor = self._listener(ANCHOR, JSON)
@@ -98,8 +104,10 @@ class Crowd:
             envelope = self._envelopes[rev]
             assert rev == 1 or rev - 1 in self._envelopes, f"envelope {rev - 1} was not heard"
             op = self._asked.get((envelope.principal, envelope.op))
-            assert op is not None or not envelope.parts or envelope.principal[0] == "_", f"nobody here asked {envelope.op}"
-            truth.decided(rev, op, [msgspec.json.decode(part.event) for part in envelope.parts])
+            events = [msgspec.json.decode(part.event) for part in envelope.parts]
+            is_known = op is not None or not events or envelope.principal[0] == "_" or "undoes" in events[0]["metadata"]
+            assert is_known, f"nobody here asked {envelope.op}"
+            truth.decided(rev, (envelope.principal, envelope.op), op, events)
         for secret, after, channel in self._presence:
             truth.publish(secret, self._rev_of(after - 1), channel)
         return truth
@@ -146,6 +154,11 @@ class Crowd:
         envelope = msgspec.json.decode(message.data, type=Envelope)
         if envelope.decided:
             self._envelopes[envelope.rev] = envelope
+            self._heard.add(envelope.op)
+            self._hearing.set()
+            for change in (each for part in envelope.parts for each in msgspec.json.decode(part.event)["data"]["changes"]):
+                if change["collection"] == "conflicts" and "insert" in change:
+                    self._records[change["id"]] = change["insert"]["collection"]
 
     async def _on_feed(self, message: Msg) -> None:
         text = f"{message.subject} {message.data.decode()}"
@@ -159,8 +172,12 @@ class Crowd:
 
     def note(self, person: str, what: str, text: str, *, own: set[str] | None = None) -> None:
         """Keep what an HTTP request was answered; `own` is what the person named in it."""
-        self._own[person] |= own or set()
+        self.brought(person, own or set())
         self.evidence.append(Evidence(person, len(self._sentinels), what, text))
+
+    def brought(self, person: str, words: set[str]) -> None:
+        """Remember that these words are no secrets to somebody."""
+        self._own[person] |= words
 
     def asked(self, person: str, identifier: str, op: Op) -> None:
         """Remember an op, and that its words are no secrets to its author."""
@@ -175,6 +192,8 @@ class Crowd:
         }  # fmt: skip
         founded = await requests.post("weddings", body, with_wedding=False)
         self.asked(ANCHOR, founded["op"], op_of("wedding", "insert", self.wedding, body))
+        # So that some conflicts wait for an answer.
+        await requests.submit(op_of("wedding", "update", self.wedding, {"conflictRules": {"tasks.title": "manual_review"}}))
         for person, role in PEOPLE.items():
             if person != ANCHOR:
                 await requests.submit(op_of("people", "insert", person, {"name": person, "role": role}))
@@ -203,10 +222,36 @@ class Crowd:
             await self._requests(person).submit(self.ops.next(person))
         elif kind < 0.26:
             await self._publish()
+        elif kind < 0.31:
+            if own := [identifier for principal, identifier in self._asked if principal == person]:
+                await self._requests(person).undo(self._draw.choice(own))
         elif identifier := await listener.next_id():
-            op = {"id": identifier, **self.ops.next(person)}
+            op = {"id": identifier, **self._next(person), **self._dependencies()}
             self.asked(person, identifier, op)
             await listener.send({"type": "collaboration_event", "op": op})
+
+    def _next(self, person: str) -> Op:
+        """What somebody asks over a socket: mostly plain, sometimes an edit of a text, an undo or an answer to a conflict."""
+        kind, draw = self._draw.random(), self._draw
+        if kind < 0.1 and (typing := self.ops.typing()) is not None:
+            return typing
+        if kind < 0.17 and self._records:
+            return self.ops.answering(*draw.choice(list(self._records.items())))
+        if kind < 0.22:
+            own = [name for name in self._asked if name[0] == person]
+            name = draw.choice(own if own and draw.random() < _OWN else list(self._asked))
+            identifier, op = name[1], self._asked[name]
+            return self.ops.undoing(identifier, op)
+        return self.ops.next(person)
+
+    def _dependencies(self) -> Op:
+        """Sometimes ops of anybody, decided or still to come: whether they are must be all that is learnt."""
+        if self._draw.random() > 0.1:
+            return {}
+        named = [identifier for _, identifier in self._draw.sample(list(self._asked), 2) if OP_ID.fullmatch(identifier)]
+        if self._draw.random() < 0.3:
+            named += [f"{name.rpartition(':')[0]}:{int(name.rpartition(':')[2]) + 1}" for name in named[:1]]
+        return {"dependencies": named}
 
     async def _come_back(self, listener: Listener) -> None:
         """The socket of a person closes; a new one resumes where it stood, as a new client: the last op's number may be open."""
@@ -232,7 +277,7 @@ class Crowd:
         await self._integrator.publish(subject, msgspec.json.encode(op), headers={"Wedsync-Op-Id": identifier})
 
     async def _sentinel(self) -> None:
-        """An op that everybody reads, behind everything of this round; returns when every open socket has it."""
+        """An op that everybody reads, behind everything of this round; returns when every open socket has it, and we."""
         identifier = await self._anchor.next_id()
         op = {"id": identifier, **op_of("wedding", "update", self.wedding, {"title": self.ops.secret()})}
         self.asked(ANCHOR, identifier, op)
@@ -241,3 +286,6 @@ class Crowd:
         async with asyncio.timeout(WITHIN_SECONDS):
             for listener in [self._anchor, *self._listeners]:
                 await listener.has_seen(number)
+            while identifier not in self._heard:
+                await self._hearing.wait()
+                self._hearing.clear()

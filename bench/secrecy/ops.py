@@ -21,6 +21,15 @@ _TEXTS: Final = {
     "tables": ("name",), "documents": ("title",), "photos": ("title",), "tasks": ("title",), "messages": ("text",),
     "inbox": ("text", "kind"),
 }  # fmt: skip
+#: Fields that people type in together.
+_TYPED: Final = {
+    "documents": "text",
+    "photos": "text",
+    "timeline": "notes",
+    "budget": "notes",
+    "vendors": "notes",
+    "guests": "notes",
+}
 _SHARED: Final = ("everyone", "team", "core", "family")
 _WORDS: Final = {"timeline": ("everyone", "team", "core", "surprise"), "budget": ("core", "payer", "surprise")}
 
@@ -57,6 +66,30 @@ class Ops:
         else:
             identifier, data = draw.choice(known), self._change(collection, action, author)
         return op_of(collection, action, identifier, data, base=self._base())
+
+    def typing(self) -> Op | None:
+        """An edit of a common text by who may not have seen it: a word at its front."""
+        collection = self.draw.choice(list(_TYPED))
+        if not self.items[collection]:
+            return None
+        data = {"delta": [{"insert": f"{self.secret()} "}]}
+        return op_of(collection, "edit", self.draw.choice(self.items[collection]), data, field=_TYPED[collection])
+
+    def answering(self, record: str, collection: str) -> Op:
+        """An answer to a conflict, by whomever."""
+        choice = self.draw.choice(["first", "second", "value"])
+        data = {"choice": choice} | ({"value": self.secret()} if choice == "value" else {})
+        op = op_of("conflicts", self.draw.choice(["resolve", "reverse", "reverse"]), record, data)
+        return op | {"type": TYPES[collection]}
+
+    def undoing(self, identifier: str, op: Op) -> Op:
+        """An undo that its author made up: of anybody's op, with values that never stood there."""
+        collection, item = op["target"]["collection"], op["target"]["id"]
+        fields = {name: self.secret() for name in _TEXTS.get(collection, ("title",))}
+        inverse: Op = self.draw.choice(
+            [{"set": fields}, {"remove": True}, {"insert": fields}, {"insert": True}, {"edit": "text"}]
+        )
+        return op_of(collection, "undo", item, {"op": identifier, **inverse})
 
     def channel(self) -> str:
         """Any channel."""
@@ -114,7 +147,10 @@ class Ops:
         return [section if self.draw.random() < 0.4 else f"{section}.{self.draw.choice(words)}"]
 
 
-def op_of(collection: str, action: str, identifier: str, data: Any, base: dict[str, int] | None = None) -> Op:
+def op_of(
+    collection: str, action: str, identifier: str, data: Any, *, base: dict[str, int] | None = None, field: str | None = None
+) -> Op:
     """An op without an id."""
-    op = {"type": TYPES[collection], "action": action, "target": {"collection": collection, "id": identifier}}
+    target = {"collection": collection, "id": identifier} | ({} if field is None else {"field": field})
+    op = {"type": TYPES.get(collection, ""), "action": action, "target": target}
     return op | ({} if data is None else {"data": data}) | ({"base": base} if base else {})

@@ -31,6 +31,11 @@ class Requests:
         self._crowd.asked(self._person, identifier, op)
         await self.post("events", {"id": identifier, **op})
 
+    async def undo(self, identifier: str) -> None:
+        """Ask for the undo of an op, by what the server remembers; the ops that it makes of it are one's own."""
+        answer = await self.post("undo", {"op": identifier}, own={identifier})
+        self._crowd.brought(self._person, {each["op"] for each in answer.get("undone", ()) if "op" in each})
+
     async def post(self, what: str, body: Any, *, with_wedding: bool = True, own: set[str] | None = None) -> Any:
         """One request with a body."""
         return await self._call("POST", f"{what}/{self._crowd.wedding}" if with_wedding else what, body, own)

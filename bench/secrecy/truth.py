@@ -12,19 +12,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from bench.secrecy.matrix import channel_of, reads
+from bench.soak.wording import applied
 
-#: Words of items, their ids, names of ops over NATS, and what presence says.
-SECRET: Final = re.compile(r"(?:mk|id|op|pr)\d+q")
+#: Words of items, their ids, names of ops over NATS, what presence says, and the ids of records of conflicts.
+SECRET: Final = re.compile(r"(?:mk|id|op|pr)\d+q|\bc-[0-9a-f]{24}")
 OP_ID: Final = re.compile(r"\d{8}-[0-9a-z]{4,}:\d+")
 _VECTOR_CLOCK: Final = re.compile(r'"[a-z]+/(\d{8}-[0-9a-z]{4,})":\s*(\d+)')
 _SECTIONS: Final = "timeline|budget|vendors|guests|documents|photos|tasks|messages|inbox|permissions|conflicts|wedding|people"
-#: One's own rights, as patterns of which the last that matches decides: words of the protocol and no channels of this wedding.
-_PATTERNS: Final = re.compile(r'"(?:mayRead|rules)":\s*\[[^\]]*\]')
+#: Rights, one's own as patterns of which the last that matches decides: words of the protocol and no channels of this wedding.
+_PATTERNS: Final = re.compile(r'"(?:mayRead|rules|read|hidden)":\s*\[[^\]]*\]')
 CHANNEL: Final = re.compile(
     rf"\b(?:(?:{_SECTIONS})\.(?:everyone|team|core|family|(?:payer|surprise|private)-[a-z]+)|inbox\.[a-z]+)\b"
 )
 
 Op = Mapping[str, Any]
+Fields = dict[str, Any]
 
 
 class Truth:
@@ -38,11 +40,22 @@ class Truth:
         #: After which rev who was what, and what was said of them.
         self._rights: list[tuple[int, dict[str, str], dict[str, dict[str, Any]]]] = [(0, {}, {})]
         self._published: dict[str, set[tuple[int, str]]] = defaultdict(set)
+        #: What each op was about, and the words that it found there or brought: an undo may bring these again.
+        self._done: dict[tuple[str, str], tuple[tuple[str, str], set[str]]] = {}
 
-    def decided(self, rev: int, op: Op | None, events: Sequence[Mapping[str, Any]]) -> None:
-        """Follow the events of one decision; `op` is what was asked, None where the wedding itself did something."""
-        target = ("", "") if op is None else (op["target"]["collection"], op["target"]["id"])
-        brought = words_in([op, self._items.get(target)])
+    def decided(self, rev: int, name: tuple[str, str], op: Op | None, events: Sequence[Mapping[str, Any]]) -> None:
+        """Follow the events of one decision, whose author and id are its `name`.
+
+        `op` is what was asked, None where the server made an undo of what its author named, or the wedding did something itself.
+        """
+        undone = (name[0], str(events[0]["metadata"].get("undoes"))) if events else name
+        target, brought = self._done.get(undone, (("", ""), set[str]()))
+        if op is not None:
+            target = op["target"]["collection"], op["target"]["id"]
+        # A record has a name of its own making.
+        made = {change["id"] for event in events for change in event["data"]["changes"] if change["collection"] == "conflicts"}
+        brought = brought | words_in([op, self._items.get(target)]) | made
+        self._done[name] = target, brought
         for event in events:
             channel, words = event["channel"], words_in([event["id"], event["data"]])
             foreign = words - brought - {event["id"]} - {word for word in words if self._is_published(word, channel)}
@@ -98,7 +111,13 @@ class Truth:
         """Change the item, which must be in the channel that its fields ask for."""
         key = change["collection"], change["id"]
         before = self._items.pop(key, None)
-        if "remove" in change:
+        after: Fields | None
+        there: Fields | None
+        if "edit" in change:
+            text = before or Fields()
+            edited = {field: applied(str(text.get(field) or ""), delta) for field, delta in change["edit"].items()}
+            after = there = {**text, **edited}
+        elif "remove" in change:
             after, there = None, before
         elif "insert" in change:
             after = there = change["insert"]
@@ -135,5 +154,8 @@ def words_of(op: Op) -> set[str]:
     """The secrets and channels that an op names: its author knows them."""
     target, data = op["target"], dict(op.get("data") or {})
     words = {target["id"], *words_in(op), *CHANNEL.findall(str(op))}
+    if op["action"] in ("edit", "undo", "resolve", "reverse"):
+        # These do not say where the item is.
+        return words
     # The channel that the author asks for; where a field is missing, the one that is meant then.
     return words if target["collection"] == "inbox" and "person" not in data else words | {channel_of(target["collection"], data)}

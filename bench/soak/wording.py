@@ -45,7 +45,7 @@ class Wording:
 
     def follow(self, edit: Edit, asked: Mapping[str, Any]) -> Iterator[str]:
         """Follow an edit, and name the words that it should have left alone, or not."""
-        self.text = _applied(self.text, edit.delta)
+        self.text = applied(self.text, edit.delta)
         meant = self._inverse(edit.undoes) if edit.undoes else self._meant(edit, asked)
         for word in meant.taken_out:
             del self._words[word]
@@ -81,7 +81,8 @@ def _marks_in(delta: Delta) -> list[str]:
     return [mark for component in delta for mark in MARK.findall(str(component.get("insert", "")))]
 
 
-def _applied(text: str, delta: Delta) -> str:
+def applied(text: str, delta: Delta) -> str:
+    """The text after a delta, reckoned here anew."""
     result, at = [], 0
     for component in delta:
         if "insert" in component:
