@@ -33,7 +33,7 @@ async def test_inv5_no_byte_of_an_unreadable_channel_reaches_anybody(
         aiohttp.ClientSession() as session,
         Crowd.gathered(place_of(gateway, jetstream), "w1", 7, session) as crowd,
     ):
-        await crowd.live(rounds=3, ops=60)
+        await crowd.live(rounds=3, ops=75)
         assert crowd.offences() == []
         assert await crowd.settled() == []
         async with session.get(f"{gateway.url}/metrics") as answer:
