@@ -60,8 +60,8 @@ async def _upgraded(request: web.Request, gateway: Gateway, budget: ConnectionBu
     try:
         await connection.prepare(request)
     except ConnectionResetError:
-        # Gone before it was opened: nobody is there to be told.
-        return connection
+        # Gone before it was opened: nobody is there to be told, and a socket that was never opened cannot be closed either.
+        return web.Response()
     if request.transport is not None:
         _keep_unsent_here(request.transport)
         await _serve(gateway, connection, request.transport, budget)

@@ -1,9 +1,14 @@
 """Slow senders (slowloris): neither a header nor a body is waited for longer than its limit."""
 
 import asyncio
+import logging
+import socket
+import struct
+
+import pytest
 
 from tests.gateway.conftest import FoundWedding
-from tests.support.gateways import gateway_settings, running_gateway, token_of
+from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.servers import NatsServer
 
 WITHIN_SECONDS = 10.0
@@ -38,3 +43,21 @@ async def test_a_slow_sender_is_turned_away(jetstream: NatsServer, database_url:
         slow = await answer_to(gateway.port, head.encode(), b'{"ops":')
         assert slow.startswith(b"HTTP/1.1 408 ")
         assert b"problem+json" in slow
+
+
+async def test_who_goes_while_a_socket_is_opened_is_no_fault(stack: RunningGateway, caplog: pytest.LogCaptureFixture) -> None:
+    """A connection that is torn down right behind its request for a WebSocket leaves no error in the log."""
+    request = (
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    for _ in range(30):
+        _reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+        torn = writer.get_extra_info("socket")
+        torn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.write(request)
+        writer.transport.abort()
+    assert (await answer_to(stack.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).startswith(
+        b"HTTP/1.1 200 "
+    )
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
