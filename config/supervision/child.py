@@ -32,7 +32,7 @@ class ChildSpec:
     death_signal: signal.Signals = signal.SIGKILL
     """What the kernel sends when the parent dies."""
     stuck_after: str = ""
-    """What it prints when it runs on and does its work only after it was started again; "" where there is no such thing."""
+    """What it prints, in lower case, when it runs on and does its work only after it was started again; "" for nothing."""
     restart_helps: Callable[[], bool] = lambda: True
     """Asked of a stuck one, once a second: whether what made it stuck is over."""
     name_variable: str = ""

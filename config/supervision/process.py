@@ -243,7 +243,7 @@ class Process:
                 self._said_ready.set()
             else:
                 relay_line(self.spec.identity, text)
-                if self.spec.stuck_after and self.spec.stuck_after in text:
+                if self.spec.stuck_after and self.spec.stuck_after in text.lower():
                     self._is_stuck(child)
 
     def _is_stuck(self, child: asyncio.subprocess.Process) -> None:
