@@ -26,6 +26,7 @@ const PONG_MS = 10_000;
 /** The same when something hints at another network: somebody looks at the page and waits. */
 const HINTED_PONG_MS = 3000;
 const CONNECT_MS = 15_000;
+const JSON_TEXT = { protocol: [], encode: JSON.stringify, decode: JSON.parse };
 const HELD_ANSWER_MS = 5000;
 
 export class Client extends Editing {
@@ -47,10 +48,10 @@ export class Client extends Editing {
   #keeper;
   #heldSince = 0;
 
-  /** `token` is a text or a function that fetches one; `store` keeps unanswered edits (stores.js), `client` goes on as a known one. */
-  constructor({ url, wedding, token, client = null, store = null, WebSocket = globalThis.WebSocket, ...options }) {
+  /** `token` is a text or a function that fetches one; `store` keeps unanswered edits (stores.js), `client` goes on as a known one; `codec` is a subprotocol. */
+  constructor({ url, wedding, token, client = null, store = null, codec = JSON_TEXT, WebSocket = globalThis.WebSocket, ...options }) {
     super();
-    Object.assign(this, { url: socketUrl(url), wedding, token, WebSocket });
+    Object.assign(this, { url: socketUrl(url), wedding, token, codec, WebSocket });
     const tell = (type) => (detail) => this.dispatchEvent(new CustomEvent(type, { detail }));
     const hooks = { changed: () => this.#changed(), soon: (ms) => setTimeout(() => this.#send(), ms) };
     for (const type of ["event", "sync", "presence", "error", "returned"]) hooks[type] = tell(type);
@@ -149,7 +150,8 @@ export class Client extends Editing {
       return { code: 1006, reason: `No token could be fetched: ${error}` };
     }
     return new Promise((resolve) => {
-      const socket = (this.#socket = new this.WebSocket(this.url));
+      const socket = (this.#socket = new this.WebSocket(this.url, this.codec.protocol));
+      socket.binaryType = "arraybuffer";
       const end = (code, reason = "") => {
         if (this.#socket !== socket) return;
         this.#socket = null;
@@ -161,7 +163,7 @@ export class Client extends Editing {
         resolve({ code, reason });
       };
       socket.onopen = () => {
-        socket.send(JSON.stringify(this.session.hello(this.wedding, token)));
+        this.#write(this.session.hello(this.wedding, token));
         this.#enter("syncing");
         this.#listen();
       };
@@ -178,10 +180,13 @@ export class Client extends Editing {
     this.#listen();
     let frame;
     try {
-      frame = JSON.parse(data);
+      frame = this.codec.decode(data);
+    } catch (error) {
+      return end(1006, `The server sent what cannot be read: ${error.message}`);
+    }
+    try {
       this.session.take(frame);
     } catch (error) {
-      if (error instanceof SyntaxError) return end(1006, `The server sent what is no JSON: ${error.message}`);
       if (!(error instanceof HistoryMissing)) throw error;
       // The next hello names no client, so the server gives a new id.
       this.session.outbox.client = null;
@@ -207,7 +212,7 @@ export class Client extends Editing {
     if (frame.type !== "token_expiring" || typeof this.token !== "function") return;
     try {
       const token = await this.token();
-      if (socket === this.#socket) socket.send(JSON.stringify({ type: "token_refresh", token }));
+      if (socket === this.#socket) this.#write({ type: "token_refresh", token });
     } catch {
       // The old one holds until it ends; then 4401 asks for a new one again.
     }
@@ -221,7 +226,7 @@ export class Client extends Editing {
   }
 
   #ask(within) {
-    this.#socket.send(JSON.stringify({ type: "ping" }));
+    this.#write({ type: "ping" });
     this.#endAfter(within, "Nothing was heard for a while.");
   }
 
@@ -237,6 +242,10 @@ export class Client extends Editing {
     else if (isOnline && !this.#isPaused) this.#wake();
   }
 
+  #write(frame) {
+    this.#socket.send(this.codec.encode(frame));
+  }
+
   submitted() {
     this.#keeper.thisTurn();
     this.#send();
@@ -248,7 +257,7 @@ export class Client extends Editing {
     const frames = this.session.toSend(Date.now());
     // A number is kept before it is used: after a crash the op must go under the same one.
     if (frames.some((frame) => frame.op)) this.#keeper.now();
-    for (const frame of frames) this.#socket.send(JSON.stringify(frame));
+    for (const frame of frames) this.#write(frame);
     this.#watchHold();
   }
 

@@ -47,8 +47,10 @@ export class Session {
   /** The first frame of a connection. */
   hello(wedding, token) {
     const { generation } = this.replica;
-    const resume = generation === null ? undefined : { generation, channels: this.replica.sequences() };
-    return { type: "hello", version: 1, wedding, token, client: this.outbox.client ?? undefined, resume, clientVersion: "wedsync-js/1" };
+    const frame = { type: "hello", version: 1, wedding, token, clientVersion: "wedsync-js/1" };
+    if (this.outbox.client) frame.client = this.outbox.client;
+    if (generation !== null) frame.resume = { generation, channels: this.replica.sequences() };
+    return frame;
   }
 
   submit(pending) {

@@ -7,17 +7,19 @@ import { channelDigest } from "../../gateway/web/digest.js";
 import { Client, socketUrl } from "../../gateway/web/client.js";
 import { memoryStore } from "../../gateway/web/stores.js";
 import { TextEditor } from "../../gateway/web/text_editor.js";
+import { MESSAGE_PACK } from "./message_pack.mjs";
 
 const clients = new Map();
 const stores = new Map();
 const shown = ({ name, message, code, closeCode }) => ({ name, message, code, closeCode });
 
-function make({ name, tokens, kept, isFull, ...options }) {
+function make({ name, tokens, kept, isFull, isPacked, ...options }) {
   const store = stores.get(kept) ?? memoryStore();
   if (isFull) store.save = () => { throw new Error("quota exceeded"); };
   if (kept) stores.set(kept, store);
   // Several tokens are fetched one after the other, the last one again and again.
   const token = tokens.length > 1 ? async () => (tokens.length > 1 ? tokens.shift() : tokens[0]) : tokens[0];
+  if (isPacked) options.codec = MESSAGE_PACK;
   const client = new Client({ ...options, token, store });
   const notes = { events: [], syncs: [], states: [], reports: [], presence: {} };
   client.addEventListener("event", ({ detail }) => notes.events.push([detail.channel, detail.sequence]));

@@ -248,10 +248,10 @@ async def test_the_client_and_its_page_are_served(stack: RunningGateway) -> None
 
 @pytest.mark.servers
 async def test_doc1_javascript_and_python_type_in_one_text(js: JavaScript, stack: RunningGateway) -> None:
-    """Both type letter by letter at once, surrogate pairs among them: nothing is lost, both have the same text."""
+    """Both type letter by letter at once, one in MessagePack, surrogate pairs among it: one text, and no digest differs."""
     async with Client(stack.url, "w1", token_of("ana", "w1")) as ana:
         await ana.insert("documents", "vows", {"title": "Vows", "text": "I do"}).outcome()
-        await js.do("make", name="ben", url=stack.url, wedding="w1", tokens=[token_of("ben", "w1")])
+        await js.do("make", name="ben", url=stack.url, wedding="w1", tokens=[token_of("ben", "w1")], isPacked=True)
         await js.do("connect", name="ben")
         editor = TextEditor(ana, "documents", "vows")
         typing = asyncio.create_task(js.do("type", name="ben", id="vows", position=4, letters=", \U0001f48d!", length=14))
@@ -260,3 +260,4 @@ async def test_doc1_javascript_and_python_type_in_one_text(js: JavaScript, stack
             await asyncio.sleep(0)
         assert await typing == "Today I do, \U0001f48d!"
         await ana.until(lambda: editor.is_saved and editor.text == "Today I do, \U0001f48d!", within_seconds=30)
+        assert (await js.do("state", name="ben"))["mismatches"] == 0
