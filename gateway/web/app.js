@@ -9,6 +9,7 @@ import { browserStore } from "./stores.js";
 
 /** Kept as long as the tab, so that a reload enters again; closed tabs keep edits and no token. */
 const ENTERED = "wedsync entered";
+const LOOK_FOR_LEFT_MS = 2000;
 let present = null;
 
 /** The person that a token names. */
@@ -88,15 +89,14 @@ async function enter(wedding, token) {
   await client.until(() => present !== client);
 }
 
-/** Send what closed tabs left, now and after each time without a connection: one may have been closed meanwhile. */
+/** Send what closed tabs left, now and as long as we are here: one may be closed at any time. */
 function sendWheneverLive(client, options, returned) {
-  let wasLive = false;
   const look = () => {
-    const isLive = client.status.state === "live";
-    if (isLive && !wasLive) sendLeftBehind(options, returned).catch((error) => tell(`Edits of a closed tab are still kept: ${error.message}`));
-    wasLive = isLive;
+    if (present !== client) clearInterval(timer);
+    // What could not be sent is kept, and tried again.
+    else if (client.status.state === "live") sendLeftBehind(options, returned).catch(() => {});
   };
-  client.addEventListener("status", look);
+  const timer = setInterval(look, LOOK_FOR_LEFT_MS);
   look();
 }
 

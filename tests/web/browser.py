@@ -8,7 +8,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ def chromium() -> str:
     return pytest.skip("no Chromium is on PATH (on Debian: apt-get install chromium)")
 
 
+class CommandError(Exception):
+    """What the browser says of a command that it did not carry out, as when a page was left in the middle of a script."""
+
+
 class Tab:
     """One page: scripts run in it, and keys go to what has the focus."""
 
@@ -60,9 +64,14 @@ class Tab:
     async def until(self, script: str, what: str) -> Any:
         """Wait until an expression in the page is true."""
         try:
-            return await eventually(lambda: self.run(script), what)
+            return await eventually(lambda: self._look(script), what)
         except AssertionError as error:
             raise AssertionError(f"{error}; complaints of the page: {self.complaints}") from error
+
+    async def _look(self, script: str) -> Any:
+        """What an expression says, nothing while the page is being left for another."""
+        with suppress(CommandError):
+            return await self.run(script)
 
     async def click(self, selector: str) -> None:
         """Click on an element."""
@@ -148,7 +157,7 @@ class Browser:
             frame = message.json()
             if answer := self._answers.pop(frame.get("id", 0), None):
                 if "error" in frame:
-                    answer.set_exception(AssertionError(frame["error"]["message"]))
+                    answer.set_exception(CommandError(frame["error"]["message"]))
                 else:
                     answer.set_result(frame["result"])
             elif complaint := _complaint(frame):
