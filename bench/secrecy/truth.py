@@ -20,6 +20,8 @@ OP_ID: Final = re.compile(r"\d{8}-[0-9a-z]{4,}:\d+")
 _VECTOR_CLOCK: Final = re.compile(r'"[a-z]+/(\d{8}-[0-9a-z]{4,})":\s*(\d+)')
 _SECTIONS: Final = "timeline|budget|vendors|guests|documents|photos|tasks|messages|inbox|permissions|conflicts|wedding|people"
 #: Rights, one's own as patterns of which the last that matches decides: words of the protocol and no channels of this wedding.
+#: An undo names the op that it takes back wherever its item is by then (docs/guarantees.md).
+_UNDOES: Final = re.compile(r'"undoes":\s*"[^"]*"')
 _PATTERNS: Final = re.compile(r'"(?:mayRead|rules|read|hidden)":\s*\[[^\]]*\]')
 CHANNEL: Final = re.compile(
     rf"\b(?:(?:{_SECTIONS})\.(?:everyone|team|core|family|(?:payer|surprise|private)-[a-z]+)|inbox\.[a-z]+)\b"
@@ -97,7 +99,7 @@ class Truth:
 
     def told_too_much(self, person: str, text: str, until: int, own: Iterable[str]) -> list[str]:
         """The secrets, op ids and channels in a text that the person may not know; `own` are those that the person brought in."""
-        known = set(own)
+        known, text = set(own), _UNDOES.sub("", text)
         secrets = {*SECRET.findall(text), *OP_ID.findall(text)}
         secrets |= {f"{client}:{number}" for client, number in _VECTOR_CLOCK.findall(text)}
         told = [secret for secret in secrets - known if not self.may_know(person, secret, until)]
