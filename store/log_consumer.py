@@ -16,6 +16,7 @@ from store.acknowledgements import delivery_tokens
 from store.bus import Bus, BusSubscription, Message
 from store.errors import GenerationChanged, JetStreamError, LogMismatch, StoreError
 from store.log_continuity import Continuity
+from store.log_search import first_of
 
 #: (position, log time in Unix milliseconds, subject, data)
 OnMessage = Callable[[int, int, str, bytes], Awaitable[None]]
@@ -77,6 +78,7 @@ class LogConsumer:
         #: (messages, position): when so many came from this consumer, everything up to the position has been handled.
         self._caught_up: tuple[int, int] = (0, 0)
         self._asked = 0
+        self._is_copied = False
         self._heard_at = time.monotonic()
         self._doubt = ""
         self._wake = asyncio.Event()
@@ -221,7 +223,21 @@ class LogConsumer:
             self._reset("stuck")
         elif delivered == received and info["num_pending"] == 0:
             # The server counts what is pending a moment after it stores: only what it had an asking ago is sure.
-            self.position = max(self.position, previous[1])
+            await self._follow(previous[1])
+
+    async def _follow(self, position: int) -> None:
+        """Go on to a position up to which the consumer calls nothing pending."""
+        consumer, before = self._consumer, self.position
+        if position <= before:
+            return
+        # The server that leads the consumer counts in a copy of its own, which may lag behind: who leads the stream is asked.
+        first = await first_of(self._bus, self._stream, self._filters, before + 1) if self._is_copied else None
+        if (consumer, before) != (self._consumer, self.position):
+            return
+        if first is not None and first <= position:
+            self._reset("lags behind")
+        else:
+            self.position = position
 
     def _is_idle(self) -> bool:
         """Whether all that has arrived was handled: a slow handler is no reason for doubt."""
@@ -258,15 +274,17 @@ class LogConsumer:
         created = await self._ask(
             f"CONSUMER.CREATE.{self._stream}.{name}", {"stream_name": self._stream, "config": config, "action": "create"}
         )
-        self._doubt = ""
+        self._doubt, self._previous_asking = "", None
         self._consumer_sequence = self._asked = 0
-        self._previous_asking = None
         self._heard_at = time.monotonic()
-        self._caught_up = (int(created["num_pending"]), int(info["state"]["last_seq"]))
+        self._is_copied = info["config"]["num_replicas"] > 1
         self._consumer = name
-        if self._caught_up[0] == 0:
-            self.position = max(self.position, self._caught_up[1])
+        pending, last_position = int(created["num_pending"]), int(info["state"]["last_seq"])
+        # What a copy calls pending is not all that there is.
+        self._caught_up = (pending, 0 if self._is_copied else last_position)
         await self._pull()
+        if pending == 0:
+            await self._follow(last_position)
 
     async def _stream_info(self) -> dict[str, Any]:
         return await self._ask(f"STREAM.INFO.{self._stream}")

@@ -3,7 +3,9 @@
 Asked of the stream itself, so that what was acknowledged before is found. Whole stretches are read by store.log_range.
 """
 
+import asyncio
 import base64
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -30,6 +32,12 @@ async def message_at(bus: Bus, stream: str, position: int) -> Found | None:
 async def message_from(bus: Bus, stream: str, position: int, subject: str = _EVERY_SUBJECT) -> Found | None:
     """Return the first readable message of a subject at or above a position, None when there is none; raises StoreError."""
     return await _get(bus, stream, {"seq": position, "next_by_subj": subject})
+
+
+async def first_of(bus: Bus, stream: str, subjects: Iterable[str], position: int) -> int | None:
+    """Return where the first message of any subject stands at or above a position, None without one; raises StoreError."""
+    found = await asyncio.gather(*(message_from(bus, stream, position, subject) for subject in subjects))
+    return min((message.position for message in found if message is not None), default=None)
 
 
 async def messages_after(bus: Bus, stream: str, subject: str, position: int) -> list[Found]:

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,9 +58,10 @@ class Load:
         number = 0
         while True:
             number += 1
-            self.positions[number] = await self._append(number)
+            self.positions[number] = await self.append(number)
 
-    async def _append(self, number: int) -> int:
+    async def append(self, number: int) -> int:
+        """Append one, again and again; returns its position."""
         while True:
             try:
                 return await self._writer.append([op(1, b"%d" % number)], timeout_seconds=1)
@@ -90,23 +90,30 @@ async def put(bus: Bus, payload: bytes) -> bool:
     return b"error" not in answer
 
 
+async def leader_of(bus: Bus, info: str) -> str:
+    """Which server leads; "" between two leaders, when nobody answers."""
+    with suppress(StoreError):
+        return str((await bus.js_request(info, timeout_seconds=1))["cluster"].get("leader"))
+    return ""
+
+
+async def let_lead(bus: Bus, name: str, kind: str, subject: str) -> None:
+    """Make a server the leader of a stream or consumer."""
+
+    async def leads() -> bool:
+        return await leader_of(bus, f"{kind}.INFO.{subject}") == name
+
+    if not await leads():
+        await bus.js_request(f"{kind}.LEADER.STEPDOWN.{subject}", {"placement": {"preferred": name}})
+        await eventually(leads, f"{name} leads {subject}", within_seconds=ELECTED_SECONDS)
+
+
 async def lead_everything(bus: Bus, reader_consumer: str) -> str:
     """Let the server that leads the reader's consumer lead log and intake too; returns its name."""
 
-    async def leader_of_one(subject: str) -> str:
-        with suppress(StoreError):  # nobody answers between two leaders
-            return str((await bus.js_request(subject, timeout_seconds=1))["cluster"].get("leader"))
-        return ""
-
-    async def leads(name: str, subject: str) -> bool:
-        return await leader_of_one(subject) == name
-
-    name = await leader_of_one(f"CONSUMER.INFO.LOG_0.{reader_consumer}")
+    name = await leader_of(bus, f"CONSUMER.INFO.LOG_0.{reader_consumer}")
     for kind, subject in (("STREAM", "LOG_0"), ("CONSUMER", f"{INTAKE_STREAM}.{intake.DURABLE}")):
-        if await leader_of_one(f"{kind}.INFO.{subject}") != name:
-            await bus.js_request(f"{kind}.LEADER.STEPDOWN.{subject}", {"placement": {"preferred": name}})
-            info = f"{kind}.INFO.{subject}"
-            await eventually(partial(leads, name, info), f"{name} leads {subject}", within_seconds=ELECTED_SECONDS)
+        await let_lead(bus, name, kind, subject)
     return name
 
 
@@ -134,4 +141,25 @@ async def test_d3_the_death_of_a_leader_loses_nothing_and_reading_goes_on(
     assert read.broken == []
     await eventually(lambda: put(operator, b"after"), "the intake takes ops again", within_seconds=ELECTED_SECONDS)
     await eventually(lambda: b"after" in taken, "a gateway takes them", within_seconds=ELECTED_SECONDS)
+    await consumer.stop()
+
+
+async def test_d3_a_copy_that_lags_behind_makes_nobody_pass_over_an_op(
+    cluster: NatsCluster, open_bus: OpenBus, read: Read
+) -> None:
+    """The server that leads the reader's consumer can store nothing more and calls nothing pending: what others store is read."""
+    bus = await open_bus(cluster)
+    consumer = await Reader(await open_bus(cluster)).start(read, ["log.*.1.>"])
+    writer = await LogWriter.open(bus, secrets.token_hex(16))
+    load = Load(writer)
+    await load.append(1)
+    await eventually(lambda: len(read.messages) == 1, "the first op is read", within_seconds=ELECTED_SECONDS)
+    lagging = await leader_of(bus, f"CONSUMER.INFO.LOG_0.{consumer._consumer}")
+    await let_lead(bus, next(name for name in sorted(cluster.servers) if name != lagging), "STREAM", "LOG_0")
+    cluster.servers[lagging].let_write_nothing()
+    for number in range(2, 12):
+        load.positions[number] = await load.append(number)
+    last = max(load.positions.values())
+    await eventually(lambda: consumer.position >= last, "the reader is there", within_seconds=ELECTED_SECONDS)
+    assert [int(data) for _, data in read.messages] == list(range(1, 12))
     await consumer.stop()

@@ -7,6 +7,7 @@ test. `EmbeddedServer` starts one more server, which a test may kill and start a
 
 from __future__ import annotations
 
+import resource
 import secrets
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -51,6 +52,11 @@ class EmbeddedServer:
             )
         self._spec = spec
         eventually_blocking(self._serves, f"{spec.identity} serves", within_seconds=spec.ready_within_seconds)
+
+    def let_write_nothing(self) -> None:
+        """Let every write to its files fail from now on, as on a disk that is full."""
+        assert self.process is not None
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
 
     def _serves(self) -> bool:
         assert self.process is not None
