@@ -78,9 +78,8 @@ class LogConsumer:
         #: (messages, position): when so many came from this consumer, everything up to the position has been handled.
         self._caught_up: tuple[int, int] = (0, 0)
         self._asked = 0
-        self._is_copied = False
         self._heard_at = time.monotonic()
-        self._doubt = ""
+        self._doubt, self._is_copied = "", False
         self._wake = asyncio.Event()
         self._previous_asking: tuple[int, int, bool] | None = None
         self._subscription: BusSubscription | None = None
