@@ -107,7 +107,13 @@ def require_write(
     if author.rules is None:
         _require_as_before(author, collection, channel)
         return
-    _require_sight(author.rights, channel)
+    if not may_read(author.rights, channel):
+        # Which channel that is may be what the author does not know: where the server works it out, it is not said.
+        raise Refused(
+            "not_allowed",
+            "You do not read where this would stand, so you do not write it there.",
+            "Choose an audience that you belong to.",
+        )
     require_rule(author, collection, channel, action, fields, item, identifier)
 
 

@@ -43,6 +43,8 @@ def begin(state: ActorState, entry: LogEntry, principal: str, now_ms: int) -> Wa
         return None
     check_op(entry.op, state.id)
     _check_names(entry.op)
+    if _closes_a_circle(state, entry.op, principal):
+        raise BadOp("bad_value", "`dependencies` go in a circle: one of these ops waits for this one.", "Leave that one out.")
     if len(state.waiting) >= MAX_WAITING:
         raise Refused("too_many", f"{MAX_WAITING} ops of this wedding wait for others already.", "Send those first.")
     if sum(each.principal == principal for each in state.waiting.values()) >= MAX_OF_ONE:
@@ -59,6 +61,22 @@ def _check_names(op: Op) -> None:
             )
     if op.id in op.dependencies:
         raise BadOp("bad_value", "An op cannot wait for itself.", "Leave its own id out of `dependencies`.")
+
+
+def _closes_a_circle(state: ActorState, op: Op, principal: str) -> bool:
+    """Tell whether an op that waits would wait for itself, over others."""
+    found: set[str] = set()
+    names = [(principal, name) for name in op.dependencies]
+    while names:
+        waiter, name = names.pop()
+        for key, each in state.waiting.items():
+            if key in found or each.op != name or not _is_visible(name, each.principal, waiter):
+                continue
+            if op.id in each.dependencies and _is_visible(op.id, principal, each.principal):
+                return True
+            found.add(key)
+            names += ((each.principal, further) for further in each.dependencies)
+    return False
 
 
 def timer_for(state: ActorState, until_ms: int) -> tuple[StartTimer, ...]:

@@ -107,6 +107,18 @@ def test_d6_what_does_not_come_in_time_is_named_in_the_refusal() -> None:
     assert repeat.refusal == refusal
 
 
+def test_ops_that_wait_for_each_other_are_told_at_once() -> None:
+    """Who closes a circle, also over others, is refused; that decides the op, so the others go on."""
+    fold = wedding_with_members()
+    send(fold, "bloom", f"{_BLOOM}:1", "first", f"{_ANA}:1")
+    send(fold, "petra", "20270619-petra0000:1", "second", f"{_BLOOM}:1", f"{_ANA}:9")
+    closing = decision(send(fold, "amara", f"{_ANA}:1", "third", "20270619-petra0000:1"))
+    assert closing.refusal is not None
+    assert (closing.refusal.code, "circle" in closing.refusal.message, closing.number) == ("bad_value", True, 1)
+    assert [decision(each).op for each in resubmitted(fold)] == [f"{_BLOOM}:1"]
+    assert tasks(fold) == {"first"}
+
+
 def test_inv7_only_so_many_ops_wait() -> None:
     """Beyond the bound of a person or a wedding the op is refused at once; what is bad in itself does not wait."""
     fold = wedding_with_members()
