@@ -44,6 +44,8 @@ class Meanings:
         self._writers: dict[Place, dict[str, Name]] = {}
         self._done: dict[Name, Touched] = {}
         self._decided: set[str] = set()
+        #: What each op that waits has named.
+        self._waiting: dict[str, Collection[str]] = {}
         self._texts: dict[str, Wording] = {}
 
     def follow(self, decision: Decision) -> None:
@@ -54,7 +56,9 @@ class Meanings:
         asked = self._asked(decision)
         yield from self._too_early(decision, asked.get("dependencies", ()))
         if decision.waits is not None:
+            self._waiting[decision.op] = decision.waits.dependencies
             return
+        self._waiting.pop(decision.op, None)
         self._decided.add(decision.op)
         if decision.refusal is not None:
             return
@@ -83,10 +87,21 @@ class Meanings:
             if code != "bad_value":
                 yield f"early: {decision.op} names itself, for which it can wait for ever, and was not refused for that"
             return
+        if self._is_waited_for(decision.op, missing):
+            if decision.refusal is None:
+                yield f"early: {decision.op} names an op that waits for it, and was not refused for that"
+            return
         if missing and decision.waits is None and code not in _AT_ONCE:
             yield f"early: {decision.op} was decided before {', '.join(missing)}, for which it should wait"
         if not missing and (decision.waits is not None or code == "dependencies_missing"):
             yield f"early: {decision.op} waits for ops that were decided before it"
+
+    def _is_waited_for(self, op: str, named: Iterable[str]) -> bool:
+        """Whether one of the named waits for the op, also over others."""
+        reached = set(named)
+        while further := {name for each in reached for name in self._waiting.get(each, ())} - reached:
+            reached |= further
+        return op in reached
 
     def _apply(self, changes: Iterable[Change]) -> Touched:
         before: dict[Place, Fields | None] = {}

@@ -97,6 +97,16 @@ def test_an_op_that_names_itself_must_be_refused_for_that() -> None:
         assert story.kinds() == expected
 
 
+def test_an_op_that_closes_a_circle_must_be_refused() -> None:
+    """Who names an op that waits for it, over another one, need not be decided after it; to take it is wrong."""
+    for waits, expected in ((None, []), (Waiting("e:1", "amara", ("d:1",), 0, b""), ["early"])):
+        story = Story()
+        story.tell("c:1", asks={"dependencies": ["e:1"]}, waits=Waiting("c:1", "amara", ("e:1",), 0, b""))
+        story.tell("d:1", asks={"dependencies": ["c:1"]}, waits=Waiting("d:1", "amara", ("c:1",), 0, b""))
+        story.tell("e:1", asks={"dependencies": ["d:1"]}, waits=waits, refusal=None if waits else refusal("bad_value"))
+        assert story.kinds() == expected
+
+
 def test_an_undo_brings_back_what_nobody_has_written_since_and_leaves_the_rest() -> None:
     """The field that was overwritten stays; to bring it back is found, and to leave out what was to come back."""
     for values, expected in (({"done": False}, []), ({"done": False, "title": "Cake"}, ["undo"]), ({"title": "Cake"}, ["undo"])):
