@@ -169,7 +169,7 @@ class Submitter:
         self._limit_rate(room.wedding, author, op, following)
         if number > expected:
             raise Refused("resend_from", op=op.id, following=expected)
-        position = self._commit(room, author, _without_unreadable_base(room, author.principal, op), client, following)
+        position = self._commit(room, author, without_unreadable_base(room, author.principal, op), client, following)
         if number == expected and number:
             self._forward(room, client, number)
         position.add_done_callback(partial(self._committed, room, author, client, number))
@@ -232,12 +232,17 @@ class Submitter:
             self._owner.saw(room.partition, position.result())
 
 
-def _without_unreadable_base(room: Room, principal: str, op: Op) -> Op:
-    """A claim about a channel that the author may not read means nothing and is dropped rather than told."""
+def without_unreadable_base(room: Room, principal: str, op: Op) -> Op:
+    """Return the op with 0, for nothing seen, instead of what it claims about channels that its author may not read.
+
+    Without any claim an edit of a text would count as made on the present one, if the right came before the decision.
+    """
     rights = room.rights(principal) or ()
     for channel in op.base:
         if not may_read(rights, channel):
             break
     else:
         return op
-    return msgspec.structs.replace(op, base={name: sequence for name, sequence in op.base.items() if may_read(rights, name)})
+    return msgspec.structs.replace(
+        op, base={name: sequence if may_read(rights, name) else 0 for name, sequence in op.base.items()}
+    )

@@ -132,6 +132,15 @@ def test_an_edit_of_a_text_long_gone_is_refused() -> None:
     assert len(fold.state.items["documents"]["vows"].edits) == 0
 
 
+def test_an_edit_whose_author_has_seen_nothing_is_refused() -> None:
+    """Base 0 is what a gateway leaves of a claim about a channel that the author did not read: the edit has no place."""
+    for edits in (0, 3):
+        fold = vows("I take you")
+        for _ in range(edits):
+            edit_text(fold, "amara", [{"insert": "a"}], seen(fold))
+        assert code(edit_text(fold, "petra", [{"retain": 2}, {"insert": "b"}], 0)) == "base_too_old"
+
+
 def test_a_large_edit_far_behind_is_refused() -> None:
     """How long a decision may take is bounded: many pieces are not moved over many edits."""
     fold = vows("a" * 1_000)

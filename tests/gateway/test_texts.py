@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from actors.contract.ops import Op, Target
 from gateway.client import Client, TextEditor
+from gateway.ops.submit import without_unreadable_base
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, token_of
 from tests.support.http_api import BASE, HttpApi, is_problem
@@ -18,6 +21,20 @@ pytestmark = pytest.mark.servers
 async def writer(stack: RunningGateway, person: str) -> AsyncIterator[Client]:
     async with Client(f"{stack.url}/ws", "w1", token_of(person, "w1")) as client:
         yield client
+
+
+async def test_doc1_a_claim_about_a_channel_that_is_not_read_is_none_to_have_seen_anything(
+    stack: RunningGateway, found: FoundWedding
+) -> None:
+    """Not no claim, which would say that the edit was made on the present text: the right may come before the decision."""
+    await found("w1")
+    await stack.join("w1", "tom")
+    room = stack.gateway.hub.rooms["w1"]
+    delta: dict[str, Any] = {"delta": [{"retain": 3}, {"insert": "x"}]}
+    base = {"documents.core": 7, "tasks.team": 2}
+    op = Op("document_edit", "edit", Target("documents", "vows", "text"), "20270619-abcd1234:1", delta, base)
+    assert without_unreadable_base(room, "tom", op).base == {"documents.core": 0, "tasks.team": 2}
+    assert without_unreadable_base(room, "ana", op).base == base
 
 
 async def test_doc1_two_people_edit_the_vows_at_once(stack: RunningGateway, found: FoundWedding) -> None:
