@@ -57,10 +57,12 @@ const commands = {
     };
   },
   // Type letter by letter without waiting, then wait until all is confirmed and the text is as long as it shall be.
-  type: async ({ name, id, position, letters, length }) => {
+  // Types at the end: what others have typed before may be there already.
+  type: async ({ name, id, letters, length }) => {
     const { client } = clients.get(name);
     const editor = new TextEditor(client, "documents", id);
-    for (const [index, letter] of [...letters].entries()) editor.insert(position + index, letter);
+    const end = [...editor.text].length;
+    for (const [index, letter] of [...letters].entries()) editor.insert(end + index, letter);
     await client.until(() => editor.isSaved && [...editor.text].length === length);
     return editor.text;
   },

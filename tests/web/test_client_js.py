@@ -254,7 +254,7 @@ async def test_doc1_javascript_and_python_type_in_one_text(js: JavaScript, stack
         await js.do("make", name="ben", url=stack.url, wedding="w1", tokens=[token_of("ben", "w1")], isPacked=True)
         await js.do("connect", name="ben")
         editor = TextEditor(ana, "documents", "vows")
-        typing = asyncio.create_task(js.do("type", name="ben", id="vows", position=4, letters=", \U0001f48d!", length=14))
+        typing = asyncio.create_task(js.do("type", name="ben", id="vows", letters=", \U0001f48d!", length=14))
         for index, letter in enumerate("Today "):
             editor.insert(index, letter)
             await asyncio.sleep(0)
