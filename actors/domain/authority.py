@@ -148,13 +148,6 @@ def _names(collection: str, identifier: str, item: Item, person: str) -> bool:
     return collection == "timeline" and person in item.fields.get("vendors", ())
 
 
-def _require_sight(rights: Rights, channel: str) -> None:
-    if not may_read(rights, channel):
-        raise Refused(
-            "not_allowed", f"You do not read {channel}, so you do not write it.", "Choose an audience that you belong to."
-        )
-
-
 @lru_cache(maxsize=65536)
 def _former_rights(principal: str, role: str) -> Rights:
     if principal in SERVICE_PRINCIPALS:
@@ -167,4 +160,7 @@ def _require_as_before(author: Author, collection: str, channel: str) -> None:
     """Versions 1 and 2: others than couple and planner write what they read, except wedding, people, permissions and budget."""
     if author.role not in CORE_ROLES and collection in _FORMER_CORE_ONLY:
         raise Refused("not_allowed", f"Your role ({author.role}) does not write {collection}.")
-    _require_sight(author.rights, channel)
+    if not may_read(author.rights, channel):
+        raise Refused(
+            "not_allowed", f"You do not read {channel}, so you do not write it.", "Choose an audience that you belong to."
+        )

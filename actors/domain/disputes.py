@@ -22,7 +22,7 @@ from actors.domain.items import Plan, PlannedPart, Request, joined
 from actors.domain.merging import UNKNOWN, merge
 from actors.domain.noticing import unseen_burial, unseen_write, value_at_claim
 from actors.domain.rules import REVIVE, verb_of
-from actors.domain.state import Grave, Item, Write, find_item
+from actors.domain.state import Grave, Item, Write, find_item, grave_of
 from actors.domain.strategies import Dispute, Side, Verdict, settle
 
 #: These are nobody's business but their reader's, or are records themselves.
@@ -178,7 +178,7 @@ def _grave(request: Request) -> Grave | None:
     target = request.op.target
     if target.collection in _UNDISPUTED or find_item(request.state, target.collection, target.id) is not None:
         return None
-    return request.state.graves.get(f"{target.collection}/{target.id}")
+    return grave_of(request.state, target.collection, target.id)
 
 
 def _edit_of_deleted(request: Request) -> Plan:

@@ -20,7 +20,7 @@ from actors.domain.authority import require_write
 from actors.domain.errors import Refused
 from actors.domain.order_index import next_after
 from actors.domain.order_keys import key_between, require_valid
-from actors.domain.state import ActorState, Item, Write, find_item
+from actors.domain.state import ActorState, Item, Write, find_item, grave_of
 
 
 class Request(NamedTuple):
@@ -129,7 +129,7 @@ def revive(insert_anew: Verb, request: Request) -> Plan:
 
 def buried(request: Request) -> Item:
     """Return the op's target as it was when it was deleted; raises Refused when that is forgotten."""
-    grave = request.state.graves.get(f"{request.op.target.collection}/{request.op.target.id}")
+    grave = grave_of(request.state, request.op.target.collection, request.op.target.id)
     if grave is None:
         raise Refused("not_found", "The item was deleted too long ago.", "Insert it anew; the history holds its fields.")
     return grave.item

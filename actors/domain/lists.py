@@ -13,7 +13,7 @@ from actors.contract.channels import may_read
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request, joined, key_right_after, writable
 from actors.domain.order_keys import MAX_LENGTH
-from actors.domain.state import Item, find_item
+from actors.domain.state import Item, find_item, grave_of
 
 #: Constants of the rules: a key longer than this has its neighbours renumbered, to keys no longer than the second, if that can be
 #: had by renumbering at most so many items on either side.
@@ -44,7 +44,7 @@ def move(request: Request) -> Plan:
 def _order_of(request: Request, identifier: str) -> str:
     collection = request.op.target.collection
     item = find_item(request.state, collection, identifier)
-    if item is None and (grave := request.state.graves.get(f"{collection}/{identifier}")) is not None:
+    if item is None and (grave := grave_of(request.state, collection, identifier)) is not None:
         item = grave.item
     if item is None or not may_read(request.rights, item.channel):
         raise Refused("not_found", f"There is no {identifier} in {collection} that you may read.")

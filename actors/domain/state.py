@@ -206,6 +206,11 @@ def find_item(state: ActorState, collection: str, identifier: str) -> Item | Non
     return state.items.get(collection, {}).get(identifier)
 
 
+def grave_of(state: ActorState, collection: str, identifier: str) -> Grave | None:
+    """Return a deleted item as it was, None where that is forgotten."""
+    return state.graves.get(removal_key(collection, identifier))
+
+
 def sequence_of(state: ActorState, channel: str) -> int:
     """Return the channel's sequence, 0 for one that does not exist yet."""
     found = state.channels.get(channel)
@@ -213,7 +218,7 @@ def sequence_of(state: ActorState, channel: str) -> int:
 
 
 def removal_key(collection: str, identifier: str) -> str:
-    """Return under which key the removal of an item is remembered."""
+    """Return under which key the removal of an item, and what it was, is remembered."""
     return f"{collection}/{identifier}"
 
 

@@ -16,7 +16,7 @@ from actors.contract.ops import Target
 from actors.contract.text_ot import Delta
 from actors.domain.items import Plan, Request, writable
 from actors.domain.order_keys import require_valid
-from actors.domain.state import Item, Write, find_item, last_removal
+from actors.domain.state import Item, Write, find_item, grave_of, last_removal
 from actors.domain.text_window import taken_back
 from actors.domain.texts import edited
 
@@ -90,8 +90,8 @@ def written_by_others(item: Item, principal: str) -> dict[str, Write]:
 
 def _revived(request: Request, verbs: Verbs) -> Plan:
     """Return what brings the item back as it was; nothing where that is forgotten."""
-    is_known = f"{request.op.target.collection}/{request.op.target.id}" in request.state.graves
-    return _as(request, verbs, "revive", {}) if is_known else Plan(())
+    grave = grave_of(request.state, request.op.target.collection, request.op.target.id)
+    return Plan(()) if grave is None else _as(request, verbs, "revive", {})
 
 
 def _as(request: Request, verbs: Verbs, action: str, data: Any) -> Plan:

@@ -16,7 +16,7 @@ from actors.contract.text_form import content_in, format_field, size_of
 from actors.domain import items, texts
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request, writable
-from actors.domain.state import ActorState, Grave, Item, find_item, sequence_of
+from actors.domain.state import ActorState, Grave, Item, find_item, grave_of, sequence_of
 
 COLLECTION: Final = "versions"
 #: Constants of the rules: how many versions of one document are kept, and the bytes of their texts together.
@@ -77,7 +77,7 @@ def delete(request: Request) -> Plan:
 
 def revive_document(request: Request) -> Plan:
     """Bring a deleted document back with its format and the versions that went with it."""
-    grave = request.state.graves.get(f"{request.op.target.collection}/{request.op.target.id}")
+    grave = grave_of(request.state, request.op.target.collection, request.op.target.id)
     plan = items.revive(items.insert, request)
     if grave is None:
         return plan

@@ -14,7 +14,7 @@ from actors.contract.conflicts import COLLECTION as CONFLICTS
 from actors.contract.decisions import Decision
 from actors.contract.ops import Op, Target
 from actors.domain.evolve import evolve
-from actors.domain.state import ActorState, Item, find_item, last_removal
+from actors.domain.state import ActorState, Item, find_item, grave_of, last_removal
 from actors.domain.undo import Undone, edit_left, fields_left, written_by_others
 from actors.runtime.actor import Actor
 from actors.runtime.past_states import AtRev, state_at
@@ -36,7 +36,7 @@ async def undo_plan(store: Store, actor: Actor, question: UndoQuestion) -> UndoP
     ops: list[Op] = []
     kept: list[KeptWrite] = []
     texts = _texts_of(decision)
-    touched = [each for each in await _touched(store, actor, decision) if not _is_told_by_rules(decision, each[0])]
+    touched = await _touched(store, actor, decision)
     whole = {target.id for target, old, new in touched if target.collection == "documents" and None in (old.fields, new.fields)}
     for target, old, new in touched:
         if _belongs_to(whole, target, old, new) or not _may_know(actor.awake_state, target, (old, new), question):
@@ -57,12 +57,9 @@ async def undo_plan(store: Store, actor: Actor, question: UndoQuestion) -> UndoP
     return UndoPlan(found=True, ops=tuple(ops), kept=tuple(kept))
 
 
-def _is_told_by_rules(decision: Decision, target: Target) -> bool:
-    """Tell whether an item is a record of a conflict, or says to somebody that there is one: what was said stays said."""
-    if target.collection == CONFLICTS:
-        return True
-    changes = (change for part in decision.parts for change in part.changes)
-    return target.collection == "inbox" and any(change.collection == CONFLICTS for change in changes)
+def _tells(collection: str) -> bool:
+    """Tell whether it holds records of conflicts, or says to somebody that there is one: what was said stays said."""
+    return collection in (CONFLICTS, "inbox")
 
 
 def _belongs_to(documents: set[str], target: Target, old: Standing, new: Standing) -> bool:
@@ -97,21 +94,17 @@ async def _find(store: Store, actor: Actor, question: UndoQuestion) -> Decision 
 
 
 async def _touched(store: Store, actor: Actor, decision: Decision) -> list[tuple[Target, Standing, Standing]]:
-    """Return every item that the op touched, as it was before and after; not what the wedding adds by itself, as a record."""
+    """Return every item that the op touched, as it was before and after; not what is told of it."""
     if not decision.parts:
         return []
     state = await state_at(store, actor, AtRev(decision.rev - 1))
-    changes = [change for part in decision.parts for change in part.changes if _writes(decision.type, change.collection)]
-    targets = list(dict.fromkeys((change.collection, change.id) for change in changes))
+    changes = [change for part in decision.parts for change in part.changes]
+    is_disputed = any(change.collection == CONFLICTS for change in changes)
+    targets = list(dict.fromkeys((each.collection, each.id) for each in changes if not (is_disputed and _tells(each.collection))))
     before = [_standing(state, collection, identifier) for collection, identifier in targets]
     evolve(state, decision)
     after = [_standing(state, collection, identifier) for collection, identifier in targets]
     return [(Target(*target), old, new) for target, old, new in zip(targets, before, after, strict=True)]
-
-
-def _writes(op_type: str, collection: str) -> bool:
-    """Tell whether ops of the type write the collection: nobody but the wedding writes conflicts, and notices about them."""
-    return collection in COLLECTIONS and COLLECTIONS[collection].type == op_type
 
 
 def _standing(state: ActorState, collection: str, identifier: str) -> Standing:
@@ -150,7 +143,7 @@ def _left(state: ActorState, undone: Undone, inverse: dict[str, Any]) -> tuple[d
         if not is_left:
             return None, [KeptWrite(target.collection, target.id)]
         # As long as the fold remembers the item, it need not be told: a long text would be too large for an op.
-        return ({"insert": True} if f"{target.collection}/{target.id}" in state.graves else inverse), []
+        return (inverse if grave_of(state, target.collection, target.id) is None else {"insert": True}), []
     if "insert" in inverse:
         return None, [KeptWrite(target.collection, target.id, item.inserted.principal, item.inserted.op)]
     if "remove" in inverse:

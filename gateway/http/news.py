@@ -14,6 +14,7 @@ from gateway.errors import OwnerUnreachable
 from gateway.rooms.checkpoint import Checkpoint
 from gateway.rooms.room import Room
 from gateway.sessions.resume import Choice, choose, withdrawn
+from gateway.sessions.sync import chosen_events
 
 _MOST_TRIES = 4
 
@@ -26,24 +27,12 @@ async def news_of(room: Room, rights: Rights, since: Resume, limits: Limits) -> 
         checkpoint = await room.checkpoint(content=needs_content, at_least=at_least)
         readable = {name: sequence for name, (sequence, _) in checkpoint.channels.items() if may_read(rights, name)}
         choices = choose(since, room.generation, readable, limits.resume_events)
-        events = await _events(room, readable, choices, limits)
+        events = await chosen_events(room, readable, choices, limits)
         if all(choice.mode == "events" for choice in choices.values()) or checkpoint.chunks is not None:
             gone = {channel: {"mode": "withdrawn"} for channel in withdrawn(since, readable)}
             return gone | _told(checkpoint, choices, events)
         needs_content = True
     raise OwnerUnreachable
-
-
-async def _events(room: Room, readable: dict[str, int], choices: dict[str, Choice], limits: Limits) -> dict[str, list[bytes]]:
-    """The events that were chosen; where they are gone or too many bytes, the choice becomes a snapshot."""
-    wanted = {name: (choice.after, readable[name]) for name, choice in choices.items() if choice.mode == "events"}
-    events: dict[str, list[bytes]] = {}
-    for name, found in (await room.events(wanted)).items():
-        if found is None or sum(map(len, found)) > limits.resume_bytes:
-            choices[name] = Choice("snapshot", "too_old")
-        else:
-            events[name] = found
-    return events
 
 
 def _told(checkpoint: Checkpoint, choices: dict[str, Choice], events: dict[str, list[bytes]]) -> dict[str, Any]:

@@ -41,13 +41,7 @@ async def prepare(
         checkpoint = await room.checkpoint(content=needs_content, rev=room.rev, at_least=_claims(room, rights, resume))
         readable = {name: sequence for name, (sequence, _) in checkpoint.channels.items() if may_read(rights, name)}
         choices = choose(resume, room.generation, readable, limits.resume_events)
-        wanted = {name: (choice.after, readable[name]) for name, choice in choices.items() if choice.mode == "events"}
-        events: dict[str, list[bytes]] = {}
-        for name, found in (await room.events(wanted)).items():
-            if found is None or sum(map(len, found)) > limits.resume_bytes:
-                choices[name] = Choice("snapshot", "too_old")
-            else:
-                events[name] = found
+        events = await chosen_events(room, readable, choices, limits)
         needs_content = needs_content or any(choice.mode == "snapshot" for choice in choices.values())
         if needs_content and checkpoint.chunks is None:
             continue
@@ -61,6 +55,20 @@ async def prepare(
                 frames += _event_frames(checkpoint, name, told, events[name], limits)
         return Sync(checkpoint.rev, readable, frames)
     raise OwnerUnreachable
+
+
+async def chosen_events(
+    room: Room, readable: Mapping[str, int], choices: dict[str, Choice], limits: Limits
+) -> dict[str, list[bytes]]:
+    """The events that were chosen; where they are gone or too many bytes, the choice becomes a snapshot."""
+    wanted = {name: (choice.after, readable[name]) for name, choice in choices.items() if choice.mode == "events"}
+    events: dict[str, list[bytes]] = {}
+    for name, found in (await room.events(wanted)).items():
+        if found is None or sum(map(len, found)) > limits.resume_bytes:
+            choices[name] = Choice("snapshot", "too_old")
+        else:
+            events[name] = found
+    return events
 
 
 def repair_frames(

@@ -55,7 +55,7 @@ class Patience:
 
 
 class WriteTurn:
-    """Collects the sockets that were written to in this loop turn and hands their frames over at its end, `saved` a bit later."""
+    """Collects the sockets that were written to in this loop turn and hands their frames over at its end, what may wait later."""
 
     def __init__(self) -> None:
         self.saved = Patience(SAVED_PATIENCE_SECONDS)
