@@ -88,6 +88,7 @@ class Socket:
 
     __slots__ = (
         "_buffer_limit",
+        "_is_draining",
         "_is_due",
         "_missed_answers",
         "_outbox",
@@ -122,7 +123,7 @@ class Socket:
         self._buffer_limit = buffer_limit
         self._stale_from = buffer_limit * 3 // 4
         self._outbox: list[bytes] = []
-        self._is_due = False
+        self._is_due = self._is_draining = False
         self._saved_op = ""
         self.close_code: int | None = None
         #: Called soon after the close was sent; the answer to it may take as long as a slow connection likes.
@@ -211,14 +212,15 @@ class Socket:
         """The first time a live socket is only left behind, however much one turn brought; then the limit holds."""
         if self.on_full is not None and not self.is_stale:
             self.on_full()
-        elif unsent > self._buffer_limit:
+        elif unsent > self._buffer_limit and not self._is_draining:
             self.close(SLOW_READER)
 
     async def drained(self, within_seconds: float) -> None:
         """Wait until little is unsent: for large states, which would pass the limit at once, and for stale sockets.
 
-        Who reads so slowly that it takes longer is closed with 4408.
+        Meanwhile the time is bounded and not the bytes: who reads so slowly that it takes longer is closed with 4408.
         """
+        self._is_draining = True
         self.flush()
         loop = asyncio.get_running_loop()
         until = loop.time() + within_seconds
@@ -226,6 +228,7 @@ class Socket:
             if loop.time() > until:
                 self.close(SLOW_READER)
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        self._is_draining = False
 
     def _is_full(self) -> bool:
         is_open = self.close_code is None and not self._transport.is_closing()

@@ -1,5 +1,6 @@
 """Fan-out: a frame is made once for everybody who sees the same, and leaves in one write per socket and loop turn (design D8)."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -67,3 +68,25 @@ async def test_d8_what_comes_in_one_turn_leaves_in_one_write() -> None:
     last = events_frame(envelope(6, "timeline.everyone").parts)
     assert transports[1].writes == [b"".join(events_frame(each.parts) for each in envelopes) + last]
     assert transports[11].writes == [last]
+
+
+async def test_inv7_what_is_brought_to_a_slow_reader_may_be_more_than_may_wait_for_it() -> None:
+    """While a state is handed over as fast as it is read only its time is bounded; what comes by itself meets the limit again."""
+    transport = Written()
+    socket = Socket(transport, WriteTurn(), 1_000)
+    socket.is_stale = True
+    transport.unsent_bytes = 5_000
+
+    async def bring() -> None:
+        socket.write(b"state")
+        await socket.drained(30)
+
+    handing_over = asyncio.create_task(bring())
+    await eventually(lambda: transport.writes == [b"state"], "the state is written")
+    assert not socket.closed
+    transport.unsent_bytes = 0
+    await handing_over
+    assert not socket.closed
+    transport.unsent_bytes = 5_000
+    socket.write(b"pong")
+    await eventually(lambda: socket.closed, "the reader is given up")
