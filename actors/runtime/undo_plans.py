@@ -57,11 +57,6 @@ async def undo_plan(store: Store, actor: Actor, question: UndoQuestion) -> UndoP
     return UndoPlan(found=True, ops=tuple(ops), kept=tuple(kept))
 
 
-def _tells(collection: str) -> bool:
-    """Tell whether it holds records of conflicts, or says to somebody that there is one: what was said stays said."""
-    return collection in (CONFLICTS, "inbox")
-
-
 def _belongs_to(documents: set[str], target: Target, old: Standing, new: Standing) -> bool:
     """Tell whether an item is a version that came or went with its document, as it will again."""
     fields = old.fields or new.fields or {}
@@ -94,17 +89,23 @@ async def _find(store: Store, actor: Actor, question: UndoQuestion) -> Decision 
 
 
 async def _touched(store: Store, actor: Actor, decision: Decision) -> list[tuple[Target, Standing, Standing]]:
-    """Return every item that the op touched, as it was before and after; not what is told of it."""
+    """Return every item that the op touched, as it was before and after; not what the wedding added by itself."""
     if not decision.parts:
         return []
     state = await state_at(store, actor, AtRev(decision.rev - 1))
     changes = [change for part in decision.parts for change in part.changes]
-    is_disputed = any(change.collection == CONFLICTS for change in changes)
-    targets = list(dict.fromkeys((each.collection, each.id) for each in changes if not (is_disputed and _tells(each.collection))))
+    own = _own_collections(decision.type, {change.collection for change in changes})
+    targets = list(dict.fromkeys((change.collection, change.id) for change in changes if change.collection in own))
     before = [_standing(state, collection, identifier) for collection, identifier in targets]
     evolve(state, decision)
     after = [_standing(state, collection, identifier) for collection, identifier in targets]
     return [(Target(*target), old, new) for target, old, new in zip(targets, before, after, strict=True)]
+
+
+def _own_collections(op_type: str, touched: set[str]) -> set[str]:
+    """Return what an op of the type wrote itself: not the founder, a record of a conflict, or who was told of it in the inbox."""
+    told = {"inbox"} if CONFLICTS in touched else set()
+    return {name for name in touched - told if name in COLLECTIONS and COLLECTIONS[name].type == op_type}
 
 
 def _standing(state: ActorState, collection: str, identifier: str) -> Standing:

@@ -76,6 +76,16 @@ async def test_undo_of_an_op_that_waited_for_another_takes_its_change_back(stack
     assert await fields(ben, "?at=2100-01-01") == {"title": "Arch", "notes": "Ivy"}
 
 
+async def test_the_founding_is_not_taken_back_and_its_founder_stays(stack: RunningGateway) -> None:
+    """Undo leaves alone whom the wedding added by itself: who founded it is told whom to ask, and is still a member."""
+    ana = HttpApi(stack, "w1", "ana")
+    founding = (await ana.found_wedding()).body["op"]
+    answers = (await ana.post("undo", {"op": founding})).body["undone"]
+    assert [each.get("code") for each in answers] == ["not_allowed"]
+    people = (await ana.get("state", "?at=2100-01-01")).body["channels"]["people.everyone"]["state"]["people"]
+    assert people["ana"]["role"] == "couple"
+
+
 async def test_undo_of_a_delete_brings_back_the_whole_item(stack: RunningGateway, found: FoundWedding) -> None:
     """The item stands again where it stood, with all its fields; a later hand makes the undo do nothing."""
     await found("w1")

@@ -132,7 +132,7 @@ async def test_a_client_that_never_answers_a_ping_is_gone(
 ) -> None:
     """Pings come without being asked for; two without any sign of life end the connection, an answering client stays."""
     await found("w1")
-    settings = gateway_settings(jetstream, database_url, gateway_id="gateway-2", websocket_ping_seconds=0.1)
+    settings = gateway_settings(jetstream, database_url, gateway_id="gateway-2", websocket_ping_seconds=0.5)
     async with running_gateway(settings) as other:
         dead = Talker(await other._session.ws_connect(f"{other.url}/ws", autoping=False))
         await dead.hello("w1", "tom")
