@@ -21,7 +21,7 @@ from tests.support.hosts import host_settings, running_host
 from tests.support.servers import NatsServer
 
 JWT_SECRET = "the secret of the tests, 32 bytes or more"
-WITHIN_SECONDS = 10.0
+WITHIN_SECONDS = 30.0
 
 
 def gateway_settings(nats_server: NatsServer, database_url: str, **overrides: Any) -> Settings:
