@@ -12,6 +12,10 @@ PIP_QUIETLY := --quiet --disable-pip-version-check --no-input
 # Packages published as source alone: built with the locked build tools, hence in a second step.
 WITHOUT_WHEEL := nkeys
 
+# A shell that forbids Python to keep bytecode would have each of the hundreds of processes of a test, and each host that is started
+# again, compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help run setup test check format docs bench soak simulate lock clean
 
 help: ## list the commands

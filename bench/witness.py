@@ -34,6 +34,7 @@ class Witness:
         self.client = client
         self.events: list[Event] = []
         self.snapshots: list[SyncReport] = []
+        self._held = set(client.sequences())
         client.listening.on_event.append(self.events.append)
         client.listening.on_sync.append(self._synced)
 
@@ -57,6 +58,14 @@ class Witness:
     def reads(self, channel: str) -> bool:
         """Tell whether this member gets the channel; everybody who is watched is of couple or planner."""
         return is_read_by(self.client.user, channel)
+
+    def hears(self, channel: str) -> bool:
+        """Tell whether each event of the channel must come as an event.
+
+        One that came into being while this member was away, as an inbox does with its first notice, comes whole.
+        """
+        came_whole = any(report.channel == channel and report.reason == "join" for report in self.snapshots)
+        return self.reads(channel) and (channel in self._held or not came_whole)
 
     def seen(self) -> Counter[tuple[str, str]]:
         """How often each op was seen in each channel."""
@@ -103,7 +112,7 @@ async def judge(ops: Sequence[Pending], witnesses: Iterable[Witness], decisions:
         answered_otherwise=sum(
             outcome.op in stored and outcome.applied != (stored[outcome.op][0].refusal is None) for outcome in answered
         ),
-        events_missing=sum(key not in events for key in expected for witness, events in seen if witness.reads(key[1])),
+        events_missing=sum(key not in events for key in expected for witness, events in seen if witness.hears(key[1])),
         events_repeated=sum(count > 1 for _, events in seen for count in events.values()),
         holes=sum(witness.holes_and_repeats() for witness, _ in seen),
         digests_apart=_digests_apart([witness for witness, _ in seen]),

@@ -53,7 +53,7 @@ def loose_end_violations(found: Iterable[Source]) -> Iterator[str]:
                 yield f"{source.path}:{number}: a suppression needs its code and its reason"
             if _UNFINISHED.search(line):
                 yield f"{source.path}:{number}: unfinished work stands in an issue, not in a comment"
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Raise) and node.exc is not None and "NotImplementedError" in ast.unparse(node.exc):
                 yield f"{source.path}:{node.lineno}: a stub is not done"
 
@@ -80,7 +80,7 @@ def _marks_without_reason(source: Source) -> Iterator[str]:
         for call in source.calls()
         if any(word.arg == "reason" and ast.unparse(word.value) for word in call.keywords)
     }
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Attribute) or node.attr not in _SKIPS or not ast.unparse(node.value).endswith("mark"):
             continue
         if id(node) not in with_reason:

@@ -100,7 +100,7 @@ def room_of(module: str) -> str:
 
 def imported(source: Source) -> Iterator[tuple[int, str]]:
     """Yield line and dotted name of everything imported; `from a import b` yields `a.b`."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -129,7 +129,7 @@ def purity_violations(found: Iterable[Source]) -> Iterator[str]:
         for call in source.calls():
             if called_name(call) in IMPURE_CALLS:
                 yield f"{source.path}:{call.lineno}: {called_name(call)}() has no place in a pure function"
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
                 yield f"{source.path}:{node.lineno}: the rules never wait"
 

@@ -6,6 +6,7 @@ A checker is a function from sources to sentences, so that it can be shown a vio
 import ast
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,12 +19,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Source(NamedTuple):
-    """One Python file: its path below the root, its dotted module name, its text and its tree."""
+    """One Python file: its path below the root, its dotted module name, its text, its tree, and the nodes of that, each once."""
 
     path: str
     module: str
     text: str
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
 
     @property
     def package(self) -> str:
@@ -32,37 +34,37 @@ class Source(NamedTuple):
 
     def functions(self) -> Iterator[Function]:
         """Yield every function and method, nested ones too."""
-        yield from (node for node in ast.walk(self.tree) if isinstance(node, Function))
+        yield from (node for node in self.nodes if isinstance(node, Function))
 
     def classes(self) -> Iterator[ast.ClassDef]:
         """Yield every class, nested ones too."""
-        yield from (node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef))
+        yield from (node for node in self.nodes if isinstance(node, ast.ClassDef))
 
     def calls(self) -> Iterator[ast.Call]:
         """Yield every call."""
-        yield from (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
+        yield from (node for node in self.nodes if isinstance(node, ast.Call))
 
 
 def sample(path: str, text: str) -> Source:
     """Make a source out of text, as if it stood at `path`: for showing a checker what it must refuse."""
     module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    return Source(path, module, text, ast.parse(text))
+    tree = ast.parse(text)
+    return Source(path, module, text, tree, tuple(ast.walk(tree)))
 
 
 @cache
-def sources(*packages: str) -> tuple[Source, ...]:
-    """Read every Python file of the named top-level packages."""
+def _sources_of(package: str) -> tuple[Source, ...]:
+    """Read every Python file of a top-level package."""
     return tuple(
-        sample(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
-        for package in packages
+        sample(relative(path), path.read_text(encoding="utf-8"))
         for path in sorted((ROOT / package).rglob("*.py"))
         if "__pycache__" not in path.parts
     )
 
 
 def python_of(*packages: str) -> tuple[Source, ...]:
-    """Return the sources of the named packages, of all when none is named."""
-    return sources(*(packages or EVERYTHING))
+    """Return the sources of the named top-level packages, of all when none is named."""
+    return tuple(chain.from_iterable(map(_sources_of, packages or EVERYTHING)))
 
 
 def called_name(call: ast.Call) -> str:

@@ -67,7 +67,7 @@ async def test_inv1_ops_survive_a_host_that_is_killed_again_and_again(
     load = Load(author)
     async with HostProcess(settings_of(snapshot_every_ops=20), tmp_path / "host.log") as host:
         await load.begin()
-        for _ in range(4):
+        for _ in range(3):
             await load.more(dice.randrange(20, 300))
             await host.kill()
             await load.more(dice.randrange(1, 100))

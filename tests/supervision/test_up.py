@@ -238,13 +238,9 @@ async def test_backup_and_restore(tmp_path: Path) -> None:
         copy.stop()
 
 
-def test_backup_while_nothing_runs(tmp_path: Path) -> None:
-    """Without a running `up` the servers are started for the backup and stopped again."""
-    wedsync = WedSync(tmp_path / ".wedsync", tmp_path / "up.log")
-    try:
-        wedsync.start()
-    finally:
-        wedsync.stop()
+def test_backup_while_nothing_runs(wedsync: WedSync, tmp_path: Path) -> None:
+    """Without a running `up` the servers are started for the backup and stopped again. (The last of those that share one.)"""
+    wedsync.stop()
     done = wedsync.run("backup", str(tmp_path / "wedsync.backup"))
     assert done.returncode == 0, done.stderr
     with tarfile.open(tmp_path / "wedsync.backup") as archive:
