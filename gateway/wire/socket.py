@@ -221,14 +221,16 @@ class Socket:
         Meanwhile the time is bounded and not the bytes: who reads so slowly that it takes longer is closed with 4408.
         """
         self._is_draining = True
-        self.flush()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + within_seconds
-        while self._is_full():
-            if loop.time() > until:
-                self.close(SLOW_READER)
-            await asyncio.sleep(_DRAIN_POLL_SECONDS)
-        self._is_draining = False
+        try:
+            self.flush()
+            loop = asyncio.get_running_loop()
+            until = loop.time() + within_seconds
+            while self._is_full():
+                if loop.time() > until:
+                    self.close(SLOW_READER)
+                await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        finally:
+            self._is_draining = False
 
     def _is_full(self) -> bool:
         is_open = self.close_code is None and not self._transport.is_closing()
