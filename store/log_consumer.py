@@ -234,7 +234,8 @@ class LogConsumer:
         if (consumer, before) != (self._consumer, self.position):
             return
         if first is not None and first <= position:
-            self._reset("lags behind")
+            # Without waking anybody: as long as the copy lags, making the consumer anew may wait for its turn.
+            self._doubt = "lags behind"
         else:
             self.position = position
 

@@ -4,7 +4,7 @@ A record is an item of `conflicts` in the channel of the item that it is about. 
 write keep one record. Records are bounded: the oldest closed one of a channel makes room. Called by `disputes` and `resolutions`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import product
 from typing import Any, Final, NamedTuple
@@ -58,25 +58,37 @@ class Disputed(NamedTuple):
     second: Mapping[str, Any]
 
 
-def recorded(request: Request, disputed: Disputed, verdict: Verdict) -> tuple[list[PlannedPart], int | None]:
-    """Return what records a conflict and tells both sides, and until when it waits for somebody (None: it does not)."""
-    state = request.state
-    identifier = _id_of(request, disputed)
-    fields = _fields(request, disputed, verdict)
-    known = find_item(state, COLLECTION, identifier)
-    if known is not None:
-        # The same client against the same write again: both sides have been told.
-        again = {name: fields[name] for name in ("second", "outcome", "reason")}
-        return [PlannedPart(known.channel, (Change(COLLECTION, identifier, set=again),))], None
-    record = PlannedPart(disputed.channel, (Change(COLLECTION, identifier, insert=fields),))
-    parts = [*_room_for_one_more(state, disputed.channel), record, *notices(state, identifier, fields)]
-    return parts, (request.now_ms + WAITS_MS[PRIORITIES.index(fields["priority"])]) if verdict.is_open else None
+def recorded(
+    request: Request, disputes: Sequence[tuple[Disputed, Verdict]], written: Iterable[str]
+) -> tuple[list[PlannedPart], list[int]]:
+    """Return what records the conflicts of one op and tells both sides, and until when each waits for somebody, where one does.
+
+    The op also writes the records in `written`: like those that it only writes again, they do not make room.
+    """
+    identifiers = [_id_of(request, disputed) for disputed, _ in disputes]
+    room = _Room(request.state, {*written, *identifiers})
+    parts: list[PlannedPart] = []
+    waits: list[int] = []
+    for identifier, (disputed, verdict) in zip(identifiers, disputes, strict=True):
+        fields = _fields(request, disputed, verdict)
+        known = find_item(request.state, COLLECTION, identifier)
+        if known is not None:
+            # The same client against the same write again: both sides have been told.
+            again = {name: fields[name] for name in ("second", "outcome", "reason")}
+            parts.append(PlannedPart(known.channel, (Change(COLLECTION, identifier, set=again),)))
+            continue
+        record = PlannedPart(disputed.channel, (Change(COLLECTION, identifier, insert=fields),))
+        parts += [*room.for_one_more(disputed.channel), record, *notices(request.state, identifier, fields)]
+        if verdict.is_open:
+            waits.append(request.now_ms + WAITS_MS[PRIORITIES.index(fields["priority"])])
+    return parts, waits
 
 
-def repeated(request: Request, item: Item, field: str, value: Any, merged: Any) -> list[PlannedPart]:
+def repeated(request: Request, item: Item, field: str, value: Any, merged: Mapping[str, Any]) -> list[PlannedPart]:
     """Return what the record of a conflict is to say when the side that prevailed writes on, unaware of it: what it wants now.
 
-    So the record of an offline batch holds the last word of both sides, and can be reversed.
+    So the record of an offline batch holds the last word of both sides, and can be reversed. `merged` is empty, or says what the
+    value was merged to, also where that is nothing.
     """
     last, claim = item.last_write(field), request.op.base.get(item.channel)
     record = find_item(request.state, COLLECTION, last.met) if last.met else None
@@ -84,8 +96,7 @@ def repeated(request: Request, item: Item, field: str, value: Any, merged: Any) 
     if record is None or record.fields["status"] != "decided" or not is_own or claim is None or claim >= last.sequence:
         return []
     second = {"op": request.op.id, "user": request.principal, "role": request.role} | ({} if value is None else {"value": value})
-    again = {"second": second} | ({} if merged is None else {"result": merged})
-    return [PlannedPart(record.channel, (Change(COLLECTION, last.met, set=again),))]
+    return [PlannedPart(record.channel, (Change(COLLECTION, last.met, set={"second": second, **merged}),))]
 
 
 def notices(state: ActorState, identifier: str, record: Mapping[str, Any]) -> Iterator[PlannedPart]:
@@ -178,20 +189,34 @@ def _day_of(state: ActorState) -> str | None:
     return None if wedding is None else wedding.fields.get("date")
 
 
-def _room_for_one_more(state: ActorState, channel: str) -> Iterator[PlannedPart]:
-    """Let the oldest closed record of the channel go when there are too many, with what its sides were told.
+class _Room:
+    """Room for the records of one op: the oldest closed ones go when there are too many, with what their sides were told.
 
-    It stays in the history and in Postgres.
+    They stay in the history and in Postgres.
     """
-    records = state.items.get(COLLECTION, {})
-    if len(records) < MAX_RECORDS:
-        return
-    closed = (name for name, record in records.items() if record.channel == channel and record.fields["status"] != "open")
-    oldest = next(closed, None)
-    if oldest is None:
-        return
-    yield PlannedPart(channel, (Change(COLLECTION, oldest, remove=True),))
-    for side, status in product(("first", "second"), STATUSES):
-        notice = find_item(state, "inbox", name := f"{oldest}-{side}-{status}")
-        if notice is not None and _may_be_told(state, notice.fields["person"], channel):
-            yield PlannedPart(notice.channel, (Change("inbox", name, remove=True),))
+
+    def __init__(self, state: ActorState, taken: set[str]) -> None:
+        """Those in `taken` stay: the op writes them itself."""
+        self._state = state
+        self._taken = taken
+        self._records = state.items.get(COLLECTION, {})
+        self._count = len(self._records)
+
+    def for_one_more(self, channel: str) -> Iterator[PlannedPart]:
+        """Let the oldest closed record of the channel go, if it must."""
+        self._count += 1
+        if self._count <= MAX_RECORDS:
+            return
+        oldest = next((name for name, record in self._records.items() if self._may_go(name, record, channel)), None)
+        if oldest is None:
+            return
+        self._count -= 1
+        self._taken.add(oldest)
+        yield PlannedPart(channel, (Change(COLLECTION, oldest, remove=True),))
+        for side, status in product(("first", "second"), STATUSES):
+            notice = find_item(self._state, "inbox", name := f"{oldest}-{side}-{status}")
+            if notice is not None and _may_be_told(self._state, notice.fields["person"], channel):
+                yield PlannedPart(notice.channel, (Change("inbox", name, remove=True),))
+
+    def _may_go(self, name: str, record: Item, channel: str) -> bool:
+        return record.channel == channel and record.fields["status"] != "open" and name not in self._taken

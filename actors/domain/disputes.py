@@ -5,6 +5,7 @@ values that prevail, so that every rule of its section follows what becomes of t
 as a record, without a change to the field. From version 3 of the rules on (docs/conflicts.md). Called by `members`.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -92,7 +93,7 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
             merged, result = _follow_own_merge(request, item, field, value)
             if merged:
                 prevailing[field], said[field] = result, value
-            again += repeated(request, item, field, value, result if merged else None)
+            again += repeated(request, item, field, value, {"result": result} if merged else {})
             continue
         verdict, is_conflict = _verdict(request, item, field, write, value)
         if is_conflict:
@@ -111,8 +112,7 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
         (_disputed(request, field, channel, write, _content(item.fields.get(field)), _content(value)), verdict)
         for field, write, value, verdict in found
     ]
-    settled = _with_records(request, settled, disputes, plan.parts[0].overwritten)
-    return settled._replace(parts=joined((*settled.parts, *again)), said=said)
+    return _with_records(request, settled, disputes, plan.parts[0].overwritten, again)._replace(said=said)
 
 
 def _follow_own_merge(request: Request, item: Item, field: str, value: Any) -> tuple[bool, Any]:
@@ -215,17 +215,20 @@ def _asked(request: Request, action: str, data: dict[str, Any]) -> Plan:
     return verb_of(request.version, op.target.collection, action)(request._replace(op=op))
 
 
-def _with_records(request: Request, plan: Plan, disputes: list[tuple[Disputed, Verdict]], overwritten: tuple[Write, ...]) -> Plan:
-    """Add the records, what both sides are told, and the timer that ends the wait."""
-    parts, waits = list(plan.parts), []
-    for disputed, verdict in disputes:
-        added, until_ms = recorded(request, disputed, verdict)
-        parts += added
-        waits += [] if until_ms is None else [until_ms]
+def _with_records(
+    request: Request,
+    plan: Plan,
+    disputes: Sequence[tuple[Disputed, Verdict]],
+    overwritten: tuple[Write, ...],
+    again: Sequence[PlannedPart] = (),
+) -> Plan:
+    """Add the records, what both sides are told, the timer that ends the wait, and what earlier records say `again`."""
+    added, waits = recorded(request, disputes, (change.id for part in again for change in part.changes))
+    parts = [*plan.parts, *added]
     if not plan.parts and parts:
         parts[0] = PlannedPart(parts[0].channel, parts[0].changes, overwritten)
     effects = plan.effects + conflict_expiry.armed(request.state, waits, plan.effects)
-    return plan._replace(parts=joined(parts), effects=effects)
+    return plan._replace(parts=joined((*parts, *again)), effects=effects)
 
 
 def _disputed(

@@ -7,7 +7,7 @@ From version 3 on nobody gives a role that may do more than they may themselves,
 from typing import Final
 
 from actors.contract.channels import CORE_ROLES, Rights
-from actors.contract.ids import SERVICE_PRINCIPALS
+from actors.contract.ids import SERVICE_PRINCIPALS, TIMER_PRINCIPAL
 from actors.contract.permissions import ROLE_PREFIX
 from actors.contract.write_rules import WriteRules
 from actors.domain import items
@@ -66,9 +66,9 @@ def delete_within_rights(request: Request) -> Plan:
 
 
 def _require_couple(request: Request) -> None:
-    """Raise Refused for others than the couple, while there is one; the operator may do it all the same."""
+    """Raise Refused for others than the couple, while there is one; the operator and the default of a conflict may all the same."""
     couple = {person for person, item in request.state.items["people"].items() if item.fields["role"] == _COUPLE}
-    if couple and request.principal not in couple | SERVICE_PRINCIPALS:
+    if couple and request.principal not in couple | SERVICE_PRINCIPALS | {TIMER_PRINCIPAL}:
         raise Refused("not_allowed", "Who the couple is, the couple alone decides.", "Ask the couple.")
 
 

@@ -43,12 +43,12 @@ def begin(state: ActorState, entry: LogEntry, principal: str, now_ms: int) -> Wa
         return None
     check_op(entry.op, state.id)
     _check_names(entry.op)
-    if _closes_a_circle(state, entry.op, principal):
-        raise BadOp("bad_value", "`dependencies` go in a circle: one of these ops waits for this one.", "Leave that one out.")
     if len(state.waiting) >= MAX_WAITING:
         raise Refused("too_many", f"{MAX_WAITING} ops of this wedding wait for others already.", "Send those first.")
     if sum(each.principal == principal for each in state.waiting.values()) >= MAX_OF_ONE:
         raise Refused("too_many", f"{MAX_OF_ONE} ops of yours wait for others already.", "Send those first.")
+    if _closes_a_circle(state, entry.op, principal):
+        raise BadOp("bad_value", "`dependencies` go in a circle: one of these ops waits for this one.", "Leave that one out.")
     return Waiting(entry.op.id, principal, tuple(entry.op.dependencies), now_ms + WAITS_MS, _encode(entry))
 
 
@@ -65,17 +65,20 @@ def _check_names(op: Op) -> None:
 
 def _closes_a_circle(state: ActorState, op: Op, principal: str) -> bool:
     """Tell whether an op that waits would wait for itself, over others."""
+    by_name: dict[str, list[tuple[str, Waiting]]] = {}
+    for key, each in state.waiting.items():
+        by_name.setdefault(each.op, []).append((key, each))
     found: set[str] = set()
-    names = [(principal, name) for name in op.dependencies]
+    names = [(principal, name) for name in op.dependencies if name in by_name]
     while names:
         waiter, name = names.pop()
-        for key, each in state.waiting.items():
-            if key in found or each.op != name or not _is_visible(name, each.principal, waiter):
+        for key, each in by_name[name]:
+            if key in found or not _is_visible(name, each.principal, waiter):
                 continue
             if op.id in each.dependencies and _is_visible(op.id, principal, each.principal):
                 return True
             found.add(key)
-            names += ((each.principal, further) for further in each.dependencies)
+            names += ((each.principal, further) for further in each.dependencies if further in by_name)
     return False
 
 

@@ -7,7 +7,7 @@ import pytest
 from actors.contract.decisions import Decision
 from actors.domain.conflict_records import WAITS_MS
 from tests.support.disputes import answer, applied, at_once, let_time_pass, seen_by_all, the_record, told, wedding_with
-from tests.support.folding import Fold
+from tests.support.folding import Fold, wedding_with_members
 
 _DEPOSIT = {"item": "Flowers", "deposit": 100}
 _WEEK_MS = 7 * 24 * 3600 * 1000
@@ -96,6 +96,19 @@ def test_a_default_does_not_overwrite_what_came_later() -> None:
     assert let_time_pass(fold, _WEEK_MS) is not None
     assert fold.item("budget", "x")["deposit"] == 999
     assert the_record(fold)[1]["status"] == "expired"
+
+
+def test_m4_the_default_stands_also_where_it_says_who_the_couple_is() -> None:
+    """The timer carries out what the couple, who counts more, had said; it needs no right of its own to that."""
+    fold = wedding_with_members()
+    fold.act("amara", "wedding", "update", fold.state.id, {"conflictRules": {"people.role": "manual_review"}})
+    fold.now_ms += 60_000
+    base = seen_by_all(fold)
+    applied(fold.act("petra", "people", "update", "noemi", {"role": "couple"}, base=base))
+    applied(fold.act("amara", "people", "update", "noemi", {"role": "guest"}, base=base))
+    assert fold.item("people", "noemi")["role"] == "couple"
+    let_time_pass(fold, max(WAITS_MS))
+    assert (the_record(fold)[1]["outcome"], fold.item("people", "noemi")["role"]) == ("second", "guest")
 
 
 def test_a_decision_may_be_reversed_once_by_whom_it_names_within_its_time() -> None:
