@@ -66,7 +66,7 @@ def delete_within_rights(request: Request) -> Plan:
 
 
 def _require_couple(request: Request) -> None:
-    """Raise Refused for others than the couple, while there is one; the operator and the default of a conflict may all the same."""
+    """Raise Refused for others than the couple, while there is one; operator and timer may all the same."""
     couple = {person for person, item in request.state.items["people"].items() if item.fields["role"] == _COUPLE}
     if couple and request.principal not in couple | SERVICE_PRINCIPALS | {TIMER_PRINCIPAL}:
         raise Refused("not_allowed", "Who the couple is, the couple alone decides.", "Ask the couple.")

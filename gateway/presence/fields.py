@@ -37,6 +37,7 @@ SECTION_OF: Final = {name: channel_of(name, {"person": "nobody"}).partition(".")
 SECTIONS: Final = frozenset(SECTION_OF.values())
 
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def checked(presence: Mapping[str, Any], limit_bytes: int) -> Presence:
@@ -45,6 +46,11 @@ def checked(presence: Mapping[str, Any], limit_bytes: int) -> Presence:
     if size > limit_bytes:
         met = LimitMet("presenceBytes", limit_bytes)
         raise Refused("too_large", f"The presence has {size} bytes; the limit is {limit_bytes}.", met=met)
+    try:
+        _pack(presence)
+    except OverflowError:
+        # Own words pass as they are, and those who read MessagePack must be able to read them.
+        raise Refused("bad_value", "The presence holds a whole number of more than 64 bits.", "Send it as a text.") from None
     kept: Presence = {}
     for name, value in presence.items():
         if name in OF_SERVER or value is None:

@@ -2,7 +2,7 @@
 //
 // `/app#wedding=w1&token=...` enters at once. What is shown and how is app_view.js.
 
-import { find, showConflict, showItems, showPresence, showRefused, showStatus, tell } from "./app_view.js";
+import { clear, find, showConflict, showItems, showPresence, showRefused, showStatus, tell } from "./app_view.js";
 import { Client } from "./client.js";
 import { sendLeftBehind } from "./left_behind.js";
 import { browserStore } from "./stores.js";
@@ -11,6 +11,21 @@ import { browserStore } from "./stores.js";
 const ENTERED = "wedsync entered";
 const LOOK_FOR_LEFT_MS = 2000;
 let present = null;
+
+// Where a browser forbids pages to keep anything, merely naming a storage throws: then a reload asks again.
+function keepEntered(entered) {
+  try {
+    sessionStorage.setItem(ENTERED, entered);
+  } catch {}
+}
+
+function keptEntered() {
+  try {
+    return sessionStorage.getItem(ENTERED);
+  } catch {
+    return null;
+  }
+}
 
 /** The person that a token names. */
 function personOf(token) {
@@ -72,6 +87,7 @@ async function enter(wedding, token) {
   const former = present;
   present = null;
   await former?.close();
+  clear();
   const server = { url: location.origin, wedding, token };
   const store = await browserStore(wedding, user);
   const client = (present = new Client({ ...server, store }));
@@ -83,7 +99,7 @@ async function enter(wedding, token) {
   };
   client.showPresence({ status: "online", section: "timeline" });
   await client.connect();
-  sessionStorage.setItem(ENTERED, JSON.stringify({ wedding, token }));
+  keepEntered(JSON.stringify({ wedding, token }));
   show("main");
   sendWheneverLive(client, { ...server, user }, returned);
   await client.until(() => present !== client);
@@ -109,7 +125,7 @@ function show(part) {
 /** Enter, and stay until the server says not to come back: then nothing of the wedding is left to see. */
 function tryToEnter({ wedding, token }) {
   enter(wedding.trim(), token.trim()).catch((error) => {
-    sessionStorage.removeItem(ENTERED);
+    keepEntered("null");
     show("#enter");
     showStatus({ state: "offline", unsaved: 0, reason: error.message });
   });
@@ -122,5 +138,5 @@ find("#enter").onsubmit = (submitted) => {
 const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 // A token does not belong into the history of a browser.
 if (given.token) history.replaceState(null, "", location.pathname);
-const known = given.wedding && given.token ? given : JSON.parse(sessionStorage.getItem(ENTERED));
+const known = given.wedding && given.token ? given : JSON.parse(keptEntered());
 if (known) tryToEnter(known);

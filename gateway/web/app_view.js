@@ -63,6 +63,12 @@ export function showItems(client, act) {
   showRows(find("#documents"), view.documents, (row, id) => documentRow(row, new TextEditor(client, "documents", id)));
 }
 
+/** Take everything away: the rows belong to a client that goes. */
+export function clear() {
+  for (const list of ["#timeline", "#tasks", "#documents"]) showRows(find(list), {});
+  for (const list of ["#people", "#report"]) find(list).replaceChildren();
+}
+
 /** Bring a list to these items, in their order: `make` fills a new row and returns {show, end}. */
 function showRows(list, items, make) {
   const known = new Map([...list.children].map((row) => [row.dataset.id, row]));

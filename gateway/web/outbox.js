@@ -13,7 +13,7 @@ export class HistoryMissing extends Error {}
 /** One op of ours: `saved` and `outcome` are promises; an outcome is {op, applied, code, message, remedy, sequences, ...}. */
 export class Pending {
   constructor(op, { number = 0, askedAt = Date.now(), generation = null } = {}) {
-    Object.assign(this, { op, number, askedAt, generation, isSent: false, isSaved: false, isDraft: false, result: null });
+    Object.assign(this, { op, number, askedAt, generation, isSent: false, isSaved: false, isDraft: false, isMeasured: false, result: null });
     this.saved = new Promise((resolve) => (this.tellSaved = resolve));
     this.outcome = new Promise((resolve) => (this.tellOutcome = resolve));
   }
@@ -65,9 +65,16 @@ export class Outbox {
   /** A draft may be sent now. */
   finish(pending) {
     pending.isDraft = false;
-    if (new TextEncoder().encode(JSON.stringify(pending.op)).length <= MAX_OP_BYTES) return;
+    this.#fits(pending);
+  }
+
+  /** Whether an op may be sent at all; one that is too large is refused and forgotten. */
+  #fits(pending) {
+    pending.isMeasured = true;
+    if (new TextEncoder().encode(JSON.stringify(pending.op)).length <= MAX_OP_BYTES) return true;
     this.discard(pending);
     pending.settle({ op: "", applied: false, code: "too_large", message: "The op is larger than the limit.", remedy: "Split it." }, false);
+    return false;
   }
 
   /** Take a draft out again. */
@@ -107,6 +114,8 @@ export class Outbox {
     for (const pending of this.#queue) {
       if (pending.isSent || pending.isDraft) continue;
       if (inFlight + ready.length >= this.window) break;
+      // A draft of a page that is gone was never finished.
+      if (!pending.isMeasured && !this.#fits(pending)) continue;
       if (!pending.number) pending.number = this.#next++;
       pending.isSent = true;
       ready.push(pending);

@@ -26,7 +26,8 @@ export function joinTextArea(editor, area) {
     const typed = diff(shown, area.value);
     const delta = transform(typed, diff(shown, editor.text), false);
     shown = area.value;
-    editor.edit(delta);
+    // Nothing typed is no step that could be taken back.
+    if (delta.length > 0) editor.edit(delta);
     show();
     select();
   }

@@ -21,6 +21,7 @@ export class TextEditor extends EventTarget {
   #channel;
   #sequence;
   #isGone = false;
+  #isClosing = false;
   #pending = null;
   #draft = null;
   #heard = ({ detail }) => this.#onEvent(detail);
@@ -83,8 +84,13 @@ export class TextEditor extends EventTarget {
     return this.#stepped(this.#session.redo());
   }
 
-  /** Stop following; what was typed still arrives. */
+  /** Stop following as soon as what was typed has arrived. */
   close() {
+    this.#isClosing = true;
+    this.#send();
+  }
+
+  #leave() {
     this.#finishDraft();
     this.#client.removeEventListener("event", this.#heard);
     this.#client.removeEventListener("sync", this.#synced);
@@ -106,7 +112,11 @@ export class TextEditor extends EventTarget {
 
   #send() {
     this.dispatchEvent(new CustomEvent("change"));
-    if (this.#isGone) return;
+    if (!this.#isGone) this.#sendTyped();
+    if (this.#isClosing && (this.#isGone || this.isSaved)) this.#leave();
+  }
+
+  #sendTyped() {
     this.#write();
     if (this.#pending !== null || this.#draft === null) return;
     this.#session.take();

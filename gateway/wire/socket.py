@@ -7,17 +7,21 @@ limit it is closed with 4408. The receiving side is gateway.sessions.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
+
+import structlog
 
 from actors.contract.channels import Rights, may_read
 from actors.contract.client_frames import ChannelClaim
 from gateway.access.tokens import TokenClaims
 from gateway.errors import GatewayError
 from gateway.ids import new_connection_id
-from gateway.wire.close_codes import SLOW_READER
+from gateway.wire.close_codes import INTERNAL_ERROR, SLOW_READER
 from gateway.wire.formats import packed_frame, text_frame
 from gateway.wire.frames import close_frame, error_frame, saved_frame
+
+log = structlog.get_logger()
 
 #: How long a peer may take over the closing handshake before the connection is cut.
 CLOSE_SECONDS: Final = 3.0
@@ -50,8 +54,7 @@ class Patience:
         due, self._waited, self._came = self._waited, self._came, []
         if self._waited:
             asyncio.get_running_loop().call_later(self._seconds, self.end_turn)
-        for socket in due:
-            socket.flush()
+        _flush_each(due)
 
 
 class WriteTurn:
@@ -78,9 +81,18 @@ class WriteTurn:
 
     def _flush(self) -> None:
         written, self._written = self._written, []
-        for socket in written:
-            socket.flush()
+        _flush_each(written)
         self._packed.clear()
+
+
+def _flush_each(sockets: "Iterable[Socket]") -> None:
+    """Hand over what each has to say; a socket whose frames cannot be sent is closed, and those behind it hear theirs."""
+    for socket in sockets:
+        try:
+            socket.flush()
+        except Exception:
+            log.exception("socket_flush_failed", wedding=socket.wedding, principal=socket.principal)
+            socket.close(INTERNAL_ERROR)
 
 
 class Socket:

@@ -104,6 +104,17 @@ class Peer:
         """Refuse an op."""
         await self.send({"type": "rejected", "op": op, "code": code, "message": "m", "remedy": "r", "next": following, **more})
 
+    async def edited(self, channel: str, sequence: int, op: Mapping[str, Any]) -> None:
+        """Send the event of an edit, as its author asked for it."""
+        target = op["target"]
+        change = {"collection": target["collection"], "id": target["id"], "edit": {target["field"]: op["data"]["delta"]}}
+        event = {
+            "id": op["id"], "type": op["type"], "weddingId": "w1", "userId": "ana", "timestamp": "2027-06-19T10:00:00.000Z",
+            "channel": channel, "sequence": sequence, "data": {"changes": [change]}, "vectorClock": {},
+            "causality": {"relation": "after", "with": []}, "metadata": {},
+        }  # fmt: skip
+        await self.send({"type": "collaboration_event", "events": [event]})
+
     async def close(self, code: int = 1012) -> None:
         """End the connection."""
         await self.socket.close(code=code)

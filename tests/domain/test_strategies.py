@@ -43,4 +43,4 @@ def test_a_merge_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_losing_value_without_a_record_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cases are able to fail: without records values stand nowhere."""
-    assert found_with(monkeypatch, disputes, "recorded", lambda *_: ([], None)).startswith("lost: ")
+    assert found_with(monkeypatch, disputes, "recorded", lambda *_: ([], [])).startswith("lost: ")

@@ -9,7 +9,7 @@ import pytest
 from actors.contract.envelopes import Envelope, EnvelopePart
 from gateway.counts import Counts
 from gateway.rooms.audience import Audience
-from gateway.wire.formats import packed_frame
+from gateway.wire.formats import packed_frame, text_frame
 from gateway.wire.frames import events_frame
 from gateway.wire.socket import Socket, WriteTurn
 from tests.support.transports import Written
@@ -90,3 +90,14 @@ async def test_inv7_what_is_brought_to_a_slow_reader_may_be_more_than_may_wait_f
     transport.unsent_bytes = 5_000
     socket.write(b"pong")
     await eventually(lambda: socket.closed, "the reader is given up")
+
+
+async def test_inv6_a_frame_that_cannot_be_packed_silences_nobody_else() -> None:
+    """Whose format cannot say it is closed and may come back; who is behind it in the turn hears this and what comes later."""
+    turn, transports = WriteTurn(), [Written(), Written()]
+    packed, plain = (Socket(transport, turn, 1_000_000, is_packed=transport is transports[0]) for transport in transports)
+    for socket in (packed, plain):
+        socket.write(text_frame(b'{"n":123456789012345678901234567890}'))
+    await eventually(lambda: packed.close_code == 1011 and transports[1].writes, "one is closed and the other has it")
+    plain.write(text_frame(b"{}"))
+    await eventually(lambda: transports[1].writes[1:] == [text_frame(b"{}")], "what comes later is written")

@@ -126,6 +126,15 @@ def test_d9_a_field_that_is_known_holds_what_it_may(presence: dict[str, Any], na
     assert f"presence.{names}" in f"{refusal.value.message} {refusal.value.remedy}"
 
 
+@pytest.mark.parametrize("presence", [{"note": 10**30}, {"cursor": {"at": -(2**63) - 1}}, {"own": [{"words": [2**64]}]}])
+def test_inv6_a_number_that_some_readers_could_not_be_told_is_refused(presence: dict[str, Any]) -> None:
+    """MessagePack knows no whole number of more than 64 bits; one of 64 passes as it is."""
+    with pytest.raises(Refused) as refusal:
+        checked(presence, 16_384)
+    assert refusal.value.code == "bad_value"
+    assert checked({"note": 2**64 - 1}, 16_384) == {"note": 2**64 - 1}
+
+
 def test_d9_a_presence_that_is_too_large_is_refused() -> None:
     """Own words are bounded by the size of the whole."""
     with pytest.raises(Refused) as refusal:

@@ -66,10 +66,11 @@ const commands = {
     await client.until(() => editor.isSaved && [...editor.text].length === length);
     return editor.text;
   },
-  // Type letter by letter, and leave it to the client when it is sent.
-  write: ({ name, id, letters }) => {
+  // Type letter by letter, then paste, and leave it to the client when it is sent; `isLeft` closes the editor.
+  write: ({ name, id, letters, pasted = "", isLeft = false }) => {
     const editor = new TextEditor(clients.get(name).client, "documents", id);
-    for (const letter of letters) editor.insert([...editor.text].length, letter);
+    for (const words of [...letters, pasted]) if (words) editor.insert([...editor.text].length, words);
+    if (isLeft) editor.close();
   },
   vectors: ({ states }) => Promise.all(states.map((state) => channelDigest(state))),
   moves: () => MOVES,

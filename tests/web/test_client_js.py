@@ -176,6 +176,42 @@ async def test_doc1_a_text_that_is_not_sent_outlives_the_page(js: JavaScript, se
     assert [op["base"] for op in sent] == [{"documents.team": 1}] * 2
 
 
+async def _with_document(js: JavaScript, server: ScriptedServer, name: str) -> Peer:
+    """A client with one empty document, kept as the slot."""
+    await js.do("make", name=name, url=server.url, wedding="w1", tokens=["t"], kept="slot")
+    peer, _ = await meet_in_javascript(js, server, name)
+    await peer.snapshot("documents.team", 1, {"documents": {"vows": {"title": "Vows", "text": ""}}}, reason="granted")
+    await js.do("wait", name=name, channel="documents.team", sequence=1)
+    return peer
+
+
+async def test_doc1_an_editor_that_is_left_sends_what_was_typed_once(js: JavaScript, server: ScriptedServer) -> None:
+    """It is followed until everything typed has its answer: nothing is sent a second time, and nothing is forgotten."""
+    peer = await _with_document(js, server, "a")
+    await js.do("write", name="a", id="vows", letters="Hello", isLeft=True)
+    sent = [await peer.receive_op()]
+    await peer.edited("documents.team", 2, sent[0])
+    sent.append(await peer.receive_op())
+    await peer.edited("documents.team", 3, sent[1])
+    await js.do("wait", name="a", channel="documents.team", sequence=3)
+    await js.do("edit", name="a", action="insert", collection="tasks", id="last", data={"title": "x"})
+    assert (await peer.receive_op())["target"] == {"collection": "tasks", "id": "last"}
+    assert [op["data"]["delta"] for op in sent] == [[{"insert": "H"}], [{"retain": 1}, {"insert": "ello"}]]
+
+
+async def test_a_draft_too_large_of_a_page_that_is_gone_is_refused_here(js: JavaScript, server: ScriptedServer) -> None:
+    """The next page does not send what would end its connection, again and again: it says so and goes on."""
+    await _with_document(js, server, "first")
+    await js.do("write", name="first", id="vows", letters="I", pasted="x" * 70_000)
+    await js.do("make", name="second", url=server.url, wedding="w1", tokens=["t"], kept="slot")
+    peer, _ = await meet_in_javascript(js, server, "second")
+    assert (await peer.receive_op())["data"] == {"delta": [{"insert": "I"}]}
+    await peer.send({"type": "applied", "op": f"{CLIENT}:1"})
+    await js.do("answered", name="second")
+    [report] = (await js.do("state", name="second"))["reports"]
+    assert [each["outcome"]["code"] for each in report["refused"]] == ["too_large"]
+
+
 async def test_a_store_that_is_full_keeps_no_edit_from_being_sent(js: JavaScript, server: ScriptedServer) -> None:
     """The edit goes out all the same."""
     await js.do("make", name="a", url=server.url, wedding="w1", tokens=["t"], isFull=True)

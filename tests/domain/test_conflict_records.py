@@ -1,0 +1,63 @@
+"""Records of conflicts: how many there may be, which make room for others, and what stands in them in the end."""
+
+import pytest
+
+from actors.domain import conflict_records
+from actors.domain.conflict_records import MAX_RECORDS
+from tests.support.disputes import applied, at_once, records, seen_by_all, the_record, told, wedding_with
+from tests.support.folding import WEDDING, Fold
+
+
+def test_inv7_records_and_notices_are_bounded() -> None:
+    """Beyond the bound the oldest closed record of the channel goes, and what its sides were told goes with it."""
+    fold = wedding_with("tasks", {"title": "t"})
+    for number in range(MAX_RECORDS + 20):
+        at_once(fold, "tasks", ("amara", {"title": f"a{number}"}), ("bloom", {"title": f"b{number}"}))
+    assert len(records(fold)) == MAX_RECORDS
+    assert len(told(fold, "amara")) == len(told(fold, "bloom")) == MAX_RECORDS
+
+
+def _full_of_records(monkeypatch: pytest.MonkeyPatch, fold: Fold, *, item: str, until: int) -> None:
+    """Lower the bound, and fill up with records about one item."""
+    monkeypatch.setattr(conflict_records, "MAX_RECORDS", 5)
+    while len(records(fold)) < until:
+        number = fold.state.rev
+        at_once(fold, "tasks", ("amara", {"title": f"a{number}"}), ("petra", {"title": f"b{number}"}), item=item)
+
+
+def test_inv7_one_op_that_meets_several_conflicts_makes_room_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two records of one op let two others go, and not the same one twice: that could never be followed."""
+    fold = wedding_with("tasks", {"title": "t", "done": False})
+    _full_of_records(monkeypatch, fold, item="x", until=5)
+    at_once(fold, "tasks", ("amara", {"title": "hers", "done": True}), ("petra", {"title": "other", "done": False}))
+    assert [record["field"] for record in records(fold)] == ["title", "title", "title", "title", "done"]
+    assert len(told(fold, "amara")) == len(told(fold, "petra")) == 5
+
+
+@pytest.mark.parametrize("strategy", ["last_writer_wins", "wedding_hierarchy"])
+def test_inv7_a_record_that_the_op_writes_itself_does_not_make_room(monkeypatch: pytest.MonkeyPatch, strategy: str) -> None:
+    """Who prevailed writes on, or who lost asks again: the oldest record says what is wanted now, the next one makes room."""
+    fold = wedding_with("tasks", {"title": "t", "done": False})
+    fold.act("amara", "tasks", "insert", "y", {"title": "q"})
+    fold.act("amara", "wedding", "update", WEDDING, {"conflictRules": {"tasks.title": strategy}})
+    base = seen_by_all(fold)
+    for person in ("amara", "bloom"):
+        applied(fold.act(person, "tasks", "update", "x", {"title": person}, base=base))
+    [oldest] = fold.state.items["conflicts"]
+    _full_of_records(monkeypatch, fold, item="y", until=5)
+    applied(fold.act("amara", "tasks", "update", "x", {"done": True}, base=seen_by_all(fold)))
+    applied(fold.act("bloom", "tasks", "update", "x", {"title": "last", "done": False}, base=base))
+    assert fold.state.items["conflicts"][oldest].fields["second"]["value"] == "last"
+    assert (len(records(fold)), records(fold)[-1]["field"]) == (5, "done")
+
+
+def test_a_merge_to_nothing_leaves_no_result_in_the_record() -> None:
+    """The record of a merge says what stands: where an unaware author took the last entry away, nothing does."""
+    fold = wedding_with("guests", {"firstName": "Gia", "diet": ["nuts"]})
+    base = seen_by_all(fold)
+    for person, diet in (("amara", None), ("petra", ["nuts", "fish"])):
+        applied(fold.act(person, "guests", "update", "x", {"diet": diet}, base=base))
+    assert the_record(fold)[1]["result"] == ["fish"]
+    applied(fold.act("petra", "guests", "update", "x", {"diet": None}, base=base))
+    assert "diet" not in fold.item("guests", "x")
+    assert "result" not in the_record(fold)[1]
