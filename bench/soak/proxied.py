@@ -21,7 +21,7 @@ from bench.soak.deeds import offer
 from bench.soak.frame_proxy import CUT, DELAYED, LATE, REPEATED, TORN, FrameProxy, Mischief
 from bench.soak.history import Heads, History
 from bench.soak.members import LEVEL_SECONDS, Member, shuffle_roles, soak_wedding
-from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
+from bench.soak.reminders import fired_in, now_ms, silent, until_nothing_is_armed
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.run import Options
 from bench.soak.stored import decisions_of, heads_of, misdone, proofs_of
@@ -45,7 +45,7 @@ async def run_proxied(folder: Path, options: Options) -> int:
             plans = await found_weddings(site, -(-options.clients // MEMBERS), MEMBERS, soak_wedding(), prefix="soak")
             near = Site(f"http://127.0.0.1:{proxy.port}", site.data)
             members = [Member(history, near, plan, session) for plan in plans[: options.clients]]
-            actors, copies, offences = await _live(site, proxy, members, options)
+            actors, copies, offences, due_ms = await _live(site, proxy, members, options)
         finally:
             await proxy.close()
         weddings = sorted({plan.wedding for plan in plans})
@@ -56,15 +56,18 @@ async def run_proxied(folder: Path, options: Options) -> int:
     print("network: " + ", ".join(f"{count} {name}" for name, count in sorted(proxy.counts.items())))
     print(errors_in(installation.log_path))
     offences += [f"unhurt: the network did none of this: {name}" for name in _MUST_HAPPEN if not proxy.counts[name]]
-    offences += silent(stored) + everything(history.entries, stored, actors, copies)
+    offences += silent(stored, due_ms) + everything(history.entries, stored, actors, copies)
     print(verdict(offences, options.seed, history.path, options.shown), flush=True)
     return len(offences)
 
 
 async def _live(
     site: Site, proxy: FrameProxy, members: Sequence[Member], options: Options
-) -> tuple[list[Heads], list[Heads], list[str]]:
-    """Work through the bad network, then through a good one until every op has its answer; compare everybody."""
+) -> tuple[list[Heads], list[Heads], list[str], int]:
+    """Work through the bad network, then through a good one until every op has its answer; compare everybody.
+
+    The number is the time until which every timer that came due must have fired, in Unix milliseconds.
+    """
     following: list[asyncio.Task[None]] = []
     weddings = sorted({member.client.wedding for member in members})
     try:
@@ -73,6 +76,7 @@ async def _live(
         await _work(members, options)
         proxy.calm()
         await asyncio.gather(*(member.answered(options.healed_seconds) for member in members))
+        due_ms = now_ms()
         offences = await until_nothing_is_armed(site, options.healed_seconds)
         actors, unknown = await heads_of(site, weddings, options.healed_seconds)
         channels = {heads.wedding: heads.channels for heads in actors}
@@ -83,7 +87,7 @@ async def _live(
         for task in following:
             task.cancel()
         await asyncio.gather(*following, *(member.client.close() for member in members), return_exceptions=True)
-    return actors, copies, offences
+    return actors, copies, offences, due_ms
 
 
 async def _work(members: Sequence[Member], options: Options) -> None:

@@ -17,6 +17,11 @@ from store.postgres import Database
 _LOOK_SECONDS: Final = 0.5
 
 
+def now_ms() -> int:
+    """The time by this clock, in Unix milliseconds."""
+    return time.time_ns() // 10**6
+
+
 async def until_nothing_is_armed(site: Site, within_seconds: float) -> list[str]:
     """Wait until every timer that is due has fired; what stays armed is an offence."""
     ends = asyncio.get_running_loop().time() + within_seconds
@@ -34,9 +39,7 @@ async def _armed(site: Site) -> int:
         try:
             async with database.connection() as connection:
                 return int(
-                    await connection.fetchval(
-                        "SELECT count(*) FROM timers WHERE due_ms IS NULL OR due_ms <= $1", time.time_ns() // 10**6
-                    )
+                    await connection.fetchval("SELECT count(*) FROM timers WHERE due_ms IS NULL OR due_ms <= $1", now_ms())
                 )
         finally:
             await database.close()
@@ -44,16 +47,16 @@ async def _armed(site: Site) -> int:
         return 1
 
 
-def silent(stored: Iterable[Stored], now_ms: int | None = None) -> list[str]:
-    """Name every timer that was armed, not cancelled, and has not fired though it was due at `now_ms`, which is now."""
-    now_ms = time.time_ns() // 10**6 if now_ms is None else now_ms
+def silent(stored: Iterable[Stored], until_ms: int | None = None) -> list[str]:
+    """Name every timer that was armed, not cancelled, and has not fired though it was due at `until_ms`, or now."""
+    until_ms = now_ms() if until_ms is None else until_ms
     armed: dict[tuple[str, str], int] = {}
     for each in sorted(stored, key=lambda one: (one.wedding, one.position)):
         if each.fired:
             armed.pop((each.wedding, each.fired), None)
         for timer, due_ms in each.timers.items():
             armed.pop((each.wedding, timer), None)
-            if due_ms is not None and due_ms <= now_ms:
+            if due_ms is not None and due_ms <= until_ms:
                 armed[each.wedding, timer] = each.position
     return [
         f"silent: {wedding} {timer}, armed at position {position}, has not fired" for (wedding, timer), position in armed.items()

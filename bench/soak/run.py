@@ -25,7 +25,7 @@ from bench.soak.members import LEVEL_SECONDS, soak_wedding
 from bench.soak.nemeses import Blow
 from bench.soak.rare import Figures, reached
 from bench.soak.recovery import recoveries, told
-from bench.soak.reminders import fired_in, silent, until_nothing_is_armed
+from bench.soak.reminders import fired_in, now_ms, silent, until_nothing_is_armed
 from bench.soak.report import counts, errors_in, heading, verdict
 from bench.soak.stored import decisions_of, heads_of, misdone, moved, proofs_of, until_intake_is_empty
 from bench.soak.strike import Nemesis
@@ -141,6 +141,8 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
                     stored = await decisions_of(site, weddings)
                 return [], [], stored, ["proof: `wedsync up` ended by itself, see up.log"]
             await until_intake_is_empty(site, options.healed_seconds)
+            # What comes due later may find everything killed once more, and need not have fired when we look.
+            due_ms = now_ms()
             differences = await until_nothing_is_armed(site, options.healed_seconds)
             actors, unknown = await heads_of(site, weddings, options.healed_seconds)
             differences += unknown + await proofs_of(site, actors)
@@ -149,7 +151,7 @@ async def _live(installation: Installation, history: History, nemesis: Nemesis, 
                 differences += more
             copies = await copies_of(crowd, actors)
             stored = await decisions_of(site, weddings)
-            differences += silent(stored) + await misdone(site, weddings, history.entries)
+            differences += silent(stored, due_ms) + await misdone(site, weddings, history.entries)
             differences += [offence for member in crowd.members for offence in member.mismatches()]
     return actors, copies, stored, differences
 

@@ -30,8 +30,8 @@ def test_d6_what_fired_or_was_cancelled_is_not_silent() -> None:
 
 def test_d6_a_timer_of_a_later_day_is_not_silent() -> None:
     """An open conflict waits for days, longer than any soak."""
-    assert silent([decided(1, timers={"conflicts": 2000})], now_ms=1999) == []
-    assert len(silent([decided(1, timers={"conflicts": 2000})], now_ms=2000)) == 1
+    assert silent([decided(1, timers={"conflicts": 2000})], until_ms=1999) == []
+    assert len(silent([decided(1, timers={"conflicts": 2000})], until_ms=2000)) == 1
 
 
 def test_inv1_a_reminder_may_repeat_the_text_of_its_task_and_no_firing_may_be_repeated() -> None:
