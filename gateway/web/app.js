@@ -15,13 +15,13 @@ let present = null;
 // Where a browser forbids pages to keep anything, merely naming a storage throws: then a reload asks again.
 function keepEntered(entered) {
   try {
-    sessionStorage.setItem(ENTERED, entered);
+    sessionStorage.setItem(ENTERED, JSON.stringify(entered));
   } catch {}
 }
 
 function keptEntered() {
   try {
-    return sessionStorage.getItem(ENTERED);
+    return JSON.parse(sessionStorage.getItem(ENTERED));
   } catch {
     return null;
   }
@@ -99,7 +99,7 @@ async function enter(wedding, token) {
   };
   client.showPresence({ status: "online", section: "timeline" });
   await client.connect();
-  keepEntered(JSON.stringify({ wedding, token }));
+  keepEntered({ wedding, token });
   show("main");
   sendWheneverLive(client, { ...server, user }, returned);
   await client.until(() => present !== client);
@@ -125,7 +125,7 @@ function show(part) {
 /** Enter, and stay until the server says not to come back: then nothing of the wedding is left to see. */
 function tryToEnter({ wedding, token }) {
   enter(wedding.trim(), token.trim()).catch((error) => {
-    keepEntered("null");
+    keepEntered(null);
     show("#enter");
     showStatus({ state: "offline", unsaved: 0, reason: error.message });
   });
@@ -138,5 +138,5 @@ find("#enter").onsubmit = (submitted) => {
 const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 // A token does not belong into the history of a browser.
 if (given.token) history.replaceState(null, "", location.pathname);
-const known = given.wedding && given.token ? given : JSON.parse(keptEntered());
+const known = given.wedding && given.token ? given : keptEntered();
 if (known) tryToEnter(known);

@@ -72,7 +72,8 @@ async def test_a_text_that_somebody_clears_stays_open_for_whoever_writes_it(stac
         await ben.until(lambda: his.text == "", within_seconds=30)
         his.insert(0, "Roses")
         await his.until_saved(within_seconds=30)
-        await ana.until(lambda: ana.confirmed()["timeline"]["arch"].get("notes") == "Roses", within_seconds=30)
+        await ana.until(lambda: ana.digests() == ben.digests(), within_seconds=30)
+        assert (ana.confirmed()["timeline"]["arch"]["notes"], his.text) == ("Roses", "Roses")
 
 
 async def test_versions_are_listed_read_and_compared(stack: RunningGateway, found: FoundWedding) -> None:

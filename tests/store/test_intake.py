@@ -270,7 +270,8 @@ async def test_a_handler_that_raises_loses_nothing(operator: Bus, start: Start, 
     await put(operator, b"a")
     await put(operator, b"b")
     await eventually(lambda: empty(operator))
-    assert (seen[:2], seen.count(b"a") > 1) == ([b"a", b"b"], True)
+    assert b"b" in seen
+    assert seen.count(b"a") > 1
 
 
 def test_both_forms_of_the_acknowledgement_subject_are_read() -> None:
