@@ -27,7 +27,7 @@ class Edge:
     def __init__(self, gateway: Gateway) -> None:
         settings, bus = gateway.settings, gateway.bus
         self._gateway = gateway
-        self._presence = PresenceHub(bus, settings, gateway.boot, gateway.hub.rooms.get)
+        self._presence = PresenceHub(bus, settings, gateway.boot, gateway.write_turn.before_end, gateway.hub.rooms.get)
         self.presence = SocketPresence(self._presence, settings.limits.socket_buffer_bytes)
         guard = gateway.writer.guard
         alarms = AlarmWatch(gateway.database, guard, settings.gateway_id)

@@ -69,4 +69,6 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
     channels: dict[str, ChannelClaim] | None = None
 
 
-ClientFrame = Hello | SubmitOp | DataSync | PresenceUpdate | TokenRefresh | Ping
+#: What a gateway handles without waiting for anything.
+ShortFrame = Hello | SubmitOp | PresenceUpdate | TokenRefresh | Ping
+ClientFrame = ShortFrame | DataSync

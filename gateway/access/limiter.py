@@ -104,6 +104,11 @@ class Limiter:
         """Count a frame, a request or an opening of a socket; raises SlowDown."""
         self._require_one(self._addresses, address, permits)
 
+    def allows_message(self, address: str) -> bool:
+        """Whether `require_message` would not raise."""
+        now = time.monotonic()
+        return not self._addresses.of(address, now).wait_seconds(now)
+
     def refuse(self, rate: Rate, wait_seconds: float, remedy: str = "Wait `retryAfterMs`, then go on.") -> SlowDown:
         """The error of somebody over a rate."""
         self._counts.limits_met_by_limit[rate.limit] += 1
@@ -163,6 +168,16 @@ class ConnectionBudget:
         if wait_seconds:
             remedy = "Send less. What you sent is read after a pause; soon the connection will be closed."
             raise self._limiter.refuse(self._frame_rate, max(wait_seconds, PAUSE_SECONDS), remedy)
+        self._limiter.require_message(self._address, permits)
+
+    def allows_frame(self) -> bool:
+        """Whether a frame may come now without a pause; `count_frame` counts one that did."""
+        return not self._frames.wait_seconds(time.monotonic()) and self._limiter.allows_message(self._address)
+
+    def count_frame(self, size: int) -> None:
+        """Count a frame of so many bytes that was allowed."""
+        permits = permits_of(size)
+        self._frames.take(permits)
         self._limiter.require_message(self._address, permits)
 
     def may_be_warned(self) -> bool:

@@ -15,7 +15,7 @@ from config.settings import Settings
 from gateway.presence.gathering import Wedding
 from gateway.presence.neighbours import Neighbours, decoded, diff_head
 from gateway.presence.people import Source
-from gateway.presence.room import PresenceRoom
+from gateway.presence.room import BeforeTurnEnds, PresenceRoom
 from gateway.presence.seats import Seats
 from store.bus import Bus, BusSubscription, Message
 
@@ -66,6 +66,7 @@ class Correspondence:
         settings: Settings,
         own: Source,
         wedding: Callable[[str], Wedding | None],
+        before_turn_ends: BeforeTurnEnds,
         *,
         changed: Callable[[str, OpenRoom, set[str]], None],
     ) -> None:
@@ -77,6 +78,7 @@ class Correspondence:
         #: What our own changes begin with, which come back to us and need not be read.
         self._own_head = diff_head(own)
         self._wedding = wedding
+        self._before_turn_ends = before_turn_ends
         self._tell_changed = changed
         #: Rooms that open again go on from here: versions never go back within a boot.
         self._version = 0
@@ -114,9 +116,10 @@ class Correspondence:
         now = time.monotonic()
         if opened is None:
             subject = presence_subject(self._settings.region, wedding)
-
             readers = _OtherGateways(self.neighbours, subject)
-            room = PresenceRoom(self._settings, self._own, self._version, readers, lambda: self._wedding(wedding))
+            room = PresenceRoom(
+                self._settings, self._own, self._version, readers, lambda: self._wedding(wedding), self._before_turn_ends
+            )
             opened = self.rooms[wedding] = OpenRoom(room, Seats(self._settings), now)
             opened.opening = asyncio.create_task(self._listen(wedding, opened))
         opened.used_at = now

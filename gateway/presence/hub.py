@@ -20,6 +20,7 @@ from gateway.presence.correspondence import Correspondence, OpenRoom
 from gateway.presence.fields import Presence, checked
 from gateway.presence.gathering import Wedding
 from gateway.presence.people import Source
+from gateway.presence.room import BeforeTurnEnds
 from gateway.presence.seats import Now, Seat
 from gateway.presence.telling import Listener
 from store.bus import Bus
@@ -37,11 +38,16 @@ class PresenceHub:
     """See the module. `wedding` finds the room of a wedding that is open at this gateway: it knows roles and channels."""
 
     def __init__(
-        self, bus: Bus, settings: Settings, boot: str, wedding: Callable[[str], Wedding | None] = lambda _: None
+        self,
+        bus: Bus,
+        settings: Settings,
+        boot: str,
+        before_turn_ends: BeforeTurnEnds,
+        wedding: Callable[[str], Wedding | None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._own = Source(settings.gateway_id, boot)
-        self.correspondence = Correspondence(bus, settings, self._own, wedding, changed=self._told_by_others)
+        self.correspondence = Correspondence(bus, settings, self._own, wedding, before_turn_ends, changed=self._told_by_others)
         self._tidying: asyncio.Task[None] | None = None
         #: Called with wedding and person when what that person shows has changed and this gateway speaks for it.
         self.on_change: list[Callable[[str, str], None]] = []

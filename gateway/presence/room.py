@@ -1,7 +1,8 @@
 """The presence of one wedding at one gateway: its listeners, and changes coalesced into one frame and one diff per tick.
 
-The first change goes at once, later ones once per tick, a longer one in large rooms (design D9). How sockets are told is in
-`telling` and `crowd`. The hub gives this room its loop and carries its diffs to the other gateways; nothing here talks to NATS.
+The first change goes with the loop turn in which it came, later ones once per tick, a longer one in large rooms (design D9). A
+gateway that is behind has many changes in one turn, and so less to do for each. How sockets are told is in `telling` and `crowd`.
+The hub gives this room its loop and carries its diffs to the other gateways; nothing here talks to NATS.
 """
 
 import asyncio
@@ -29,6 +30,10 @@ _TICK_PER_FLUSH = 10
 _CROWD_ENDS_AT = 0.9
 
 
+#: Calls something at the end of this turn of the loop, just before sockets are flushed (`gateway.wire.socket.WriteTurn`).
+BeforeTurnEnds = Callable[[Callable[[], None]], None]
+
+
 class Readers(Protocol):
     """The other gateways, as far as a room knows them."""
 
@@ -45,7 +50,13 @@ class PresenceRoom:
     """One wedding's presence; everything here is synchronous and runs on the event loop."""
 
     def __init__(
-        self, settings: Settings, own: Source, version: int, readers: Readers, wedding: Callable[[], Wedding | None]
+        self,
+        settings: Settings,
+        own: Source,
+        version: int,
+        readers: Readers,
+        wedding: Callable[[], Wedding | None],
+        before_turn_ends: BeforeTurnEnds,
     ) -> None:
         self.people = People()
         self.gathering = Gathering(self.people, wedding)
@@ -64,13 +75,15 @@ class PresenceRoom:
         self._is_own = True
         self._telling: Telling = ByName(self.gathering)
         self._flushed_at = self._flush_seconds = 0.0
+        self._before_turn_ends = before_turn_ends
+        self._is_due = False
         self._tick: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
 
     @property
     def is_quiet(self) -> bool:
         """Whether the next change goes out at once."""
-        return self._tick is None and time.monotonic() >= self._flushed_at + self._tick_seconds()
+        return self._tick is None and not self._is_due and time.monotonic() >= self._flushed_at + self._tick_seconds()
 
     def join(self, listener: Listener) -> None:
         """Add a socket: it gets the whole at the next flush, together with everybody else who comes."""
@@ -126,14 +139,16 @@ class PresenceRoom:
         return {user: self.gathering.masked(seen, rights) for user, seen in everybody.items()}, summary
 
     def close(self) -> None:
-        """Stop the tick."""
+        """Send nothing more by itself."""
         for timer in (self._tick, self._retry):
             if timer is not None:
                 timer.cancel()
         self._tick = self._retry = None
+        self._is_due = False
 
     def flush(self) -> None:
         """Send what waits, now."""
+        self._is_due = False
         if self._tick is not None or self._retry is not None:
             self.close()
         self._flushed_at = time.monotonic()
@@ -152,12 +167,13 @@ class PresenceRoom:
         self._look_after_slow_sockets()
 
     def _flush_when_due(self) -> None:
-        """At once after a quiet time, else at the end of the tick."""
-        if self._tick is not None:
+        """With this turn after a quiet time, else at the end of the tick."""
+        if self._tick is not None or self._is_due:
             return
         wait_seconds = self._flushed_at + self._tick_seconds() - time.monotonic()
         if wait_seconds <= 0:
-            self.flush()
+            self._is_due = True
+            self._before_turn_ends(self._turn_ends)
         else:
             self._tick = asyncio.get_running_loop().call_later(wait_seconds, self._tick_over)
 
@@ -187,6 +203,10 @@ class PresenceRoom:
             self.version += 1
             piece = dict(entries[start : start + _CONNECTIONS_PER_MESSAGE])
             self._readers.publish(PresenceDiff(*self._own, self.version, whole and start == 0, piece, sent_ms))
+
+    def _turn_ends(self) -> None:
+        if self._is_due:
+            self.flush()
 
     def _tick_over(self) -> None:
         self._tick = None

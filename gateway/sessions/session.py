@@ -18,6 +18,7 @@ from actors.contract.client_frames import (
     Hello,
     Ping,
     PresenceUpdate,
+    ShortFrame,
     SubmitOp,
     TokenRefresh,
 )
@@ -38,11 +39,11 @@ from gateway.sessions.credentials import Credentials
 from gateway.sessions.lifecycle import Phase, stepped
 from gateway.sessions.sync import Sync, prepare, repair_frames
 from gateway.wire.close_codes import BAD_TOKEN, CLOSE_CODES, INVALID_TEXT, TRY_LATER
-from gateway.wire.formats import PACKED_PROTOCOL, json_of
+from gateway.wire.formats import PACKED_PROTOCOL, is_utf8, json_of
 from gateway.wire.frames import PONG, error_frame, rejected_frame, struct_frame
 from gateway.wire.socket import Socket
 
-_decode_frame = msgspec.json.Decoder(ClientFrame).decode
+_decoder: msgspec.json.Decoder[ClientFrame] = msgspec.json.Decoder(ClientFrame)
 
 
 class Session:
@@ -88,21 +89,39 @@ class Session:
 
     async def take(self, data: bytes) -> None:
         """Handle one text frame; never raises for what a client sent."""
-        if self._socket.closed:
+        if self._socket.closed or (frame := self._read(data)) is None:
             return
-        if not (data.isascii() or _is_utf8(data)):
+        if self.phase is Phase.AWAITING_HELLO:
+            await self._take_hello(frame)
+        elif self.phase is not Phase.LIVE:
+            return
+        elif isinstance(frame, DataSync):
+            await self._take_data_sync(frame)
+        else:
+            self._take_live(frame)
+
+    def take_at_once(self, data: bytes) -> bool:
+        """Handle one text frame of a live session that needs no waiting; False for any other, and then nothing was done."""
+        if self._socket.closed or self.phase is not Phase.LIVE:
+            return False
+        frame = self._read(data)
+        if isinstance(frame, DataSync):
+            return False
+        if frame is not None:
+            self._take_live(frame)
+        return True
+
+    def _read(self, data: bytes) -> ClientFrame | None:
+        """The frame; None for one that cannot be read, which its client is told."""
+        if not (data.isascii() or is_utf8(data)):
             # RFC 6455, 8.1. The decoder below would pass over bad bytes in members that it does not know.
             self._socket.close(INVALID_TEXT)
-            return
+            return None
         try:
-            frame = _decode_frame(data)
+            return _decoder.decode(data)
         except UNREADABLE as error:
             self._refuse(GatewayError("bad_frame", f"The frame cannot be read: {error}."))
-            return
-        if self.phase is Phase.LIVE:
-            await self._take_live(frame)
-        elif self.phase is Phase.AWAITING_HELLO:
-            await self._take_hello(frame)
+            return None
 
     def hello_timed_out(self) -> None:
         if self.phase is Phase.AWAITING_HELLO:
@@ -182,13 +201,11 @@ class Session:
 
     # --- live
 
-    async def _take_live(self, frame: ClientFrame) -> None:
+    def _take_live(self, frame: ShortFrame) -> None:
         try:
             match frame:
                 case SubmitOp(op):
                     self._submit(op)
-                case DataSync():
-                    await self._take_data_sync(frame)
                 case PresenceUpdate():
                     self._presence.update(self._socket, frame)
                 case TokenRefresh(token):
@@ -205,17 +222,23 @@ class Session:
             self._refuse(error)
 
     async def _take_data_sync(self, frame: DataSync) -> None:
-        if frame.ops is not None:
-            most = self._settings.limits.batch_ops
-            if len(frame.ops) > most:
-                met = LimitMet("batchOps", most)
-                raise GatewayError("too_large", f"A batch has at most {most} ops, this one has {len(frame.ops)}.", met=met)
-            for op in frame.ops:
-                self._submit(op)
-        if frame.channels is not None:
-            await self._repair(frame)
-        if frame.ops is None and frame.channels is None:
-            raise GatewayError("bad_frame", "data_sync carries `ops` or `channels`.")
+        try:
+            if frame.ops is not None:
+                self._submit_batch(frame.ops)
+            if frame.channels is not None:
+                await self._repair(frame)
+            if frame.ops is None and frame.channels is None:
+                raise GatewayError("bad_frame", "data_sync carries `ops` or `channels`.")
+        except GatewayError as error:
+            self._refuse(error)
+
+    def _submit_batch(self, ops: list[msgspec.Raw]) -> None:
+        most = self._settings.limits.batch_ops
+        if len(ops) > most:
+            met = LimitMet("batchOps", most)
+            raise GatewayError("too_large", f"A batch has at most {most} ops, this one has {len(ops)}.", met=met)
+        for op in ops:
+            self._submit(op)
 
     def _submit(self, raw: msgspec.Raw) -> None:
         """One op; what is wrong with it concerns it alone."""
@@ -272,11 +295,3 @@ class Session:
             self._socket.write(error_frame(error))
         elif self.phase is Phase.AWAITING_HELLO:
             self._socket.close(CLOSE_CODES.get(error.code, TRY_LATER), error)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

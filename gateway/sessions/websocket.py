@@ -2,11 +2,13 @@
 
 import asyncio
 import socket as sockets
+from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from gateway.access.addresses import address_of
 from gateway.access.limiter import PAUSE_SECONDS, ConnectionBudget
@@ -16,7 +18,7 @@ from gateway.sessions.heartbeat import Heartbeat
 from gateway.sessions.session import Session
 from gateway.wire.close_codes import ABNORMAL, INTERNAL_ERROR, OK, PROTOCOL_ERROR, TOO_MANY
 from gateway.wire.formats import JSON_PROTOCOL, PACKED_PROTOCOL
-from gateway.wire.frame_guard import MaskedWebSocket
+from gateway.wire.frame_guard import GuardedWebSocket
 from gateway.wire.frames import error_frame
 from gateway.wire.socket import CLOSE_SECONDS, Socket
 
@@ -48,13 +50,11 @@ async def serve_websocket(request: web.Request) -> web.StreamResponse:
 
 async def _upgraded(request: web.Request, gateway: Gateway, budget: ConnectionBudget) -> web.StreamResponse:
     """The WebSocket, once it is over."""
-    connection = MaskedWebSocket(
+    connection = GuardedWebSocket(
         protocols=(JSON_PROTOCOL, PACKED_PROTOCOL),
         max_msg_size=gateway.settings.limits.frame_bytes,
-        compress=False,
         autoping=False,
         timeout=CLOSE_SECONDS,
-        decode_text=False,
         autoclose=False,
     )
     try:
@@ -68,9 +68,7 @@ async def _upgraded(request: web.Request, gateway: Gateway, budget: ConnectionBu
     return connection
 
 
-async def _serve(
-    gateway: Gateway, connection: web.WebSocketResponse, transport: asyncio.Transport, budget: ConnectionBudget
-) -> None:
+async def _serve(gateway: Gateway, connection: GuardedWebSocket, transport: asyncio.Transport, budget: ConnectionBudget) -> None:
     """The conversation after the upgrade."""
     is_packed = connection.ws_protocol == PACKED_PROTOCOL
     socket = Socket(transport, gateway.write_turn, gateway.settings.limits.socket_buffer_bytes, is_packed=is_packed)
@@ -129,11 +127,12 @@ def _keep_unsent_here(transport: asyncio.Transport) -> None:
 
 
 async def _converse(
-    connection: web.WebSocketResponse, session: Session, heartbeat: Heartbeat, budget: ConnectionBudget, socket: Socket
+    connection: GuardedWebSocket, session: Session, heartbeat: Heartbeat, budget: ConnectionBudget, socket: Socket
 ) -> None:
     """Hand over frame by frame; ends when the client has closed, or has answered our close."""
+    connection.inbox.take_at_once = partial(_taken_at_once, session, heartbeat, budget, socket)
     # Not `async for`, which would be one coroutine more for every frame.
-    while (message := await connection.receive()).type not in _ENDS:
+    while (message := await _next_of(connection)).type not in _ENDS:
         heartbeat.is_heard = True
         try:
             budget.require_frame(len(message.data or b""))
@@ -146,6 +145,24 @@ async def _converse(
             await session.take_packed(message.data)
         elif message.type is WSMsgType.PING:
             await connection.pong(message.data)
+
+
+def _next_of(connection: GuardedWebSocket) -> Awaitable[WSMessage]:
+    connection.inbox.is_awaited = True
+    return connection.receive()
+
+
+def _taken_at_once(session: Session, heartbeat: Heartbeat, budget: ConnectionBudget, socket: Socket, message: WSMessage) -> bool:
+    """Handle what most frames are: text, within every rate, and nothing to wait for. False for others, with nothing done."""
+    try:
+        if message.type is not WSMsgType.TEXT or not budget.allows_frame() or not session.take_at_once(message.data):
+            return False
+        heartbeat.is_heard = True
+        budget.count_frame(len(message.data))
+    except Exception:
+        _log.exception("session_failed", connection=socket.id)
+        socket.close(INTERNAL_ERROR)
+    return True
 
 
 async def _is_patient(socket: Socket, budget: ConnectionBudget, error: SlowDown) -> bool:

@@ -46,6 +46,14 @@ def json_of(packed: bytes) -> bytes:
         raise GatewayError("bad_frame", f"The frame cannot be read: {error}.") from None
 
 
+def is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _frame(first: int, payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:

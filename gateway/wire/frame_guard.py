@@ -1,13 +1,17 @@
 """RFC 6455, section 5.1: a server closes when a client's frame is not masked. aiohttp takes such frames, so this looks first.
 
-`MaskedWebSocket` is aiohttp's response with a guard before its parser that walks the frames' headers and copies nothing. It uses
-four private names of aiohttp; `tests/gateway/test_rfc6455.py` fails when one of them changes. Used by gateway.sessions.websocket.
+`GuardedWebSocket` is aiohttp's response with a guard before its parser that walks the frames' headers and copies nothing, and our
+inbox behind it. It uses private names of aiohttp; `tests/gateway/test_rfc6455.py` fails when one changes. Used by
+gateway.sessions.websocket.
 """
 
+import asyncio
 from typing import Any, Final, Protocol
 
 from aiohttp import web
-from aiohttp.http import WebSocketError, WSCloseCode
+from aiohttp.http import WebSocketError, WebSocketReader, WSCloseCode
+
+from gateway.wire.inbox import Inbox
 
 _MASK_BIT: Final = 0x80
 _LENGTH_BITS: Final = 0x7F
@@ -22,17 +26,28 @@ class _Parser(Protocol):
     def feed_eof(self) -> None: ...
 
 
-class MaskedWebSocket(web.WebSocketResponse):
-    """A WebSocket that fails with 1002 at the first unmasked frame."""
+class GuardedWebSocket(web.WebSocketResponse):
+    """A WebSocket that fails with 1002 at the first unmasked frame. `inbox` is there once it is prepared.
+
+    Messages are bytes and not compressed. aiohttp has no hook for any of this; see the module.
+    """
+
+    inbox: Inbox
+
+    def __init__(self, *, max_msg_size: int, **options: Any) -> None:
+        super().__init__(max_msg_size=max_msg_size, compress=False, decode_text=False, **options)
+        self._most_bytes = max_msg_size
 
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: Any) -> None:
         connection: Any = request.protocol
-        early: bytes = connection._message_tail  # noqa: SLF001  # frames that came with the request, fed to the parser below
+        early: bytes = connection._message_tail  # noqa: SLF001  # frames that came with the request
+        connection._message_tail = b""  # noqa: SLF001  # our parser gets them, and not the one that is made here
         super()._post_start(request, protocol, writer)
-        guard = FrameGuard(connection._payload_parser, self._reader)  # noqa: SLF001  # aiohttp has no hook; see the module
-        if not guard.is_masked(early):
-            guard.fail()
-        connection._payload_parser = guard  # noqa: SLF001  # as above
+        self.inbox = self._reader = Inbox(connection, asyncio.get_running_loop())
+        self._parser = WebSocketReader(self.inbox, self._most_bytes, compress=False, decode_text=False)
+        guard = connection._payload_parser = FrameGuard(self._parser, self.inbox)  # noqa: SLF001
+        if early:
+            guard.feed_data(early)
 
 
 class FrameGuard:

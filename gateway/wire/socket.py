@@ -64,6 +64,8 @@ class WriteTurn:
         self.saved = Patience(SAVED_PATIENCE_SECONDS)
         self.echoes = Patience(ECHO_PATIENCE_SECONDS)
         self._written: list[Socket] = []
+        self._writers: list[Callable[[], None]] = []
+        self._is_due = False
         #: Frames of this turn in MessagePack, so that each is packed once for all sockets that take it.
         self._packed: dict[bytes, bytes] = {}
 
@@ -75,11 +77,27 @@ class WriteTurn:
         return found
 
     def add(self, socket: "Socket") -> None:
-        if not self._written:
-            asyncio.get_running_loop().call_soon(self._flush)
+        self._come()
         self._written.append(socket)
 
-    def _flush(self) -> None:
+    def before_end(self, write: Callable[[], None]) -> None:
+        """Call this at the end of the turn, so that what comes until then is in what it writes."""
+        self._come()
+        self._writers.append(write)
+
+    def _come(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._end)
+
+    def _end(self) -> None:
+        writers, self._writers = self._writers, []
+        for write in writers:
+            try:
+                write()
+            except Exception:
+                log.exception("write_failed")
+        self._is_due = False
         written, self._written = self._written, []
         _flush_each(written)
         self._packed.clear()

@@ -70,6 +70,21 @@ async def test_d8_what_comes_in_one_turn_leaves_in_one_write() -> None:
     assert transports[11].writes == [last]
 
 
+async def test_inv7_what_fails_at_the_end_of_a_turn_silences_nobody() -> None:
+    """One wedding's presence that cannot be written costs no other its frames; what is written late leaves with the turn."""
+    turn, transport = WriteTurn(), Written()
+    socket = Socket(transport, turn, 1_000)
+
+    def fail() -> None:
+        raise RuntimeError("a fault of ours")
+
+    turn.before_end(fail)
+    turn.before_end(lambda: socket.write(b"late"))
+    socket.write(b"early")
+    await eventually(lambda: bool(transport.writes), "it is written")
+    assert transport.writes == [b"earlylate"]
+
+
 async def test_inv7_what_is_brought_to_a_slow_reader_may_be_more_than_may_wait_for_it() -> None:
     """While a state is handed over as fast as it is read only its time is bounded; what comes by itself meets the limit again."""
     transport = Written()

@@ -134,18 +134,22 @@ async def test_inv6_a_frame_above_the_limit_closes_with_1009(stack: RunningGatew
     await tom.expect("pong")
 
 
+@pytest.mark.parametrize(
+    "frame", [{"type": "ping"}, {"type": "data_sync", "reason": "gap", "channels": {}}], ids=["short", "long"]
+)
 async def test_a_fault_of_ours_closes_with_1011(
-    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
+    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch, frame: dict[str, Any]
 ) -> None:
     """A client learns that the server failed, so that it comes back; a normal close would send it away for good."""
     await found("w1")
     ana = await stack.join("w1", "ana")
 
-    async def failing(_self: Session, _data: bytes) -> None:
+    def failing(*_: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(Session, "take", failing)
-    await ana.send({"type": "ping"})
+    monkeypatch.setattr(Session, "_repair", failing)
+    monkeypatch.setattr(Session, "_take_live", failing)
+    await ana.send(frame)
     assert await ana.closed_with() == 1011
 
 

@@ -1,5 +1,6 @@
 """Presence between gateways over real NATS: whole first, coalesced, masked, gapless, and gone with a dead gateway (design D9)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -30,9 +31,9 @@ async def test_d9_everybody_sees_everybody_across_gateways(start: StartGateway) 
     one, two = await start("g1"), await start("g2")
     ana, tom = FakeSocket("a", "ana"), FakeSocket("t", "tom", VENDOR)
     one.join("w1", ana)
-    assert ana.frames[0]["whole"] is True
     two.join("w1", tom)
     await eventually(lambda: set(ana.follow()) == set(tom.follow()) == {"ana", "tom"}, "both see both")
+    assert ana.frames[0]["whole"] is True
     one.update("w1", "ana", "a", {"status": "busy", "section": "timeline.team"})
     await eventually(lambda: tom.sections().get("ana") == "timeline.team", "tom sees where ana is")
     one.leave("w1", "a")
@@ -126,9 +127,13 @@ async def test_d9_changes_are_coalesced_per_tick(start: StartGateway) -> None:
     await eventually(lambda: hub.correspondence.rooms["w1"].room.is_quiet, "the room is quiet")
     seen_before = len(ana.frames)
     hub.join("w1", tom)
-    assert len(ana.frames) == seen_before + 1, "the first change goes at once"
+    hub.update("w1", "tom", "t", {"cursor": -1})
+    await asyncio.sleep(0)
+    assert len(ana.frames) == seen_before + 1, "the first changes go at once, all of a turn in one frame"
+    assert ana.follow()["tom"]["cursor"] == -1
     for number in range(50):
         hub.update("w1", "tom", "t", {"cursor": number})
+        await asyncio.sleep(0)
     assert len(ana.frames) == seen_before + 1
     await eventually(lambda: ana.follow()["tom"].get("cursor") == 49, "the last change arrives")
     assert len(ana.frames) == seen_before + 2

@@ -119,8 +119,8 @@ async def joined(gateway: RunningGateway) -> AsyncIterator[Wire]:
         yield wire
 
 
-def hello() -> bytes:
-    return json.dumps({"type": "hello", "version": 1, "wedding": "w1", "token": token_of("ana", "w1")}).encode()
+def hello(**members: object) -> bytes:
+    return json.dumps({"type": "hello", "version": 1, "wedding": "w1", "token": token_of("ana", "w1")} | members).encode()
 
 
 REFUSED = [
@@ -230,6 +230,23 @@ async def test_frames_may_come_with_the_request(stack: RunningGateway, found: Fo
         await wire.until(TEXT, b'"synced"')
     async with connected(stack, with_request=frame(FIN | TEXT, hello(), masked=False)) as wire:
         assert await wire.until_closed() == PROTOCOL_ERROR
+
+
+async def test_d5_messages_of_one_segment_keep_their_order(stack: RunningGateway, found: FoundWedding) -> None:
+    """Single ops are taken as they come, a batch through the queue, and so what came with it: their numbers would show a swap."""
+    await found("w1")
+    target = {"collection": "tasks", "id": "cake"}
+    op: dict[str, object] = {"type": "task_completion", "action": "update", "target": target, "data": {"title": "x"}}
+    ops = [op | {"id": f"20270619-aaaa:{number}"} for number in range(1, 8)]
+    ops[0] |= {"action": "insert", "data": {"title": "x", "done": False}}
+    messages: list[dict[str, object]] = [{"type": "collaboration_event", "op": each} for each in ops]
+    messages[2:4] = [{"type": "data_sync", "ops": ops[2:4]}, {"type": "data_sync", "reason": "digest", "channels": {}}]
+    async with connected(stack) as wire:
+        await wire.send(frame(FIN | TEXT, hello(client="20270619-aaaa")))
+        await wire.until(TEXT, b'"synced"')
+        await wire.send(b"".join(frame(FIN | TEXT, json.dumps(each).encode()) for each in messages))
+        saved = await wire.until(TEXT, b'"20270619-aaaa:7"')
+        assert b"rejected" not in saved.payload
 
 
 async def test_nothing_is_done_after_a_close(stack: RunningGateway, found: FoundWedding) -> None:

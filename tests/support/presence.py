@@ -8,6 +8,7 @@ from typing import Any
 from actors.contract.channels import Rights, rights_of
 from config.settings import Settings
 from gateway.presence.hub import PresenceHub
+from gateway.wire.socket import WriteTurn
 from tests.support.hosts import running_bus
 from tests.support.servers import NatsServer
 
@@ -55,7 +56,7 @@ async def presence_gateways(nats_server: NatsServer) -> AsyncIterator[StartGatew
 
         async def start_gateway(name: str, boot: str = "", **settings: Any) -> PresenceHub:
             bus = await stack.enter_async_context(running_bus(nats_server, "gateway"))
-            hub = PresenceHub(bus, Settings(gateway_id=name, **settings), boot or f"boot-of-{name}")
+            hub = PresenceHub(bus, Settings(gateway_id=name, **settings), boot or f"boot-of-{name}", WriteTurn().before_end)
             await hub.start()
             stack.push_async_callback(hub.stop)
             return hub

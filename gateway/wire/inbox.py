@@ -1,0 +1,32 @@
+"""Messages of one WebSocket on their way to its conversation: what needs no waiting is handled in the turn in which it came.
+
+aiohttp queues every message and wakes the task that reads them, which costs more than most messages do. While that task waits and
+nothing is queued, a message is offered to `take_at_once` first. Filled by aiohttp's parser, read by gateway.sessions.websocket.
+"""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiohttp._websocket.reader import WebSocketDataQueue
+from aiohttp.base_protocol import BaseProtocol
+
+#: Bytes that wait before the transport stops reading: as aiohttp has it.
+_LIMIT_BYTES: Final = 2**16
+
+
+class Inbox(WebSocketDataQueue):
+    """aiohttp's queue with a way past it. Whoever reads it sets `is_awaited` before each read."""
+
+    def __init__(self, protocol: BaseProtocol, loop: AbstractEventLoop) -> None:
+        super().__init__(protocol, _LIMIT_BYTES, loop=loop)
+        #: Returns False for what must be read from the queue; never raises, for nobody would hear it.
+        self.take_at_once: Callable[[Any], bool] = lambda _: False
+        self.is_awaited = False
+
+    def feed_data(self, data: Any, size: int) -> None:
+        """Hand a message over, or queue it, and then all that follow it until the reader waits again."""
+        if self.is_awaited and self.take_at_once(data):
+            return
+        self.is_awaited = False
+        super().feed_data(data, size)

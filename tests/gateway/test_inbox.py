@@ -1,0 +1,58 @@
+"""Frames that need no waiting are handled in the turn in which they came, and never before one that came earlier."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiohttp import WSMessage, WSMsgType
+
+from gateway.sessions.session import Session
+from gateway.wire.inbox import Inbox
+from tests.gateway.conftest import FoundWedding
+from tests.support.gateways import RunningGateway
+
+
+def message(number: int) -> WSMessage:
+    return WSMessage(WSMsgType.TEXT, number, None)
+
+
+async def test_what_cannot_be_taken_at_once_is_queued_with_all_that_follows_it() -> None:
+    """Until somebody waits for messages again, and has read them all, nothing passes them."""
+    protocol: Any = SimpleNamespace(_reading_paused=False)
+    inbox = Inbox(protocol, asyncio.get_running_loop())
+    taken: list[int] = []
+
+    def take_at_once(each: WSMessage) -> bool:
+        is_short: bool = each.data != 2
+        if is_short:
+            taken.append(each.data)
+        return is_short
+
+    inbox.take_at_once = take_at_once
+    inbox.feed_data(message(0), 1)
+    assert taken == [], "nobody waits yet"
+    inbox.is_awaited = True
+    assert (await inbox.read()).data == 0
+    for number in (1, 2, 3):
+        inbox.feed_data(message(number), 1)
+    assert taken == [1]
+    assert [(await inbox.read()).data for _ in range(2)] == [2, 3]
+    inbox.is_awaited = True
+    inbox.feed_data(message(4), 1)
+    assert taken == [1, 4]
+
+
+async def test_live_frames_do_not_wake_the_conversation(
+    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ping is answered by who got its bytes; the queue is for what has to wait."""
+    await found("w1")
+    ana = await stack.join("w1", "ana")
+
+    async def never(_self: Session, _data: bytes) -> None:
+        raise AssertionError("it went through the queue")
+
+    monkeypatch.setattr(Session, "take", never)
+    await ana.send({"type": "ping"})
+    await ana.expect("pong")
