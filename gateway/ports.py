@@ -33,10 +33,14 @@ class PresenceHub(Protocol):
 class ConnectionObserver(Protocol):
     """Somebody who keeps account of connections: projections, metrics."""
 
-    def joined(self, room: Room, socket: Socket) -> None:
+    def joined(self, socket: Socket) -> None:
         """A socket has been synced."""
         ...
 
-    def left(self, room: Room, socket: Socket) -> None:
+    def renewed(self, socket: Socket) -> None:
+        """A socket goes on with another token."""
+        ...
+
+    def left(self, socket: Socket) -> None:
         """Called once for every socket that joined."""
         ...

@@ -14,9 +14,8 @@ import structlog
 from config.settings import Settings
 from gateway.presence.fields import Presence
 from gateway.presence.people import Source
-from gateway.rooms.room import Room
 from gateway.wire.socket import Socket
-from store.errors import StoreError
+from store.errors import StoreError, StoreUnavailable
 from store.postgres import Database
 from store.projections import (
     ConnectionRow,
@@ -66,13 +65,17 @@ class Projections:
         self._presence_written_at.clear()
         await self._flush()
 
-    def joined(self, room: Room, socket: Socket) -> None:
+    def joined(self, socket: Socket) -> None:
         """A socket was synced."""
-        self._keep(room.wedding, socket, None)
+        self._keep(socket, None)
 
-    def left(self, room: Room, socket: Socket) -> None:
+    def renewed(self, socket: Socket) -> None:
+        """A socket goes on with another token: whoever ends the session must revoke that one."""
+        self._keep(socket, None)
+
+    def left(self, socket: Socket) -> None:
         """A socket that had joined is gone."""
-        self._keep(room.wedding, socket, _now_ms())
+        self._keep(socket, _now_ms())
 
     def presence_changed(self, wedding: str, user: str) -> None:
         """A person shows something else, or is gone; what, is asked when it is written."""
@@ -83,9 +86,9 @@ class Projections:
         """Another gateway died: its rows are closed by whoever noticed."""
         self._lost.add(source)
 
-    def _keep(self, wedding: str, socket: Socket, closed_ms: int | None) -> None:
+    def _keep(self, socket: Socket, closed_ms: int | None) -> None:
         opened_ms = int(socket.opened_at * 1000)
-        identity = (wedding, socket.principal)
+        identity = (socket.wedding, socket.principal)
         self._sessions[socket.id] = SessionRow(
             socket.id, *identity, socket.client, *self._own, opened_ms, closed_ms, socket.token.id if socket.token else ""
         )
@@ -110,7 +113,7 @@ class Projections:
             await write_sessions(self._database, list(sessions.values()))
             await write_connections(self._database, list(connections.values()))
             presence = self._due_presence()
-            await write_presence(self._database, [self._presence_row(*key) for key in presence])
+            await self._write_presence([self._presence_row(*key) for key in presence])
             self._is_failing = False
         except StoreError as error:
             if not self._is_failing:
@@ -119,6 +122,18 @@ class Projections:
             self._sessions = sessions | self._sessions
             self._connections = connections | self._connections
             self._presence_changed = dict.fromkeys(presence) | self._presence_changed
+
+    async def _write_presence(self, rows: list[PresenceRow]) -> None:
+        """One row that the table does not take must not keep the others waiting for ever."""
+        try:
+            await write_presence(self._database, rows)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            if len(rows) == 1:
+                _log.warning("presence_row_refused", wedding=rows[0].wedding, user=rows[0].user, reason=str(error))
+            for row in rows if len(rows) > 1 else ():
+                await self._write_presence([row])
 
     async def _close_rows_of_the_dead(self) -> None:
         if not self._others_are_closed:

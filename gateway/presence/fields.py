@@ -3,7 +3,8 @@
 Own words of a client pass as they are. Null stands for nothing, and what the server says itself is not taken from anybody.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ STATUSES: Final = ("online", "away", "busy", "offline")
 OF_SERVER: Final = frozenset({"role", "devices", "lastActivity"})
 TEXT_CHARACTERS: Final = 200
 WINDOWS: Final = 50
+#: Objects and lists within each other; whoever encodes a presence later stands deeper in the stack than who took it.
+DEPTH: Final = 16
 _POSITION_MEMBERS: Final = 16
 #: Names that people expect; as own words they would reach who may not read the place.
 _MISNAMED: Final = {
@@ -36,21 +39,16 @@ _MISNAMED: Final = {
 SECTION_OF: Final = {name: channel_of(name, {"person": "nobody"}).partition(".")[0] for name in COLLECTIONS}
 SECTIONS: Final = frozenset(SECTION_OF.values())
 
+#: NUL as JSON escapes it, and not a backslash before five letters; PostgreSQL takes none.
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 
 
 def checked(presence: Mapping[str, Any], limit_bytes: int) -> Presence:
     """Return a presence as it is kept; raises Refused `too_large` or `bad_value`, which names the field and what it may hold."""
-    size = len(_encode(presence))
-    if size > limit_bytes:
-        met = LimitMet("presenceBytes", limit_bytes)
-        raise Refused("too_large", f"The presence has {size} bytes; the limit is {limit_bytes}.", met=met)
-    try:
-        _pack(presence)
-    except OverflowError:
-        # Own words pass as they are, and those who read MessagePack must be able to read them.
-        raise Refused("bad_value", "The presence holds a whole number of more than 64 bits.", "Send it as a text.") from None
+    _require_sayable(presence, limit_bytes)
     kept: Presence = {}
     for name, value in presence.items():
         if name in OF_SERVER or value is None:
@@ -62,6 +60,38 @@ def checked(presence: Mapping[str, Any], limit_bytes: int) -> Presence:
             raise Refused("bad_value", f"presence.{name} is called {_MISNAMED[name]}.", f"Send presence.{_MISNAMED[name]}.")
         kept[name] = value
     return kept
+
+
+def _require_sayable(presence: Mapping[str, Any], limit_bytes: int) -> None:
+    """Own words pass as they are, and whoever reads them must be able to: in JSON, in MessagePack, and from the table."""
+    try:
+        encoded = _encode(presence)
+    except RecursionError:
+        raise _too_deep() from None
+    if len(encoded) > limit_bytes:
+        met = LimitMet("presenceBytes", limit_bytes)
+        raise Refused("too_large", f"The presence has {len(encoded)} bytes; the limit is {limit_bytes}.", met=met)
+    level: list[Any] = [presence]
+    for _ in range(DEPTH + 1):
+        level = [each for value in level for each in _members(value) if isinstance(each, dict | list)]
+        if not level:
+            break
+    else:
+        raise _too_deep()
+    try:
+        _pack(presence)
+    except OverflowError:
+        raise Refused("bad_value", "The presence holds a whole number of more than 64 bits.", "Send it as a text.") from None
+    if _NUL.search(encoded) is not None:
+        raise Refused("bad_value", "The presence holds a character NUL.", "Leave it out.")
+
+
+def _members(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _too_deep() -> Refused:
+    return Refused("bad_value", f"The presence is nested deeper than {DEPTH} levels.", "Send a flatter one.")
 
 
 def is_channel(text: object) -> bool:

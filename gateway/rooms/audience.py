@@ -20,6 +20,8 @@ class Audience:
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._sockets: dict[str, Socket] = {}
+        #: Sockets that are brought the state and get no events yet.
+        self.arriving: set[Socket] = set()
         self._of_client: dict[str, list[Socket]] = {}
         #: Who may see a channel, found once and dropped at every change.
         self._readers: dict[str, list[Socket]] = {}

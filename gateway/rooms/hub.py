@@ -83,7 +83,7 @@ class Hub:
     def end_revoked(self, revocation: Revocation) -> None:
         """Close the sockets whose token it means."""
         room = self.rooms.get(revocation.wedding)
-        for socket in list(room.audience.sockets) if room is not None else ():
+        for socket in (*room.audience.sockets, *room.audience.arriving) if room is not None else ():
             token = socket.token
             if token is not None and means(revocation, token):
                 socket.close(BAD_TOKEN, TokenError(message="The token has been revoked."))
@@ -144,13 +144,17 @@ class Hub:
         finally:
             self.leave(room)
 
-    def joined(self, room: Room, socket: Socket) -> None:
+    def joined(self, socket: Socket) -> None:
         for observer in self.observers:
-            observer.joined(room, socket)
+            observer.joined(socket)
 
-    def left(self, room: Room, socket: Socket) -> None:
+    def renewed(self, socket: Socket) -> None:
         for observer in self.observers:
-            observer.left(room, socket)
+            observer.renewed(socket)
+
+    def left(self, socket: Socket) -> None:
+        for observer in self.observers:
+            observer.left(socket)
 
     async def _open(self, wedding: str) -> Room:
         """Subscribe first, then ask: what comes in between waits and is sorted out by its rev."""

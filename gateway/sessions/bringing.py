@@ -26,6 +26,14 @@ _log = structlog.get_logger()
 
 async def bring(socket: Socket, room: Room, sync: Sync, limits: Limits) -> bool:
     """Write the sync, as fast as it is read, then what came meanwhile; where that fails, the socket is closed."""
+    room.audience.arriving.add(socket)
+    try:
+        return await _brought(socket, room, sync, limits)
+    finally:
+        room.audience.arriving.discard(socket)
+
+
+async def _brought(socket: Socket, room: Room, sync: Sync, limits: Limits) -> bool:
     acl = room.acl
     unsent = 0
     for frame in sync.frames:

@@ -18,7 +18,8 @@ from gateway.wire.close_codes import BAD_TOKEN
 from gateway.wire.frames import struct_frame
 from gateway.wire.socket import Socket
 
-#: How long before its end a client is told that its token expires.
+#: How long before its end a client is told that its token expires; of one that is shorter, when half of it is left: who answers
+#: with another short one is not asked again at once.
 WARNING_SECONDS: Final = 60.0
 
 
@@ -54,7 +55,7 @@ class Credentials:
         left_seconds = self._claims.expires_at - time.time()
         loop = asyncio.get_running_loop()
         self._timers = [
-            loop.call_later(max(0.0, left_seconds - WARNING_SECONDS), self._warn),
+            loop.call_later(max(left_seconds - WARNING_SECONDS, left_seconds / 2), self._warn),
             loop.call_later(max(0.0, left_seconds), self._expire),
         ]
 

@@ -139,7 +139,7 @@ class Session:
             self._room.audience.remove(self._socket)
             if was_live:
                 self._presence.leave(self._room, self._socket)
-                self._hub.left(self._room, self._socket)
+                self._hub.left(self._socket)
             self._hub.leave(self._room)
             self._room = None
 
@@ -197,7 +197,7 @@ class Session:
         self.phase = stepped(self.phase, Phase.LIVE)
         self._counts.sockets_opened += 1
         self._presence.join(room, socket)
-        self._hub.joined(room, socket)
+        self._hub.joined(socket)
 
     # --- live
 
@@ -210,6 +210,7 @@ class Session:
                     self._presence.update(self._socket, frame)
                 case TokenRefresh(token):
                     self._credentials.refresh(token)
+                    self._hub.renewed(self._socket)
                 case Ping(channels):
                     if channels is not None and self._socket.on_claims is not None:
                         self._socket.on_claims(channels)

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
+from aiohttp.http import WebSocketError
 
 from gateway.access.addresses import address_of
 from gateway.access.limiter import PAUSE_SECONDS, ConnectionBudget
@@ -24,7 +25,8 @@ from gateway.wire.socket import CLOSE_SECONDS, Socket
 
 #: What the kernel takes of a socket before it is sent: the rest waits here, is counted, and is shared with other sockets.
 _KERNEL_UNSENT_BYTES: Final = 128 * 1024
-_ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
+#: The last is what aiohttp closes for by itself: a breach of the protocol, or a message above the limit.
+_ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 _log = structlog.get_logger()
 
 
@@ -80,12 +82,15 @@ async def _serve(gateway: Gateway, connection: GuardedWebSocket, transport: asyn
         gateway.counts.sockets_closed_by_code[socket.close_code or 0] += 1
 
     socket.on_close = closed
-    heartbeat = Heartbeat(socket, gateway.settings.websocket_ping_seconds)
+    heartbeat = Heartbeat(socket, connection.inbox, gateway.settings.websocket_ping_seconds)
     hello_timer = asyncio.get_running_loop().call_later(gateway.settings.hello_timeout_seconds, session.hello_timed_out)
     gateway.hub.open_sockets += 1
+    code = 0
     try:
         # A task of its own: else every frame would wake the dozen coroutines between the server and here, one after the other.
-        await asyncio.create_task(_converse(connection, session, heartbeat, budget, socket))
+        last = await asyncio.create_task(_converse(connection, session, budget, socket))
+        # aiohttp forgets its own code where the client goes without an answer to it.
+        code = int(last.data.code) if isinstance(last.data, WebSocketError) else connection.close_code or 0
     except Exception as failure:
         _log.exception("session_failed", connection=socket.id, exc_info=failure)
         socket.close(INTERNAL_ERROR)
@@ -100,7 +105,7 @@ async def _serve(gateway: Gateway, connection: GuardedWebSocket, transport: asyn
             # aiohttp does not know of our close and would send one more, which browsers take for a broken connection.
             transport.close()
         else:
-            gateway.counts.sockets_closed_by_code[connection.close_code or 0] += 1
+            gateway.counts.sockets_closed_by_code[code] += 1
             await _answer_close(connection)
 
 
@@ -126,14 +131,11 @@ def _keep_unsent_here(transport: asyncio.Transport) -> None:
             connection.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT, _KERNEL_UNSENT_BYTES)
 
 
-async def _converse(
-    connection: GuardedWebSocket, session: Session, heartbeat: Heartbeat, budget: ConnectionBudget, socket: Socket
-) -> None:
-    """Hand over frame by frame; ends when the client has closed, or has answered our close."""
-    connection.inbox.take_at_once = partial(_taken_at_once, session, heartbeat, budget, socket)
+async def _converse(connection: GuardedWebSocket, session: Session, budget: ConnectionBudget, socket: Socket) -> WSMessage:
+    """Hand over frame by frame; ends when the client has closed, or has answered our close. Returns the last message."""
+    connection.inbox.take_at_once = partial(_taken_at_once, session, budget, socket)
     # Not `async for`, which would be one coroutine more for every frame.
     while (message := await _next_of(connection)).type not in _ENDS:
-        heartbeat.is_heard = True
         try:
             budget.require_frame(len(message.data or b""))
         except SlowDown as error:
@@ -145,6 +147,7 @@ async def _converse(
             await session.take_packed(message.data)
         elif message.type is WSMsgType.PING:
             await connection.pong(message.data)
+    return message
 
 
 def _next_of(connection: GuardedWebSocket) -> Awaitable[WSMessage]:
@@ -152,12 +155,11 @@ def _next_of(connection: GuardedWebSocket) -> Awaitable[WSMessage]:
     return connection.receive()
 
 
-def _taken_at_once(session: Session, heartbeat: Heartbeat, budget: ConnectionBudget, socket: Socket, message: WSMessage) -> bool:
+def _taken_at_once(session: Session, budget: ConnectionBudget, socket: Socket, message: WSMessage) -> bool:
     """Handle what most frames are: text, within every rate, and nothing to wait for. False for others, with nothing done."""
     try:
         if message.type is not WSMsgType.TEXT or not budget.allows_frame() or not session.take_at_once(message.data):
             return False
-        heartbeat.is_heard = True
         budget.count_frame(len(message.data))
     except Exception:
         _log.exception("session_failed", connection=socket.id)

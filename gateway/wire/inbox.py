@@ -23,9 +23,12 @@ class Inbox(WebSocketDataQueue):
         #: Returns False for what must be read from the queue; never raises, for nobody would hear it.
         self.take_at_once: Callable[[Any], bool] = lambda _: False
         self.is_awaited = False
+        #: Set by whatever comes; `gateway.sessions.heartbeat` resets it.
+        self.is_heard = True
 
     def feed_data(self, data: Any, size: int) -> None:
         """Hand a message over, or queue it, and then all that follow it until the reader waits again."""
+        self.is_heard = True
         if self.is_awaited and self.take_at_once(data):
             return
         self.is_awaited = False

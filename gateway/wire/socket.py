@@ -215,7 +215,9 @@ class Socket:
 
     def tell_saved(self, op: str) -> None:
         """Let the next write begin with `saved`; it speaks for the client's earlier ops too, so only the last is told."""
-        if not self._saved_op and self.close_code is None:
+        if self.close_code is not None:
+            return
+        if not self._saved_op:
             self._turn.saved.add(self)
         self._saved_op = op
 

@@ -42,6 +42,17 @@ async def test_a_token_that_is_not_replaced_ends_the_connection(stack: RunningGa
     assert await ana.closed_with() == 4401
 
 
+async def test_a_short_token_is_not_warned_of_at_once(stack: RunningGateway, found: FoundWedding) -> None:
+    """Else a client that has no longer one, and the server, would tell each other so as fast as the line goes."""
+    await found("w1")
+    short = token_of("ana", "w1", lifetime_seconds=40)
+    ana = await stack.join("w1", "ana", token=short)
+    await ana.send({"type": "token_refresh", "token": short})
+    await ana.expect("token_refreshed")
+    await ana.send({"type": "ping"})
+    await ana.expect("pong")
+
+
 async def test_the_client_fetches_a_new_token_when_it_is_warned(
     stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from aiohttp import WSMessage, WSMsgType
 
+from gateway.sessions.heartbeat import Heartbeat
 from gateway.sessions.session import Session
 from gateway.wire.inbox import Inbox
+from gateway.wire.socket import Socket, WriteTurn
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway
+from tests.support.transports import Written
 
 
 def message(number: int) -> WSMessage:
@@ -41,6 +44,21 @@ async def test_what_cannot_be_taken_at_once_is_queued_with_all_that_follows_it()
     inbox.is_awaited = True
     inbox.feed_data(message(4), 1)
     assert taken == [1, 4]
+
+
+async def test_what_comes_while_nobody_reads_is_a_sign_of_life() -> None:
+    """A state may take minutes to bring: pongs wait in the queue meanwhile, and the connection lives. Silence ends it."""
+    protocol: Any = SimpleNamespace(_reading_paused=False)
+    inbox, socket = Inbox(protocol, asyncio.get_running_loop()), Socket(Written(), WriteTurn(), 1_000)
+    heartbeat = Heartbeat(socket, inbox, 3600)
+    for _ in range(5):
+        heartbeat._beat()
+        inbox.feed_data(WSMessage(WSMsgType.PONG, b"", None), 0)
+    closed = [socket.closed]
+    for _ in range(3):
+        heartbeat._beat()
+    assert [*closed, socket.closed] == [False, True]
+    heartbeat.stop()
 
 
 async def test_live_frames_do_not_wake_the_conversation(

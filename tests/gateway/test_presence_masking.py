@@ -135,6 +135,32 @@ def test_inv6_a_number_that_some_readers_could_not_be_told_is_refused(presence: 
     assert checked({"note": 2**64 - 1}, 16_384) == {"note": 2**64 - 1}
 
 
+def nested(levels: int) -> Any:
+    value: Any = 7
+    for level in range(levels):
+        value = [value] if level % 2 else {"x": value}
+    return value
+
+
+@pytest.mark.parametrize("levels", [17, 900, 970, 980, 990, 1500])
+def test_inv6_a_presence_that_could_not_be_told_from_deeper_in_the_stack_is_refused(levels: int) -> None:
+    """What the entrance can just encode, the whole for who joins later could not: every join would fail."""
+    with pytest.raises(Refused) as refusal:
+        checked({"own": nested(levels)}, 16_384)
+    assert refusal.value.code == "bad_value"
+    assert checked({"own": nested(16)}, 16_384) == {"own": nested(16)}
+
+
+def test_inv6_a_nul_that_the_table_does_not_take_is_refused() -> None:
+    """In a value or a name, at any depth; the six characters that stand for one in JSON are a text like any other."""
+    for presence in ({"page": "a\0"}, {"own": [{"x": "\\\0"}]}, {"own": {"\0": 1}}, {"section": "timeline", "document": "\0"}):
+        with pytest.raises(Refused) as refusal:
+            checked(presence, 16_384)
+        assert refusal.value.code == "bad_value"
+    spelled = {"page": "\\u0000", "own": ["\\\\u0000"]}
+    assert checked(spelled, 16_384) == spelled
+
+
 def test_d9_a_presence_that_is_too_large_is_refused() -> None:
     """Own words are bounded by the size of the whole."""
     with pytest.raises(Refused) as refusal:

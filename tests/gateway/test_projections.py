@@ -79,6 +79,24 @@ async def test_d9_a_persons_presence_is_written_seldom(database_url: str) -> Non
     await database.close()
 
 
+async def test_inv7_a_row_that_the_table_refuses_keeps_nobody_elses_waiting(database_url: str) -> None:
+    """PostgreSQL takes no NUL in a JSON text: whoever shows one is left out, the others of the batch are written."""
+    database = await Database.open(database_url)
+    shown: dict[str, dict[str, Any]] = {"ana": {}, "bad": {"page": "\0"}, "tom": {}}
+    projections = Projections(database, Settings(), "boot", lambda _, user: shown.get(user))
+    for user in shown:
+        projections.presence_changed("w1", user)
+    await projections.start()
+    tables = Tables(database_url)
+
+    async def users() -> bool:
+        return {row["user_id"] for row in await tables.rows("SELECT user_id FROM user_presence")} == {"ana", "tom"}
+
+    await eventually(users, "the others are written")
+    await projections.stop()
+    await database.close()
+
+
 async def test_rows_of_the_dead_are_closed(database_url: str) -> None:
     """A gateway closes what its earlier lives left open when it starts, and what another one left when it dies."""
     database = await Database.open(database_url)

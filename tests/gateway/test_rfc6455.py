@@ -16,6 +16,7 @@ import pytest
 
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, token_of
+from tests.support.waiting import eventually
 
 FIN, RSV1, RSV2, RSV3 = 0x80, 0x40, 0x20, 0x10
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -172,6 +173,10 @@ async def test_frames_that_break_the_rfc_end_the_connection(stack: RunningGatewa
             await wire.send(*pieces)
             closed[name] = await wire.until_closed()
     assert closed == {name: code for name, _, code in REFUSED}
+    counted = stack.gateway.counts.sockets_closed_by_code
+    await eventually(lambda: sum(counted.values()) == len(REFUSED), "all are counted")
+    # Who is gone before aiohttp has heard of its own close counts as that.
+    assert counted.keys() - {1006} == set(closed.values()), "a breach of theirs is no fault of ours"
 
 
 TAKEN = [

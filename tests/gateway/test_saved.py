@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.wire.frames import applied_frame, saved_frame
+from gateway.wire.frames import applied_frame, close_frame, saved_frame
 from gateway.wire.socket import Socket, WriteTurn
 from tests.support.transports import Written
 from tests.support.waiting import eventually
@@ -26,6 +26,18 @@ async def test_d5_saved_leaves_by_itself_when_nothing_else_is_written() -> None:
     socket.tell_saved("20270619-aaaa:1")
     await eventually(lambda: bool(transport.writes), "saved is written")
     assert transport.writes == [saved_frame("20270619-aaaa:1")]
+
+
+async def test_nothing_leaves_behind_our_close() -> None:
+    """RFC 6455, 5.5.1: an op that reaches the log while its socket is being closed is told of at the next connection."""
+    transport, turn = Written(), WriteTurn()
+    socket = Socket(transport, turn, 1_000)
+    socket.tell_saved("20270619-aaaa:1")
+    socket.close(4401)
+    socket.tell_saved("20270619-aaaa:2")
+    for _ in range(3):
+        turn.saved.end_turn()
+    assert transport.writes == [saved_frame("20270619-aaaa:1") + close_frame(4401)]
 
 
 async def test_d5_saved_waits_for_the_outcome_however_late_in_a_turn_of_the_timer_it_comes(

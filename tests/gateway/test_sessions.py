@@ -59,6 +59,29 @@ async def test_ending_a_session_revokes_its_token_alone(stack: RunningGateway, f
     await laptop.event_of(await laptop.insert_task("cake"))
 
 
+async def test_ending_a_session_revokes_the_token_that_it_has_by_now(stack: RunningGateway, found: FoundWedding) -> None:
+    """Every phone replaces its token before it ends; the list and its end follow."""
+    await found("w1")
+    first, second = token_of("tom", "w1"), token_of("tom", "w1")
+    lost_phone = await stack.connect()
+    await lost_phone.hello("w1", "tom", token=first)
+    await lost_phone.until_synced()
+    tom = HttpApi(stack, "w1", "tom", token=second)
+    await sessions_of(tom, 1)
+    await lost_phone.send({"type": "token_refresh", "token": second})
+    await lost_phone.expect("token_refreshed")
+
+    async def is_own() -> bool:
+        return bool((await sessions_of(tom, 1))[0]["isOwnToken"])
+
+    await eventually(is_own, "the list knows the new token")
+    ended = await HttpApi(stack, "w1", "ana").call("DELETE", f"{BASE}/sessions/w1/{lost_phone.welcome['session']}")
+    assert ended.status == 204
+    await lost_phone.expect("error", code="bad_token")
+    assert await lost_phone.closed_with() == 4401
+    assert is_problem(await tom.get("presence"), 401, "bad_token")
+
+
 async def test_ending_all_sessions_of_a_person_leaves_only_later_tokens(stack: RunningGateway, found: FoundWedding) -> None:
     """Every token issued before is refused, also one that was never used; one issued afterwards opens."""
     await found("w1")

@@ -14,6 +14,7 @@ from gateway.client import Client
 from tests.gateway.conftest import FoundWedding, add_person
 from tests.support.gateways import RunningGateway, Talker, gateway_settings, running_gateway, token_of
 from tests.support.hosts import LogAuthor
+from tests.support.http_api import BASE, HttpApi
 from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
 
@@ -179,6 +180,24 @@ async def test_inv7_a_reader_that_does_not_read_is_closed_and_nobody_waits(
         assert seen.buffered_bytes <= left < 64 * 1024 + 2 * len(PAGE)
         await eventually(lambda: other.gateway.counts.sockets_closed_by_code[4408], "it is closed", within_seconds=30)
         assert len(other.gateway.hub.rooms["w1"].audience) == 49
+
+
+async def test_a_revoked_token_ends_also_a_join_that_is_under_way(
+    stack: RunningGateway, narrow: RunningGateway, found: FoundWedding, phone: aiohttp.ClientSession
+) -> None:
+    """A lost phone that takes its state slowly gets no more of it."""
+    await found("w1")
+    ana = await narrow.join("w1", "ana")
+    for number in range(100):
+        page = ana.next_op("document_edit", "insert", "documents", f"d{number}", title="t", text=PAGE)
+        await ana.event_of(await ana.submit(page))
+    talker = Talker(await phone.ws_connect(f"{narrow.url}/ws", max_msg_size=0))
+    transport_of(talker.connection).pause_reading()
+    await talker.hello("w1", "tom")
+    audience = narrow.gateway.hub.rooms["w1"].audience
+    await eventually(lambda: audience.arriving, "it is being brought the state")
+    assert (await HttpApi(stack, "w1", "ana").call("DELETE", f"{BASE}/sessions/w1?user=tom")).status == 204
+    await eventually(lambda: narrow.gateway.counts.sockets_closed_by_code[4401], "it is closed", within_seconds=20)
 
 
 async def test_inv6_who_goes_while_the_socket_is_opened_fails_nothing(stack: RunningGateway) -> None:
