@@ -223,7 +223,7 @@ def _other_streams(settings: Settings) -> list[StreamConfig]:
         ),
         _stream(
             DEAD_STREAM,
-            "WedSync: ops that could not be decoded or decided; look with `nats stream view DEAD`",
+            "WedSync: ops that could not be decoded or decided; look with `nats stream get DEAD 1`",
             [DEAD_FILTER],
             settings,
             discard="old",

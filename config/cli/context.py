@@ -21,7 +21,7 @@ _HOW_TO = """\
 Context `wedsync` is installed in {path}. Try:
   nats --context wedsync micro ls                    every gateway and host
   nats --context wedsync stream ls                   the streams, with their descriptions
-  nats --context wedsync stream view LOG_0           the log of ops
+  nats --context wedsync stream get LOG_0 1          the first op of the log; another number for a later one
   nats --context wedsync sub 'wedding.*.outcome.>'   what is refused, live
   nats --context wedsync sub 'wedsync.dead.>'        what could not be read or decided
   nats --context wedsync request wedding.W.op.operator '{{"type":"timeline_update",...}}'

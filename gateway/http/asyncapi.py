@@ -12,22 +12,34 @@ from actors.contract.events import Event
 from actors.contract.server_frames import Applied, Delayed, Rejected, ServerFrame
 from actors.contract.subjects import feed_subject, intake_subject, outcome_subject
 from gateway.http.openapi import schema_of_anything
-from gateway.http.shapes import Op, Presence, SaidPresence
+from gateway.http.shapes import IntegratorOp, Op, Presence, PresenceChange, SaidPresence
 from gateway.telemetry.service import VERSION
 from gateway.wire.formats import JSON_PROTOCOL, PACKED_PROTOCOL
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _FROM_CLIENT: Final = tuple(ClientFrame.__args__)
 _FROM_SERVER: Final = tuple(ServerFrame.__args__)
-_NATS: Final = {"op": (Op,), "feed": (Event,), "outcome": (Applied, Rejected, Delayed)}
+_NATS: Final = {"op": (IntegratorOp,), "feed": (Event,), "outcome": (Applied, Rejected, Delayed)}
+#: What names an op over NATS.
+_OP_HEADERS: Final = {
+    "type": "object",
+    "properties": {
+        "Wedsync-Op-Id": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_.:-]{1,100}$",
+            "description": "Your name for the op: a repeat under the same name is applied once.",
+        }
+    },
+}
 
 
 def asyncapi_document() -> dict[str, Any]:
     """Return the document as plain JSON values."""
     kinds = [*_FROM_CLIENT, *_FROM_SERVER, *(kind for group in _NATS.values() for kind in group)]
-    shown = [*kinds, SaidPresence, Presence]
+    shown = [*kinds, SaidPresence, Presence, Op, PresenceChange]
     _, components = msgspec.json.schema_components(shown, schema_hook=schema_of_anything, ref_template=_REFERENCE)
     _describe_presence(components)
+    _describe_ops_and_events(components)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -58,17 +70,32 @@ def asyncapi_document() -> dict[str, Any]:
 
 def _describe_presence(components: dict[str, Any]) -> None:
     """Gateways carry presences as plain objects; say what is in them."""
-    said, shown = ({"$ref": _REFERENCE.format(name=kind.__name__)} for kind in (SaidPresence, Presence))
+    said, shown = _reference(SaidPresence), _reference(Presence)
     components["PresenceUpdate"]["properties"]["presence"] = {"anyOf": [said, {"type": "null"}]}
     components["PresenceFrame"]["properties"]["presence"]["additionalProperties"] = {"anyOf": [shown, {"type": "null"}]}
 
 
+def _describe_ops_and_events(components: dict[str, Any]) -> None:
+    """Gateways pass both on as they came; say what is in them."""
+    op = {"anyOf": [_reference(Op), _reference(PresenceChange)]}
+    components["SubmitOp"]["properties"]["op"] = op
+    components["DataSync"]["properties"]["ops"] = {"anyOf": [{"type": "array", "items": op}, {"type": "null"}], "default": None}
+    for frame in ("LiveEvents", "ChannelSync"):
+        components[frame]["properties"]["events"] = {"type": "array", "items": _reference(Event)}
+
+
+def _reference(kind: type) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}
+
+
 def _message(kind: type) -> dict[str, Any]:
+    named = {"headers": _OP_HEADERS} if kind is IntegratorOp else {}
     return {
+        **named,
         "name": kind.__name__,
         "summary": (kind.__doc__ or "").strip().partition("\n")[0],
         "contentType": "application/json",
-        "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
+        "payload": _reference(kind),
     }
 
 

@@ -39,6 +39,8 @@ async def negotiated(request: web.Request, handler: Handler) -> web.StreamRespon
 def _judge(parameter: Query, values: list[str]) -> None:
     """What holds for every parameter; the rest is for its route to judge. Raises GatewayError bad_value."""
     name, schema = parameter.name, parameter.schema
+    if parameter.is_required and not any(values):
+        raise GatewayError("bad_value", f"`{name}` is missing.", f"Add it: {parameter.description}")
     if len(values) > 1:
         raise GatewayError("bad_value", f"`{name}` stands there twice.", "Give each parameter once.")
     for value in values:

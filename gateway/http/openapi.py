@@ -108,6 +108,6 @@ def _path_parameters(address: str) -> list[dict[str, Any]]:
 
 def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
     return [
-        {"name": each.name, "in": "query", "required": False, "schema": each.schema, "description": each.description}
+        {"name": each.name, "in": "query", "required": each.is_required, "schema": each.schema, "description": each.description}
         for each in operation.query
     ]

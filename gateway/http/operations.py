@@ -37,6 +37,7 @@ class Query(NamedTuple):
     name: str
     schema: dict[str, Any]
     description: str
+    is_required: bool = False
 
 
 class Operation(NamedTuple):
@@ -98,7 +99,7 @@ _USER: Final = Query(
 _MEMBER: Final = Query("user", {"type": "string"}, "Of whom; the caller unless given. Couple and planner may name others.")
 _VERSION: Final = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}
 _DIFFERENCE: Final = (
-    Query("from", _VERSION, "The id of a version, or `current`."),
+    Query("from", _VERSION, "The id of a version, or `current`.", is_required=True),
     Query("to", _VERSION, "The id of another one; `current`, what the document says now, unless given."),
 )
 _OK, _NO_CONTENT = HTTPStatus.OK, HTTPStatus.NO_CONTENT

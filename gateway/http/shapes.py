@@ -26,23 +26,29 @@ Word = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Target(msgspec.Struct):
-    """The item that an op is about."""
+    """The item that an op is about; `field` for edits of a text or a list alone."""
 
     collection: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted([*COLLECTIONS, CONFLICTS])})]
     id: Id
+    field: Word | UnsetType = UNSET
 
 
-class Op(msgspec.Struct):
-    """One op; without `id` the server numbers it. `data` maps fields to values, `base` channels to sequences that you had."""
+class IntegratorOp(msgspec.Struct):
+    """One op over NATS. `data` maps fields to values, `base` channels to sequences that you had."""
 
     type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(TYPES - {"presence_change"})})]
     action: Annotated[str, msgspec.Meta(extra_json_schema={"enum": sorted(EVERY_ACTION | RESOLUTIONS)})]
     target: Target
-    id: OpName | UnsetType = UNSET
     data: dict[str, object] | UnsetType = UNSET
     base: Sequences | UnsetType = UNSET
     dependencies: Annotated[list[str], msgspec.Meta(max_length=50)] | UnsetType = UNSET
     priority: Literal["low", "normal", "high", "critical"] | UnsetType = UNSET
+
+
+class Op(IntegratorOp):
+    """One op; over HTTP the server numbers one without `id`. `data` and `base` as in IntegratorOp."""
+
+    id: OpName | UnsetType = UNSET
 
 
 class PresenceChange(msgspec.Struct):

@@ -79,6 +79,32 @@ def test_what_an_address_takes_and_means_is_told() -> None:
     assert "not decided" in events["responses"]["202"]["description"]
 
 
+def test_ops_and_events_are_described_wherever_they_stand() -> None:
+    """Frames carry them as they came, and a generated client must know what is in them; over NATS a header names an op."""
+    document = asyncapi_document()
+    shapes_of = document["components"]["schemas"]
+    op = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Op", "PresenceChange")]}
+    event = {"type": "array", "items": {"$ref": "#/components/schemas/Event"}}
+    assert shapes_of["SubmitOp"]["properties"]["op"] == op
+    assert {"type": "array", "items": op} in shapes_of["DataSync"]["properties"]["ops"]["anyOf"]
+    assert shapes_of["LiveEvents"]["properties"]["events"] == shapes_of["ChannelSync"]["properties"]["events"] == event
+    assert "field" in shapes_of["Target"]["properties"]
+    assert "id" in shapes_of["Op"]["properties"]
+    assert "id" not in shapes_of["IntegratorOp"]["properties"]
+    assert "Wedsync-Op-Id" in document["components"]["messages"]["IntegratorOp"]["headers"]["properties"]
+
+
+async def test_a_parameter_that_must_be_there_is_asked_for(stack: RunningGateway, found: FoundWedding) -> None:
+    """The document says so, and the answer names it."""
+    await found("w1")
+    address = "/api/collaboration/documents/{wedding}/{document}/diff"
+    [required] = [each for each in openapi_document()["paths"][address]["get"]["parameters"] if each["name"] == "from"]
+    assert required["required"] is True
+    answer = await HttpApi(stack, "w1", "ana").call("GET", "/api/collaboration/documents/w1/vows/diff")
+    assert is_shaped(answer, 422, shapes.Problem)
+    assert "`from`" in answer.body["detail"]
+
+
 def is_shaped(answer: Answer, status: int, shape: Any) -> bool:
     """Whether the answer has this status and nothing but what the shape says."""
     assert answer.status == status, answer
