@@ -43,6 +43,9 @@ def may_call(origin: str | None, host: str, allowed: Collection[str]) -> bool:
 async def pages_of_others(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse foreign pages before anything is done for them; tell the others' browsers that they may read the answer."""
     origin = request.headers.get(hdrs.ORIGIN)
+    if not (request.host + (origin or "")).isascii():
+        # Both come back in answers, which could not be encoded.
+        return problem_response(error_members(GatewayError("bad_value", "The headers Host and Origin are of ASCII alone.")))
     if not may_call(origin, request.host, origins_of(request.app[API].settings.allowed_origins)):
         refusal = GatewayError(
             "not_allowed", "Pages of this origin may not call.", "Let the operator add it to WEDSYNC_ALLOWED_ORIGINS."

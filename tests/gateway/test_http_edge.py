@@ -14,7 +14,7 @@ from gateway.http.negotiation import takes_json
 from gateway.http.operations import BASE, OPERATIONS
 from gateway.http.origins import may_call
 from tests.gateway.conftest import FoundWedding
-from tests.support.gateways import RunningGateway
+from tests.support.gateways import RunningGateway, token_of
 from tests.support.http_api import HttpApi, is_problem, op_of
 
 LISTED = frozenset({"https://wedding.example"})
@@ -180,3 +180,15 @@ async def test_inv5_what_is_no_http_is_in_no_log(stack: RunningGateway, caplog: 
             assert (await reader.readline()).split()[1] == b"400"
     writer.close()
     assert "SECRET" not in caplog.text
+
+
+async def test_inv6_a_host_that_no_answer_could_repeat_is_refused(stack: RunningGateway, found: FoundWedding) -> None:
+    """The address of the socket is made from `Host`, and `Origin` comes back in a header: bytes that are no text fail neither."""
+    await found("w1")
+    head = f"Authorization: Bearer {token_of('ana', 'w1')}\r\nContent-Length: 0\r\nConnection: close\r\n"
+    for names in (b"Host: a\xff\r\n", b"Host: a\r\nOrigin: http://\xff\r\n", "Host: é\r\n".encode()):
+        reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+        writer.write(b"POST /api/collaboration/join/w1 HTTP/1.1\r\n" + names + head.encode() + b"\r\n")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        assert answer.split()[1] in {b"400", b"422"}, answer
