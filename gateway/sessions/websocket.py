@@ -146,7 +146,9 @@ async def _converse(connection: GuardedWebSocket, session: Session, budget: Conn
         elif message.type is WSMsgType.BINARY:
             await session.take_packed(message.data)
         elif message.type is WSMsgType.PING:
-            await connection.pong(message.data)
+            # Who has gone meanwhile needs none; the next message says so.
+            with suppress(ConnectionResetError):
+                await connection.pong(message.data)
     return message
 
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, token_of
@@ -84,6 +85,10 @@ class Wire:
             if heard.opcode == opcode and wanted in heard.payload:
                 return heard
             assert heard.opcode != CLOSE or opcode == CLOSE, f"closed with {heard.close_code}"
+
+    def abort(self) -> None:
+        """Reset the connection: what was not read yet is gone."""
+        self._writer.transport.abort()
 
     async def until_closed(self) -> int:
         """The code with which the server closes; 0 when it only cuts the connection."""
@@ -274,6 +279,18 @@ async def test_a_close_of_ours_is_the_last_frame(stack: RunningGateway, found: F
         with pytest.raises(asyncio.IncompleteReadError) as ended:
             await wire.receive()
         assert ended.value.partial == b""
+
+
+async def test_who_goes_while_pings_are_answered_is_no_fault_of_ours(stack: RunningGateway, found: FoundWedding) -> None:
+    """A phone that pings and is gone: the pong has nowhere to go, and nothing is in the log."""
+    await found("w1")
+    with capture_logs() as events:
+        for _ in range(30):
+            async with joined(stack) as wire:
+                await wire.send(frame(FIN | PING, b"x") * 500)
+                wire.abort()
+        await eventually(lambda: stack.gateway.hub.open_sockets == 0, "nobody is left")
+    assert "session_failed" not in [event["event"] for event in events]
 
 
 async def test_a_handshake_that_is_none_is_refused(stack: RunningGateway) -> None:
