@@ -1,6 +1,7 @@
 """A text of an item under the hands of several people, live: joins a client's connection and a `TextSession`.
 
-Typing never waits: one edit is in flight, the rest is composed. `close` it when the text is out of sight.
+Typing never waits: one edit is in flight, the rest is composed. `close` it when the text is out of sight: it goes on following
+until the rest has arrived, since only who follows knows where in the text that belongs.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ class TextEditor:
         self._channel, content, self._sequence = self._now()
         self._session = TextSession(content)
         self._pending: Pending | None = None
+        #: The item was there and is no more; before its insert has come it is not gone.
+        self._is_gone = False
+        self._is_closing = False
         #: Why the server refused our last edit for good, None where it never did; that edit is taken out of the text.
         self.refused: Outcome | None = None
         client.listening.on_event.append(self._on_event)
@@ -103,9 +107,15 @@ class TextEditor:
         await self._client.until(lambda: self.is_saved, within_seconds=within_seconds)
 
     def close(self) -> None:
-        """Stop following; an edit in flight still arrives."""
-        self._client.listening.on_event.remove(self._on_event)
-        self._client.listening.on_sync.remove(self._on_sync)
+        """Stop following as soon as everything typed has arrived, or the item is gone."""
+        self._is_closing = True
+        self._send()
+
+    def _leave_if_done(self) -> None:
+        listening = self._client.listening
+        if (self.is_saved or self._is_gone) and self._on_event in listening.on_event:
+            listening.on_event.remove(self._on_event)
+            listening.on_sync.remove(self._on_sync)
 
     def _now(self) -> tuple[str | None, Delta, int]:
         """Return the channel of the item, its text and the channel's sequence, as the client holds them."""
@@ -117,13 +127,18 @@ class TextEditor:
         return None, [], 0
 
     def _send(self) -> None:
-        if self._channel is None or self._pending is not None:
-            return
+        if self._channel is not None and self._pending is None:
+            self._send_typed(self._channel)
+        if self._is_closing:
+            # After the whole frame: an item that moves leaves its channel before it stands in the other one.
+            asyncio.get_running_loop().call_soon(self._leave_if_done)
+
+    def _send_typed(self, channel: str) -> None:
         delta = self._session.take()
         if delta is None:
             return
         collection, identifier = self._place
-        base = {self._channel: self._sequence}
+        base = {channel: self._sequence}
         try:
             pending = self._client.edit(
                 COLLECTIONS[collection].type, "edit", collection, identifier, {"delta": delta}, base=base, field=self._field
@@ -166,10 +181,10 @@ class TextEditor:
             else:
                 self._session.follow(change.edit[self._field])
         elif change.insert is not UNSET:
-            self._channel, self._sequence = event.channel, event.sequence
+            self._channel, self._sequence, self._is_gone = event.channel, event.sequence, False
             self._session.reset(content_in(change.insert, self._field))
         elif change.remove is not UNSET and event.channel == self._channel:
-            self._channel = None
+            self._channel, self._is_gone = None, True
         elif change.set is not UNSET and self._field in change.set:
             self._session.reset(content_in(dict(change.set), self._field))
 
@@ -179,6 +194,6 @@ class TextEditor:
             return
         channel, content, sequence = self._now()
         if report.channel in (channel, self._channel):
-            self._channel, self._sequence = channel, sequence
+            self._channel, self._sequence, self._is_gone = channel, sequence, channel is None
             self._session.reset(content)
         self._send()

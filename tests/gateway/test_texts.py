@@ -76,6 +76,21 @@ async def test_a_text_that_somebody_clears_stays_open_for_whoever_writes_it(stac
         assert (ana.confirmed()["timeline"]["arch"]["notes"], his.text) == ("Roses", "Roses")
 
 
+async def test_doc1_what_was_typed_right_before_an_editor_was_closed_stands_where_it_was_typed(
+    stack: RunningGateway, found: FoundWedding
+) -> None:
+    """Behind the edit that was in flight then, though only the editor knew where that had led."""
+    await found("w1")
+    async with writer(stack, "ana") as ana:
+        await ana.insert("documents", "vows", {"title": "Vows", "text": "I do"}).outcome()
+        editor = TextEditor(ana, "documents", "vows")
+        editor.insert(4, ", Ben")
+        editor.insert(9, " my love")
+        editor.close()
+        await ana.until(lambda: editor.is_saved and ana.unanswered == 0, within_seconds=30)
+        assert ana.confirmed()["documents"]["vows"]["text"] == "I do, Ben my love"
+
+
 async def test_versions_are_listed_read_and_compared(stack: RunningGateway, found: FoundWedding) -> None:
     """Who reads the document reads its versions, the difference of two, and of one and the present; nobody else."""
     await found("w1")
