@@ -94,13 +94,16 @@ class Client(Editing):
             raise
 
     async def close(self) -> None:
-        """Disconnect for good; ops without an answer stay unanswered, and in a durable queue for the next client."""
+        """Disconnect until `connect` is called again; unanswered ops wait for it, or in a durable queue for the next client."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
         if self._owns_http and self._http is not None:
             await self._http.close()
+            # A closed one serves no later `connect`.
+            self._http = None
+        self._state = State.OFFLINE
         self._queue.close()
         self.listening.end(self._stopped)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -150,15 +151,22 @@ class ScriptedServer:
             peer.ended.set()
 
 
+def closed_door() -> tuple[socket.socket, str]:
+    """A port of ours at which nobody listens before `scripted_server` does, and its address."""
+    door = socket.socket()
+    door.bind(("127.0.0.1", 0))
+    return door, f"http://127.0.0.1:{door.getsockname()[1]}"
+
+
 @asynccontextmanager
-async def scripted_server() -> AsyncIterator[ScriptedServer]:
-    """Run a scripted server."""
+async def scripted_server(door: socket.socket | None = None) -> AsyncIterator[ScriptedServer]:
+    """Run a scripted server, on a free port unless it has one."""
     server = ScriptedServer()
     application = web.Application()
     application.router.add_get("/ws", server.serve)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.SockSite(runner, door or closed_door()[0])
     await site.start()
     host, port = runner.addresses[0][:2]
     server.url = f"http://{host}:{port}"
