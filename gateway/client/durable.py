@@ -91,18 +91,25 @@ class DurableQueue:
     def __init__(self, store: QueueStore | None, wedding: str, outbox: Outbox) -> None:
         self._store, self._wedding, self._outbox = store, wedding, outbox
         self._is_open = store is None
+        self._is_restored = False
+        #: What the store holds as far as we know: while we have let go of it, another client may go on with it.
+        self._kept: bytes | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """Bring back what was kept, before anything newer; raises QueueUnusable."""
+        """Take the store, and at the first time bring back what was kept, before anything newer; raises QueueUnusable."""
         if self._is_open or self._store is None:
             return
         try:
-            self._restore(self._store.load())
+            data = self._store.load()
+            if not self._is_restored:
+                self._restore(data)
+            elif data != self._kept:
+                raise QueueUnusable("Another client has changed the kept queue since; make a new client, which takes it over.")
         except QueueUnusable:
             self._store.close()
             raise
-        self._is_open = True
+        self._is_open, self._is_restored, self._kept = True, True, data
 
     def _restore(self, data: bytes | None) -> None:
         if data is None:
@@ -124,7 +131,9 @@ class DurableQueue:
         if self._store is not None and self._is_open:
             ops = [_SavedOp(each.op, each.number, each.asked_at, each.generation) for each in self._outbox.unanswered()]
             client, following, settled = self._outbox.standing()
-            self._store.save(msgspec.json.encode(_SavedQueue(FORM, self._wedding, client, following, settled, ops)))
+            data = msgspec.json.encode(_SavedQueue(FORM, self._wedding, client, following, settled, ops))
+            self._store.save(data)
+            self._kept = data
 
     def save_soon(self) -> None:
         """Write in a moment: something was answered."""
