@@ -9,6 +9,7 @@ from gateway.client.connection import Connection
 from gateway.client.durable import FileStore, QueueStore
 from gateway.client.errors import (
     ClientError,
+    ClientFailed,
     ConnectionClosed,
     ListenerTooSlow,
     NotReached,
@@ -26,6 +27,7 @@ from gateway.client.undoing import Undone
 __all__ = [
     "Client",
     "ClientError",
+    "ClientFailed",
     "Connection",
     "ConnectionClosed",
     "FileStore",

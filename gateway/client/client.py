@@ -21,7 +21,7 @@ from gateway.client.closing import Closings, Move
 from gateway.client.connection import Connection, decode_frame
 from gateway.client.durable import DurableQueue, QueueStore
 from gateway.client.editing import Editing
-from gateway.client.errors import ClientError, ConnectionClosed, HistoryMissing, NotUndone, Stopped
+from gateway.client.errors import ClientError, ClientFailed, ConnectionClosed, HistoryMissing, NotUndone, Stopped
 from gateway.client.listening import Listening
 from gateway.client.outbox import Outbox
 from gateway.client.replica import Replica
@@ -81,7 +81,7 @@ class Client(Editing):
         await self.close()
 
     async def connect(self, *, within_seconds: float = 30.0) -> None:
-        """Connect and wait for the first whole state; raises Stopped, NotReached or QueueUnusable."""
+        """Connect and wait for the first whole state; raises Stopped, ClientFailed, NotReached or QueueUnusable."""
         self._queue.open()
         self._session.client = self._session.client or self._session.outbox.client
         if self._http is None:
@@ -142,12 +142,22 @@ class Client(Editing):
             await self.listening.changed()
 
     async def until(self, condition: Callable[[], bool], *, within_seconds: float = 10.0) -> None:
-        """Wait until a condition on this client holds; raises NotReached, or Stopped when no more will come."""
+        """Wait until a condition on this client holds; raises NotReached, or Stopped or ClientFailed when no more will come."""
         await self.listening.until(lambda: self._stopped is not None or condition(), within_seconds)
         if self._stopped is not None:
             raise self._stopped
 
     async def _keep_connected(self, http: aiohttp.ClientSession) -> None:
+        try:
+            await self._come_back_until_stopped(http)
+        except Exception as error:
+            # Nobody awaits this task: whoever listens or waits would do so for ever.
+            self._stopped = ClientFailed(f"The client has ended by a fault: {error!r}.")
+            self._stopped.__cause__ = error
+            self._state, self._reason = State.OFFLINE, self._stopped.message
+        self.listening.end(self._stopped)
+
+    async def _come_back_until_stopped(self, http: aiohttp.ClientSession) -> None:
         waits, pause_seconds = 0, 0.0
         while self._stopped is None:
             began = asyncio.get_running_loop().time()
@@ -165,7 +175,6 @@ class Client(Editing):
                 # Full jitter: a thousand clients that lost the same gateway must not come back at the same moment.
                 longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**waits)
                 await asyncio.sleep(pause_seconds + random.uniform(0, pause_seconds or longest))  # noqa: S311  # no secret
-        self.listening.end(self._stopped)
 
     def _after(self, error: ClientError) -> float:
         """Judge the end of a connection: how long to wait at least, or that we have stopped."""

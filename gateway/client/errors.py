@@ -40,6 +40,12 @@ class Stopped(ClientError):
         super().__init__(message or f"The server closed with {close_code} ({reason}) and said not to come back.")
 
 
+class ClientFailed(ClientError):
+    """The client met a fault of its own and has ended; report the fault that it names, and make a new client."""
+
+    code = "client_failed"
+
+
 class QueueFull(ClientError):
     """Too many ops wait for an answer; wait until some are answered before editing further."""
 
