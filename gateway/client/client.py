@@ -64,7 +64,7 @@ class Client(Editing):
         self._http = session
         self._owns_http = session is None
         outbox, listening = Outbox(limit=queue_limit, window=window), Listening()
-        self._queue = DurableQueue(queue, wedding, outbox)
+        self._queue = DurableQueue(queue, wedding, outbox, listening.tell_unkept)
         super().__init__(Session(listening, outbox, self._queue, client), listening)
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None

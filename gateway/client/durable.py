@@ -1,13 +1,15 @@
 """The queue of unanswered ops on a store that survives the program: written before an op is sent, read when the client starts.
 
 A `QueueStore` keeps one piece of bytes, so that any store will do; `FileStore` is the one for programs. An op that was answered
-and is still in the store after a crash is sent again under its number, and gets the same answer.
+and is still in the store after a crash is sent again under its number, and gets the same answer. A store that takes no more, as
+on a full disk, keeps no op from being sent: it is told of once, and tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, Protocol
 
@@ -21,6 +23,8 @@ from gateway.client.pending import Pending
 FORM: Final = 1
 #: Answers are written a little later, many at once: after a crash they come again.
 LAZY_SECONDS: Final = 0.2
+#: How long after a write that failed the next one is tried, if nothing asks for one before.
+AGAIN_SECONDS: Final = 5.0
 
 
 class QueueStore(Protocol):
@@ -86,14 +90,15 @@ class _SavedQueue(msgspec.Struct):
 
 
 class DurableQueue:
-    """Keeps an outbox on a store; without a store it does nothing."""
+    """Keeps an outbox on a store; without a store it does nothing. `tell` hears once that the store takes no more."""
 
-    def __init__(self, store: QueueStore | None, wedding: str, outbox: Outbox) -> None:
-        self._store, self._wedding, self._outbox = store, wedding, outbox
+    def __init__(self, store: QueueStore | None, wedding: str, outbox: Outbox, tell: Callable[[Exception], None]) -> None:
+        self._store, self._wedding, self._outbox, self._tell = store, wedding, outbox, tell
         self._is_open = store is None
         self._is_restored = False
         #: What the store holds as far as we know: while we have let go of it, another client may go on with it.
         self._kept: bytes | None = None
+        self._is_failing = False
         self._timer: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
@@ -101,7 +106,7 @@ class DurableQueue:
         if self._is_open or self._store is None:
             return
         try:
-            data = self._store.load()
+            data = self._load(self._store)
             if not self._is_restored:
                 self._restore(data)
             elif data != self._kept:
@@ -110,6 +115,14 @@ class DurableQueue:
             self._store.close()
             raise
         self._is_open, self._is_restored, self._kept = True, True, data
+        if self._is_failing:
+            self.save()
+
+    def _load(self, store: QueueStore) -> bytes | None:
+        try:
+            return store.load()
+        except OSError as error:
+            raise QueueUnusable(f"The kept queue cannot be opened: {error}.") from error
 
     def _restore(self, data: bytes | None) -> None:
         if data is None:
@@ -125,15 +138,21 @@ class DurableQueue:
 
     def save(self) -> None:
         """Write now: an op was made, or is about to be sent under a new number."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._store is not None and self._is_open:
-            ops = [_SavedOp(each.op, each.number, each.asked_at, each.generation) for each in self._outbox.unanswered()]
-            client, following, settled = self._outbox.standing()
-            data = msgspec.json.encode(_SavedQueue(FORM, self._wedding, client, following, settled, ops))
+        self._forget_timer()
+        if self._store is None or not self._is_open:
+            return
+        ops = [_SavedOp(each.op, each.number, each.asked_at, each.generation) for each in self._outbox.unanswered()]
+        client, following, settled = self._outbox.standing()
+        data = msgspec.json.encode(_SavedQueue(FORM, self._wedding, client, following, settled, ops))
+        try:
             self._store.save(data)
-            self._kept = data
+        except Exception as error:
+            self._timer = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.save)
+            if not self._is_failing:
+                self._is_failing = True
+                self._tell(error)
+        else:
+            self._is_failing, self._kept = False, data
 
     def save_soon(self) -> None:
         """Write in a moment: something was answered."""
@@ -144,5 +163,11 @@ class DurableQueue:
         """Write what is left and let go."""
         if self._store is not None and self._is_open:
             self.save()
+            self._forget_timer()
             self._store.close()
             self._is_open = False
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

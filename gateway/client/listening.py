@@ -27,6 +27,7 @@ class Listening:
         self.on_sync: list[Callable[[SyncReport], None]] = []
         self.on_error: list[Callable[[ErrorFrame], None]] = []
         self.on_return: list[Callable[[ReturnReport], None]] = []
+        self.on_unkept: list[Callable[[Exception], None]] = []
         self._streams: set[asyncio.Queue[Event | ClientError]] = set()
         self._changed = asyncio.Event()
 
@@ -56,6 +57,10 @@ class Listening:
     def tell_return(self, report: ReturnReport) -> None:
         """Every op that waited for the connection has its answer."""
         _call(self.on_return, report)
+
+    def tell_unkept(self, error: Exception) -> None:
+        """The store of the queue takes no more, so that ops without an answer would not outlive the program."""
+        _call(self.on_unkept or [_tell_event_loop_unkept], error)
 
     def tell_change(self) -> None:
         """Something may be different from before."""
@@ -105,3 +110,8 @@ def _call(callbacks: list[Callable[[_Told], None]], told: _Told) -> None:
             # A fault that ended the connection would come again with the same frame after every return.
             context = {"message": f"A listener of the client failed: {callback!r}", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _tell_event_loop_unkept(error: Exception) -> None:
+    context = {"message": "The store of the client's queue takes no more; edits are sent all the same.", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(context)
