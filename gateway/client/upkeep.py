@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from actors.contract.client_frames import TokenRefresh
 from actors.contract.server_frames import Goaway, TokenExpiring
@@ -17,10 +18,12 @@ from gateway.client.errors import ConnectionClosed
 Advice = TokenExpiring | Goaway
 Token = str | Callable[[], Awaitable[str]]
 RESTART_CLOSE_CODE = 1012
+#: Between two answers to warnings of the same end: a function that gives one token again and again would be asked without end.
+AGAIN_SECONDS: Final = 5.0
 
 
 async def fresh_token(token: Token) -> str:
-    """Fetch a token; a function that fails is asked again at the next connection. Raises ConnectionClosed."""
+    """Fetch a token; raises ConnectionClosed when its function fails."""
     if isinstance(token, str):
         return token
     try:
@@ -31,15 +34,36 @@ async def fresh_token(token: Token) -> str:
 
 async def keep_up(advice: asyncio.Queue[Advice], connection: Connection, token: Token) -> None:
     """Follow the server's advice until it is time to leave; raises ConnectionClosed then."""
+    warnings: asyncio.Queue[TokenExpiring] = asyncio.Queue()
+    # A task of its own: a function that hangs must keep nobody from leaving.
+    renewing = asyncio.create_task(_renew(warnings, connection, token))
+    try:
+        while True:
+            match await advice.get():
+                case TokenExpiring() as warning if not isinstance(token, str):
+                    warnings.put_nowait(warning)
+                case Goaway() as goaway:
+                    await asyncio.sleep(_moment_to_leave(goaway))
+                    raise ConnectionClosed(RESTART_CLOSE_CODE)
+                case _:
+                    pass
+    finally:
+        renewing.cancel()
+
+
+async def _renew(warnings: asyncio.Queue[TokenExpiring], connection: Connection, token: Token) -> None:
+    """Answer each warning with a new token; the old one holds until its end, so a failure costs no connection."""
+    answered: TokenExpiring | None = None
     while True:
-        match await advice.get():
-            case TokenExpiring() if not isinstance(token, str):
-                await connection.send(TokenRefresh(await fresh_token(token)))
-            case Goaway() as goaway:
-                await asyncio.sleep(_moment_to_leave(goaway))
-                raise ConnectionClosed(RESTART_CLOSE_CODE)
-            case _:
-                pass
+        warning = await warnings.get()
+        if warning == answered:
+            # The last token was no newer, or could not be fetched.
+            await asyncio.sleep(AGAIN_SECONDS)
+        answered = warning
+        try:
+            await connection.send(TokenRefresh(await fresh_token(token)))
+        except ConnectionClosed:
+            warnings.put_nowait(warning)
 
 
 def _moment_to_leave(goaway: Goaway) -> float:

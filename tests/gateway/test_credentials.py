@@ -58,12 +58,13 @@ async def test_the_client_fetches_a_new_token_when_it_is_warned(
 ) -> None:
     """One connection lives through many short tokens."""
     await found("w1")
-    monkeypatch.setattr(credentials, "WARNING_SECONDS", 1.5)
+    # Tokens end at whole seconds: each is asked for half-way between two of them, so that it ends later than the one before.
+    monkeypatch.setattr(credentials, "WARNING_SECONDS", 10.5)
     fetched = []
 
     async def fetch() -> str:
         fetched.append(1)
-        return token_of("ana", "w1", lifetime_seconds=2)
+        return token_of("ana", "w1", lifetime_seconds=12)
 
     async with Client(stack.url, "w1", fetch) as client:
         before = stack.gateway.counts.sockets_opened
