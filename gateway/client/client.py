@@ -18,7 +18,7 @@ import msgspec
 
 from actors.contract.client_frames import Resume
 from gateway.client.closing import Closings, Move
-from gateway.client.connection import Connection, decode_frame
+from gateway.client.connection import Connection, base_address, decode_frame
 from gateway.client.durable import DurableQueue, QueueStore
 from gateway.client.editing import Editing
 from gateway.client.errors import ClientError, ClientFailed, ConnectionClosed, HistoryMissing, NotUndone, Stopped
@@ -58,7 +58,7 @@ class Client(Editing):
         queue_limit: int = 1000,
         window: int = 100,
     ) -> None:
-        self.url = url
+        self.url = base_address(url)
         self.wedding = wedding
         self._token = token
         self._http = session
@@ -111,7 +111,11 @@ class Client(Editing):
         """Take one of our ops back where nobody has written since; also our undo itself. Raises NotUndone."""
         if self._http is None:
             raise NotUndone("The client is not connected.")
-        return await undone(self._http, self.url, self.wedding, await fresh_token(self._token), op)
+        try:
+            token = await fresh_token(self._token)
+        except ConnectionClosed as error:
+            raise NotUndone(error.message) from error
+        return await undone(self._http, self.url, self.wedding, token, op)
 
     async def disconnect(self) -> None:
         """Drop the present socket, as a bad network would; the client comes back by itself."""

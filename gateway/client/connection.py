@@ -24,9 +24,15 @@ _server_frames: Final[msgspec.json.Decoder[ServerFrame]] = msgspec.json.Decoder(
 _KNOWN_TYPES: Final = frozenset(str(frame.__struct_config__.tag) for frame in ServerFrame.__args__)
 
 
+def base_address(url: str) -> str:
+    """Return a server's address for HTTP, of any that a program may give: with a slash at its end, or that of the socket."""
+    base = url.rstrip("/").removesuffix("/ws")
+    return "http" + base.removeprefix("ws") if base.startswith(("ws:", "wss:")) else base
+
+
 def websocket_url(url: str) -> str:
-    """Return the address of the socket for a server's base address; one that ends in `/ws` stays as it is."""
-    return url if url.rstrip("/").endswith("/ws") else url.rstrip("/") + "/ws"
+    """Return the address of the socket for any of these."""
+    return base_address(url) + "/ws"
 
 
 def decode_frame(text: str) -> ServerFrame | None:

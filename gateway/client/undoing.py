@@ -29,5 +29,5 @@ async def undone(http: aiohttp.ClientSession, url: str, wedding: str, token: str
                 return msgspec.json.decode(body, type=Undone)
             problem = msgspec.json.decode(body)
             raise NotUndone(f"{problem['code']}: {problem['detail']} {problem['remedy']}")
-    except (aiohttp.ClientError, msgspec.DecodeError, KeyError, TypeError) as error:
-        raise NotUndone(f"The server cannot be asked: {error}.") from error
+    except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError, KeyError, TypeError) as error:
+        raise NotUndone(f"The server cannot be asked: {error!r}.") from error

@@ -198,10 +198,11 @@ async def test_why_tells_edits_of_a_text_as_deltas_and_names_the_rule_that_settl
     assert (await why("start"))[0]["conflict"]["reason"] == "ana has reversed it"
 
 
-async def test_the_python_client_takes_its_own_op_back(stack: RunningGateway, found: FoundWedding) -> None:
-    """`Client.undo` restores what stood there before, and says why it cannot undo what is not ours."""
+@pytest.mark.parametrize("path", ["", "/", "/ws"])
+async def test_the_python_client_takes_its_own_op_back(stack: RunningGateway, found: FoundWedding, path: str) -> None:
+    """`Client.undo` restores what stood there before, and says why it cannot undo others' ops; at any form of the address."""
     await found("w1")
-    async with Client(stack.url, "w1", token_of("ana", "w1")) as client:
+    async with Client(stack.url + path, "w1", token_of("ana", "w1")) as client:
         await client.insert("tasks", "t0", {"title": "Rings"}).outcome()
         outcome = await client.update("tasks", "t0", {"title": "Gold"}).outcome()
         told = await client.undo(outcome.op)
