@@ -9,7 +9,6 @@ import pytest
 
 from gateway.client import Client
 from gateway.process import serving
-from gateway.sessions import credentials
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway, token_of
 from tests.support.servers import NatsServer
@@ -53,22 +52,18 @@ async def test_a_short_token_is_not_warned_of_at_once(stack: RunningGateway, fou
     await ana.expect("pong")
 
 
-async def test_the_client_fetches_a_new_token_when_it_is_warned(
-    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One connection lives through many short tokens."""
+async def test_the_client_fetches_a_new_token_when_it_is_warned(stack: RunningGateway, found: FoundWedding) -> None:
+    """One connection lives through several short tokens: of each it is warned when half of it is left."""
     await found("w1")
-    # Tokens end at whole seconds: each is asked for half-way between two of them, so that it ends later than the one before.
-    monkeypatch.setattr(credentials, "WARNING_SECONDS", 10.5)
     fetched = []
 
     async def fetch() -> str:
         fetched.append(1)
-        return token_of("ana", "w1", lifetime_seconds=12)
+        return token_of("ana", "w1", lifetime_seconds=6)
 
     async with Client(stack.url, "w1", fetch) as client:
         before = stack.gateway.counts.sockets_opened
-        await client.until(lambda: len(fetched) > 3)
+        await client.until(lambda: len(fetched) > 2)
         assert stack.gateway.counts.sockets_opened == before
         assert client.is_synced
 
