@@ -5,8 +5,6 @@ import time
 from contextlib import AsyncExitStack
 from datetime import datetime
 
-import pytest
-
 from gateway.client import Client
 from gateway.process import serving
 from tests.gateway.conftest import FoundWedding
