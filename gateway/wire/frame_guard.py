@@ -45,7 +45,7 @@ class GuardedWebSocket(web.WebSocketResponse):
         super()._post_start(request, protocol, writer)
         self.inbox = self._reader = Inbox(connection, asyncio.get_running_loop())
         self._parser = WebSocketReader(self.inbox, self._most_bytes, compress=False, decode_text=False)
-        guard = connection._payload_parser = FrameGuard(self._parser, self.inbox)  # noqa: SLF001
+        guard = connection._payload_parser = FrameGuard(self._parser, self.inbox)  # noqa: SLF001  # as above
         if early:
             guard.feed_data(early)
 
