@@ -19,7 +19,8 @@ from actors.contract.write_rules import WriteRules
 from actors.domain.authority import require_write
 from actors.domain.errors import Refused
 from actors.domain.order_index import next_after
-from actors.domain.order_keys import key_between, require_valid
+from actors.domain.order_keys import is_roomy, key_between, require_roomy, require_valid
+from actors.domain.renumbering import Place, find_place
 from actors.domain.state import ActorState, Item, Write, find_item, grave_of
 
 
@@ -91,6 +92,8 @@ def joined(parts: Iterable[PlannedPart]) -> tuple[PlannedPart, ...]:
 
 #: Verbs of documents that are about their text.
 _OF_TEXT: Final = frozenset({"name_version", "restore"})
+#: From this version of the rules on a given order key leaves room for others, and neighbours that leave none are renumbered.
+_ROOM_SINCE: Final = 3
 #: The fields that `channel_of` looks at; only they can give an item another audience.
 _AUDIENCE_FIELDS: Final = frozenset({"visibility", "payer", "person", "audience"})
 
@@ -112,18 +115,40 @@ def insert_unasked(request: Request) -> Plan:
         raise Refused("exists")
     fields: dict[str, Any] = dict(op.data)
     channel = channel_of(collection, fields)
-    if COLLECTIONS[collection].ordered:
-        if "order" in fields:
-            require_valid(fields["order"])
-        else:
-            fields["order"] = key_between(_greatest_order(request, channel), None)
-    return Plan((PlannedPart(channel, (Change(collection, identifier, insert=fields),)),))
+    place = _place_of_new(request, channel) if COLLECTIONS[collection].ordered else None
+    if place is None:
+        return Plan((PlannedPart(channel, (Change(collection, identifier, insert=fields),)),))
+    fields["order"] = place.order
+    return Plan(joined((PlannedPart(channel, (Change(collection, identifier, insert=fields),)), *renumbered(place))))
+
+
+def _place_of_new(request: Request, channel: str) -> Place:
+    """Return where a new item goes: where the op says, or at the end."""
+    leaves_room = request.version >= _ROOM_SINCE
+    if "order" in request.op.data:
+        given = str(request.op.data["order"])
+        (require_roomy if leaves_room else require_valid)(given)
+        return Place(given)
+    last = _greatest_order(request, channel)
+    if not leaves_room:
+        return Place(key_between(last, None))
+    place = find_place(request.state, request.op.target, last, None)
+    # Behind more keys without room than one op makes anew the last of them is shared: nobody is kept from adding to a list.
+    return place or Place(last or key_between(None, None))
+
+
+def renumbered(place: Place) -> tuple[PlannedPart, ...]:
+    """Return what a place does to the neighbours, each in its own channel."""
+    return tuple(PlannedPart(channel, (change,)) for channel, change in place.renumbered)
 
 
 def revive(insert_anew: Verb, request: Request) -> Plan:
     """Insert a deleted item as it was, with the op's data in it, by the rules for whatever is inserted."""
     whole = {field: value for field, value in buried(request).fields.items() if field not in of_server(request)}
     merge_fields(whole, request.op.data)
+    if "order" in whole and not is_roomy(whole["order"]):
+        # A place of before version 3, beside which there is no room: it comes back at the end.
+        del whole["order"]
     return insert_anew(request._replace(op=msgspec.structs.replace(request.op, action="insert", data=whole)))
 
 
@@ -176,20 +201,20 @@ def move(request: Request) -> Plan:
         if other is None or not may_read(request.rights, other.channel):
             raise Refused("not_found", f"There is no {after} in {target.collection} that you may read.")
         before = other.fields["order"]
-    order = key_right_after(request, item, before)
+    order = key_between(before, next_right_after(request, item, before))
     change = Change(target.collection, target.id, set={"order": order})
     return Plan((PlannedPart(item.channel, (change,), (item.last_write("order"),)),))
 
 
-def key_right_after(request: Request, item: Item, before: str | None) -> str:
-    """Return a key for an item that moves right after a key, or to the front, among the items that the author may read."""
+def next_right_after(request: Request, item: Item, before: str | None) -> str | None:
+    """Return the key behind a key, or that at the front, among the items that the author may read but for the one that moves."""
     target, own = request.op.target, item.fields["order"]
     following = [
         next_after(keys, before, own if channel == item.channel else None)
         for channel, keys in request.state.orders.of(target.collection).items()
         if may_read(request.rights, channel)
     ]
-    return key_between(before, min((key for key in following if key is not None), default=None))
+    return min((key for key in following if key is not None), default=None)
 
 
 def writable(request: Request) -> Item:

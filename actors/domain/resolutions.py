@@ -89,6 +89,9 @@ def _answerable(request: Request, statuses: tuple[str, ...]) -> Item:
 
 def _answered(verb_of: VerbOf, request: Request, record: Item, choice: str, status: str) -> Plan:
     fields = record.fields
+    if choice == "value" and fields["field"] == "order":
+        # A key of one's own could leave others no room; where an item goes, `move` says.
+        raise Refused("bad_value", "This conflict is about a place in a list.", "Choose first or second, or move the item.")
     content = {"value": request.op.data["value"]} if choice == "value" else _content_of(fields[choice])
     apply = _apply_to_item if fields["field"] == WHOLE_ITEM else _apply_to_field
     plan = apply(verb_of, request, fields, content)

@@ -15,7 +15,7 @@ from actors.contract.channels import may_read
 from actors.contract.ops import Target
 from actors.contract.text_ot import Delta
 from actors.domain.items import Plan, Request, writable
-from actors.domain.order_keys import require_valid
+from actors.domain.order_keys import require_roomy
 from actors.domain.state import Item, Write, find_item, grave_of, last_removal
 from actors.domain.text_window import taken_back
 from actors.domain.texts import edited
@@ -59,7 +59,7 @@ def undo(verbs: Verbs, request: Request) -> Plan:
     if not left:
         return Plan(())
     if "order" in left:
-        require_valid(left["order"])
+        require_roomy(left["order"])
     return _as(request, verbs, "update", left)
 
 

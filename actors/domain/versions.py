@@ -81,14 +81,15 @@ def revive_document(request: Request) -> Plan:
     plan = items.revive(items.insert, request)
     if grave is None:
         return plan
-    [part], [change] = plan.parts, plan.parts[0].changes
+    part, *others = plan.parts
+    change, *renumbered = part.changes
     fields = {**change.insert} if isinstance(change.insert, dict) else {}
     if "text" not in request.op.data and _FORMAT in grave.item.fields:
         fields[_FORMAT] = grave.item.fields[_FORMAT]
     kept = [(key.partition("/")[2], each.item) for key, each in request.state.graves.items() if _went_with(grave, key, each)]
     changes = [Change(COLLECTION, name, insert=_for_audience(item, fields.get("audience"))) for name, item in kept]
     document = Change(change.collection, change.id, insert=fields)
-    return plan._replace(parts=(part._replace(changes=(document, *changes)),))
+    return plan._replace(parts=(part._replace(changes=(document, *changes, *renumbered)), *others))
 
 
 def revive(request: Request) -> Plan:

@@ -2,12 +2,19 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.domain.lists import LONG_KEY
+from actors.contract.decisions import Decision
+from actors.domain.order_keys import LONG_KEY
+from actors.domain.rules import NEWEST
 from tests.domain.test_items import code, titles_in_order
+from tests.support.disputes import answer, applied, seen_by_all, the_record
 from tests.support.folding import Fold, wedding_with_members
+
+#: Keys beside which there is no room for others: behind all, before all, and far too long.
+_LAST, _FIRST, _LONG = "z" * 200, "A" + "0" * 198 + "1", "a0" + "V" * 39
 
 
 def tasks(*names: str) -> Fold:
@@ -92,3 +99,143 @@ def test_concurrent_moves_inserts_and_deletes_lose_and_repeat_nothing(steps: lis
     if there:
         assert sorted(titles_in_order(fold)) == sorted(there)
         assert len(set(keys(fold))) == len(there)
+
+
+def before_version_3(fold: Fold, person: str, collection: str, identifier: str, data: dict[str, Any]) -> None:
+    """Let somebody insert an item under the rules that took every valid key."""
+    fold.rules = 2
+    applied(fold.act(person, collection, "insert", identifier, data))
+    fold.rules = NEWEST
+
+
+@pytest.mark.parametrize("order", [_LAST, _FIRST, _LONG, "h" + "0" * 8])
+def test_inv6_nobody_gives_an_order_key_beside_which_there_is_no_room(order: str) -> None:
+    """A guest's message with such a key is refused; version 2 took it, and its decisions are followed."""
+    fold = wedding_with_members()
+    evil = {"text": "hi", "audience": "everyone", "order": order}
+    assert code(fold.act("urs", "messages", "insert", "evil", evil)) == "bad_value"
+    assert code(fold.act("urs", "inbox", "insert", "evil", {"person": "petra", "text": "hi", "order": order})) == "bad_value"
+    before_version_3(fold, "urs", "messages", "evil", evil)
+    assert fold.item("messages", "evil")["order"] == order
+
+
+def post(fold: Fold, person: str, identifier: str, **more: str) -> Decision:
+    """Let somebody post a message to everyone."""
+    return applied(fold.act(person, "messages", "insert", identifier, {"text": "x", "audience": "everyone", **more}))
+
+
+def test_inv6_the_longest_key_that_somebody_may_give_keeps_nobody_from_adding_and_moving() -> None:
+    """At both ends and in the midst of a list."""
+    fold = wedding_with_members()
+    for name in "ab":
+        post(fold, "amara", name)
+    for name, order in (("low", "T" + "0" * 6 + "1"), ("high", "g" + "z" * 39), ("middle", "a0" + "0" * 37 + "1")):
+        post(fold, "urs", name, order=order)
+    post(fold, "amara", "last")
+    applied(fold.act("amara", "messages", "move", "b", {"after": None}))
+    post(fold, "amara", "c")
+    applied(fold.act("amara", "messages", "move", "c", {"after": "a"}))
+    assert titles_in_order(fold, "messages") == ["b", "low", "a", "c", "middle", "high", "last"]
+    assert max(map(len, keys(fold, "messages"))) <= LONG_KEY
+
+
+@pytest.mark.parametrize("order", [_LAST, _LAST[:100]])
+def test_inv6_a_list_heals_in_which_somebody_had_left_no_room_at_the_end(order: str) -> None:
+    """Inserts and moves make the keys of the neighbours anew, in whatever channel, and the order stays."""
+    fold = wedding_with_members()
+    applied(fold.act("amara", "messages", "insert", "one", {"text": "one"}))
+    before_version_3(fold, "urs", "messages", "evil", {"text": "hi", "audience": "everyone", "order": order})
+    decision = applied(fold.act("bloom", "messages", "insert", "two", {"text": "two"}))
+    assert next(iter(decision.parts[0].changes)).id == "two"
+    for number in range(70):
+        applied(fold.act("amara", "messages", "insert", f"m{number:02d}", {"text": "x", "audience": "everyone"}))
+    assert titles_in_order(fold, "messages") == ["one", "evil", "two", *(f"m{number:02d}" for number in range(70))]
+    applied(fold.act("amara", "messages", "move", "one", {"after": "evil"}))
+    assert titles_in_order(fold, "messages")[:3] == ["evil", "one", "two"]
+    assert max(map(len, keys(fold, "messages"))) <= LONG_KEY
+
+
+def test_inv6_a_list_heals_in_which_somebody_had_left_no_room_at_the_front() -> None:
+    """A move before all others makes room."""
+    fold = wedding_with_members()
+    before_version_3(fold, "urs", "photos", "evil", {"title": "t", "audience": "everyone", "order": _FIRST})
+    applied(fold.act("amara", "photos", "insert", "arch", {"title": "Arch"}))
+    applied(fold.act("amara", "photos", "move", "arch", {"after": None}))
+    assert titles_in_order(fold, "photos") == ["arch", "evil"]
+    assert max(map(len, keys(fold, "photos"))) <= LONG_KEY
+
+
+def test_inv6_one_op_makes_a_bounded_number_of_keys_anew() -> None:
+    """Behind more keys without room than that an item is still taken in; only a move among them is refused."""
+    fold = wedding_with_members()
+    for name in "ab":
+        post(fold, "amara", name)
+    for number in range(600):
+        before_version_3(fold, "urs", "messages", f"evil{number}", {"text": "x", "audience": "everyone", "order": _LAST})
+    decision = post(fold, "amara", "new")
+    assert sum(len(part.changes) for part in decision.parts) == 1
+    assert fold.item("messages", "new")["order"] == _LAST
+    assert code(fold.act("amara", "messages", "move", "a", {"after": "evil0"})) == "bad_value"
+    applied(fold.act("amara", "messages", "move", "b", {"after": None}))
+
+
+def test_inv6_a_crowd_at_one_place_costs_who_moves_there_no_more_than_a_longer_key() -> None:
+    """Where making a thousand keys anew does not make them short either, none is."""
+    fold = wedding_with_members()
+    post(fold, "amara", "a")
+    left, right = "a0" + "0" * 37 + "1", "a0" + "0" * 37 + "2"
+    for number in range(1100):
+        post(fold, "urs", f"evil{number}", order=left if number < 550 else right)
+    decision = applied(fold.act("amara", "messages", "move", "a", {"after": "evil0"}))
+    assert sum(len(part.changes) for part in decision.parts) == 1
+    assert left < fold.item("messages", "a")["order"] < right
+
+
+def test_inv6_nobody_undoes_their_way_to_a_key_beside_which_there_is_no_room() -> None:
+    """Neither as the value before a move of their own, nor as that of an item that they deleted."""
+    fold = tasks("a", "b")
+    moved = applied(fold.act("petra", "tasks", "move", "b", {"after": None}))
+    assert code(fold.act("petra", "tasks", "undo", "b", {"op": moved.op, "set": {"order": _LAST}})) == "bad_value"
+    applied(fold.act("petra", "tasks", "undo", "b", {"op": moved.op, "set": {"order": "a1"}}))
+    deleted = applied(fold.act("petra", "tasks", "delete", "b"))
+    again = {"op": deleted.op, "insert": {"title": "b", "order": _LAST}}
+    assert code(fold.act("petra", "tasks", "undo", "b", again)) == "bad_value"
+
+
+@pytest.mark.parametrize("collection", ["tasks", "documents"])
+def test_inv6_a_deleted_item_comes_back_though_its_old_place_left_no_room(collection: str) -> None:
+    """At the end, where another such key still stands."""
+    fold = wedding_with_members()
+    for name in ("evil", "worse"):
+        before_version_3(fold, "amara", collection, name, {"title": name, "order": _LAST})
+    deleted = applied(fold.act("amara", collection, "delete", "evil"))
+    applied(fold.act("amara", collection, "undo", "evil", {"op": deleted.op, "insert": True}))
+    assert titles_in_order(fold, collection) == ["worse", "evil"]
+    assert max(map(len, keys(fold, collection))) <= LONG_KEY
+
+
+def two_moves() -> Fold:
+    """A task that two people have moved, unaware of each other."""
+    fold = tasks("x", "y", "z")
+    base = seen_by_all(fold)
+    applied(fold.act("amara", "tasks", "move", "x", {"after": "z"}, base=base))
+    applied(fold.act("petra", "tasks", "move", "x", {"after": "y"}, base=base))
+    assert the_record(fold)[1]["field"] == "order"
+    return fold
+
+
+@pytest.mark.parametrize("value", [None, "zz", _LAST, "a5"])
+def test_inv6_the_answer_to_two_moves_is_one_of_their_places(value: str | None) -> None:
+    """A key of one's own is not among the choices, nor is none at all."""
+    fold = two_moves()
+    assert code(answer(fold, "petra", "reverse", "value", value=value)) == "bad_value"
+    assert titles_in_order(fold) == ["y", "x", "z"]
+
+
+def test_two_moves_may_be_reversed() -> None:
+    """The other place holds then, and the list goes on."""
+    fold = two_moves()
+    applied(answer(fold, "petra", "reverse", "first"))
+    assert titles_in_order(fold) == ["y", "z", "x"]
+    decision: Decision = fold.act("amara", "tasks", "insert", "n", {"title": "n"})
+    assert code(decision) is None
