@@ -22,7 +22,7 @@ from actors.domain.conflict_expiry import EXPIRE, TIMER, armed, ends_ms, open_re
 from actors.domain.conflict_records import REVERSIBLE_MS, notices
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request, joined
-from actors.domain.state import Item, find_item
+from actors.domain.state import Item, Write, find_item, grave_of
 from actors.domain.timers import cancel
 
 Verb = Callable[[Request], Plan]
@@ -94,7 +94,7 @@ def _answered(verb_of: VerbOf, request: Request, record: Item, choice: str, stat
         raise Refused("bad_value", "This conflict is about a place in a list.", "Choose first or second, or move the item.")
     content = {"value": request.op.data["value"]} if choice == "value" else _content_of(fields[choice])
     apply = _apply_to_item if fields["field"] == WHOLE_ITEM else _apply_to_field
-    plan = apply(verb_of, request, fields, content)
+    plan = apply(verb_of, request, record, content)
     return _closing(request, request.op.target.id, record, choice, status, plan)
 
 
@@ -102,12 +102,12 @@ def _content_of(side: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in side.items() if name in ("value", "fields", "cleared", "deleted")}
 
 
-def _apply_to_field(verb_of: VerbOf, request: Request, record: Mapping[str, Any], content: Mapping[str, Any]) -> Plan:
-    collection, field, value = record["collection"], record["field"], content.get("value")
-    item = find_item(request.state, collection, record["item"])
+def _apply_to_field(verb_of: VerbOf, request: Request, record: Item, content: Mapping[str, Any]) -> Plan:
+    collection, field, value = record.fields["collection"], record.fields["field"], content.get("value")
+    item = find_item(request.state, collection, record.fields["item"])
     if item is None:
         raise Refused("not_found", "The item of this conflict has been deleted.")
-    _require_not_superseded(item, field, record)
+    _require_field_not_superseded(item, field, record)
     if item.fields.get(field) == value:
         return Plan(())
     kind = COLLECTIONS[collection]
@@ -117,31 +117,58 @@ def _apply_to_field(verb_of: VerbOf, request: Request, record: Mapping[str, Any]
     return _asked(verb_of, request, record, "update", {field: value})
 
 
-def _apply_to_item(verb_of: VerbOf, request: Request, record: Mapping[str, Any], content: Mapping[str, Any]) -> Plan:
+def _apply_to_item(verb_of: VerbOf, request: Request, record: Item, content: Mapping[str, Any]) -> Plan:
     """Delete the item, or let it stand with the edits; one that is gone comes back as it was."""
     if "value" in content:
         raise Refused("bad_value", "This conflict is about the whole item.", "Choose first or second.")
-    collection, identifier = record["collection"], record["item"]
-    item = find_item(request.state, collection, identifier)
-    if content.get("deleted"):
-        return Plan(()) if item is None else _asked(verb_of, request, record, "delete", {})
-    edits = {**content.get("fields", {}), **dict.fromkeys(content.get("cleared", ()))}
-    if item is not None:
-        return _asked(verb_of, request, record, "update", edits) if edits else Plan(())
-    return _asked(verb_of, request, record, "revive", edits)
+    item = find_item(request.state, record.fields["collection"], record.fields["item"])
+    deletes = bool(content.get("deleted"))
+    if item is None and deletes:
+        return Plan(())
+    _require_item_not_superseded(request, item, record)
+    if item is None:
+        edits = {**content.get("fields", {}), **dict.fromkeys(content.get("cleared", ()))}
+        return _asked(verb_of, request, record, "revive", edits)
+    # Where it stands and nobody has written since, it stands with the edits.
+    return _asked(verb_of, request, record, "delete", {}) if deletes else Plan(())
 
 
-def _asked(verb_of: VerbOf, request: Request, record: Mapping[str, Any], action: str, data: dict[str, Any]) -> Plan:
+def _asked(verb_of: VerbOf, request: Request, record: Item, action: str, data: dict[str, Any]) -> Plan:
     """Let the rules of the section judge the change as one of whoever answers."""
-    op = Op(request.op.type, action, Target(record["collection"], record["item"]), request.op.id, data)
-    return verb_of(request.version, record["collection"], action)(request._replace(op=op))
+    collection, identifier = record.fields["collection"], record.fields["item"]
+    op = Op(request.op.type, action, Target(collection, identifier), request.op.id, data)
+    return verb_of(request.version, collection, action)(request._replace(op=op))
 
 
-def _require_not_superseded(item: Item, field: str, record: Mapping[str, Any]) -> None:
+def _require_field_not_superseded(item: Item, field: str, record: Item) -> None:
     write = item.writes.get(field) or (item.inserted if item.origin is None else item.origin.last_write(field))
-    known = [record[name] for name in ("first", "second", "answer") if name in record]
-    if (write.op, write.principal) not in {(each["op"], each["user"]) for each in known}:
+    if _is_of_others(write, record):
         raise Refused("superseded")
+
+
+def _require_item_not_superseded(request: Request, item: Item | None, record: Item) -> None:
+    """Raise Refused where somebody has written or deleted the item, or put it there again, since the conflict came up."""
+    collection, identifier = record.fields["collection"], record.fields["item"]
+    if item is not None:
+        of_server = COLLECTIONS[collection].of_server
+        channel = item.channel
+        writes = [item.inserted, *(write for field, write in item.writes.items() if field not in of_server)]
+    else:
+        grave = grave_of(request.state, collection, identifier)
+        channel = record.channel if grave is None else grave.item.channel
+        writes = [] if grave is None else [grave.write]
+    # An item that was given to other readers since has a channel other than its record's.
+    since = [write for write in writes if channel != record.channel or write.sequence > record.inserted.sequence]
+    if any(_is_of_others(write, record) for write in since):
+        raise Refused(
+            "superseded", "Somebody has written the item since.", "Look at what stands there now and change the item itself."
+        )
+
+
+def _is_of_others(write: Write, record: Item) -> bool:
+    """Tell whether a write is neither of the two that met in the conflict nor that of an answer."""
+    sides = [record.fields[name] for name in ("first", "second", "answer") if name in record.fields]
+    return (write.op, write.principal) not in {(each["op"], each["user"]) for each in sides}
 
 
 def _closing(request: Request, identifier: str, record: Item, outcome: str, status: str, plan: Plan) -> Plan:

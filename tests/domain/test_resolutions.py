@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from actors.contract.bookings import answer_op, span_of
+from actors.contract.correspondence import message_body
 from actors.contract.decisions import Decision
+from actors.contract.ops import LogEntry
 from actors.domain.conflict_records import WAITS_MS
 from tests.support.disputes import answer, applied, at_once, let_time_pass, seen_by_all, the_record, told, wedding_with
 from tests.support.folding import Fold, wedding_with_members
@@ -188,3 +192,107 @@ def test_a_merge_that_an_offline_batch_goes_on_with_can_be_reversed() -> None:
     assert (record["second"]["value"], record["result"]) == (["soy", "milk"], fold.item("guests", "x")["diet"])
     fold.act("amara", "conflicts", "reverse", identifier, {"choice": "second"}, op_type="guest_update")
     assert fold.item("guests", "x")["diet"] == ["soy", "milk"]
+
+
+def knowingly(fold: Fold, person: str, **fields: Any) -> None:
+    """Let somebody who has seen everything write the task, a while later."""
+    fold.now_ms += 60_000
+    applied(fold.act(person, "tasks", "update", "x", fields, base=seen_by_all(fold)))
+
+
+def edited_and_deleted(editor: str, deleter: str, *, rules: dict[str, str] | None = None, by: str = "amara") -> Fold:
+    """A task that one person edits and another, unaware of it, deletes."""
+    fold = wedding_with("tasks", {"title": "t"}, rules=rules, by=by)
+    base = seen_by_all(fold)
+    applied(fold.act(editor, "tasks", "update", "x", {"title": f"{editor}'s"}, base=base))
+    applied(fold.act(deleter, "tasks", "delete", "x", base=base))
+    assert the_record(fold)[1]["field"] == "*"
+    return fold
+
+
+_REVIEW = {"tasks.*": "manual_review"}
+
+
+@pytest.mark.parametrize(("editor", "deleter", "default"), [("bloom", "amara", "second"), ("amara", "petra", "first")])
+def test_a_default_about_the_whole_item_does_not_touch_what_came_later(editor: str, deleter: str, default: str) -> None:
+    """The clock neither deletes an item that was knowingly written meanwhile nor sets an older value; the record is closed."""
+    fold = edited_and_deleted(editor, deleter, rules=_REVIEW)
+    assert the_record(fold)[1]["default"] == default
+    knowingly(fold, "petra", title="agreed", done=True)
+    assert let_time_pass(fold, _WEEK_MS) is not None
+    assert (fold.item("tasks", "x")["title"], fold.item("tasks", "x")["done"]) == ("agreed", True)
+    assert (the_record(fold)[1]["status"], the_record(fold)[1]["outcome"]) == ("expired", "first")
+
+
+def test_a_default_about_the_whole_item_stands_where_nobody_wrote_since() -> None:
+    """The delete of who counts more is carried out at its time, and can be reversed from there."""
+    fold = edited_and_deleted("bloom", "amara", rules=_REVIEW)
+    assert let_time_pass(fold, _WEEK_MS) is not None
+    assert "tasks" not in fold.state.items
+    applied(answer(fold, "amara", "reverse"))
+    assert fold.item("tasks", "x")["title"] == "bloom's"
+
+
+@pytest.mark.parametrize("field", [{"title": "agreed"}, {"done": True}])
+def test_an_answer_does_not_delete_what_somebody_has_written_since(field: dict[str, Any]) -> None:
+    """A delete that lost is not carried out any more, whichever field was written."""
+    fold = edited_and_deleted("amara", "bloom", by="bloom")
+    assert the_record(fold)[1]["outcome"] == "first"
+    knowingly(fold, "petra", **field)
+    assert code(answer(fold, "amara", "reverse")) == "superseded"
+    assert fold.item("tasks", "x") == fold.item("tasks", "x") | field
+
+
+def test_an_answer_does_not_overwrite_an_item_that_came_back_and_was_written_since() -> None:
+    """Who deleted it takes that back, somebody writes on: the edit of before does not come over it."""
+    fold = edited_and_deleted("bloom", "amara")
+    removal = fold.decisions[-1].op
+    applied(fold.act("amara", "tasks", "undo", "x", {"op": removal, "insert": True}))
+    knowingly(fold, "petra", title="agreed")
+    assert code(answer(fold, "amara", "reverse")) == "superseded"
+    assert fold.item("tasks", "x")["title"] == "agreed"
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_an_answer_does_not_delete_an_item_that_somebody_put_there_since(anew: bool) -> None:
+    """Whether the item came back by undo or anew: it is not the one that the conflict was about."""
+    fold = edited_and_deleted("bloom", "amara", rules=_REVIEW)
+    deleted = applied(fold.act("petra", "tasks", "delete", "x", base=seen_by_all(fold)))
+    if anew:
+        applied(fold.act("petra", "tasks", "insert", "x", {"title": "new"}))
+    else:
+        applied(fold.act("petra", "tasks", "undo", "x", {"op": deleted.op, "insert": True}))
+    assert code(answer(fold, "amara", "resolve", "second")) == "superseded"
+    assert "x" in fold.state.items["tasks"]
+
+
+def test_an_answer_does_not_bring_back_what_somebody_has_knowingly_deleted_since() -> None:
+    """The edit prevailed, and then the item went after all."""
+    fold = edited_and_deleted("bloom", "amara", rules=_REVIEW)
+    applied(fold.act("petra", "tasks", "delete", "x", base=seen_by_all(fold)))
+    assert code(answer(fold, "amara", "resolve", "first")) == "superseded"
+    assert "tasks" not in fold.state.items
+    applied(answer(fold, "amara", "resolve", "second"))
+
+
+def test_an_answer_does_not_reach_an_item_that_went_to_other_readers_since() -> None:
+    """Another audience is knowingly written, too."""
+    fold = edited_and_deleted("amara", "bloom", by="bloom")
+    knowingly(fold, "amara", audience="core")
+    assert code(answer(fold, "amara", "reverse")) == "superseded"
+    assert "x" in fold.state.items["tasks"]
+
+
+def test_an_answer_about_the_whole_item_looks_past_what_the_server_notes() -> None:
+    """The answer of a supplier's calendar is nobody's writing: the delete that lost is carried out."""
+    hours = {"contractStart": "2027-06-19T10:00:00Z", "contractEnd": "2027-06-19T20:00:00Z"}
+    fold = wedding_with("vendors", {"name": "Flo", "account": "flo", **hours})
+    base = seen_by_all(fold)
+    applied(fold.act("amara", "vendors", "update", "x", {"name": "Flora"}, base=base))
+    applied(fold.act("petra", "vendors", "delete", "x", base=base))
+    span = span_of(hours, "contractStart", "contractEnd")
+    assert span is not None
+    fold.take("_v-flo", msgspec.json.decode(message_body("_v-flo", 1, answer_op("x", span, "confirmed"), 2), type=LogEntry))
+    assert fold.item("vendors", "x")["booking"] == "confirmed"
+    applied(answer(fold, "amara", "reverse"))
+    assert "vendors" not in fold.state.items
