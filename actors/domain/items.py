@@ -173,7 +173,7 @@ def update(request: Request) -> Plan:
     op, item = request.op, writable(request)
     collection, identifier = op.target.collection, op.target.id
     overwritten = tuple([item.last_write(field) for field in op.data])
-    channel = _channel_after(collection, item, op.data)
+    channel = channel_after(collection, item, op.data)
     if channel == item.channel:
         return Plan((PlannedPart(channel, (Change(collection, identifier, set=op.data),), overwritten),))
     require_write(request, collection, item.channel, "delete", (), item, identifier)
@@ -242,7 +242,7 @@ def require_known_person(request: Request, channel: str) -> None:
         raise Refused("bad_value", f"{person} is no member of this wedding.", "Name the person by the id in `people`.")
 
 
-def _channel_after(collection: str, item: Item, values: dict[str, Any]) -> str:
+def channel_after(collection: str, item: Item, values: dict[str, Any]) -> str:
     """Return the channel of the item once `values` are set."""
     if _AUDIENCE_FIELDS.isdisjoint(values):
         return item.channel

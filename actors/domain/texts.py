@@ -56,7 +56,7 @@ def update(request: Request) -> Plan:
     others = {field: value for field, value in op.data.items() if field != "text"}
     if "text" not in op.data:
         return items.update(request)
-    if _leaves(item, others):
+    if items.channel_after("documents", item, others) != item.channel:
         # It goes whole into another channel, and a new text has no attributes.
         return items.update(request._replace(op=msgspec.structs.replace(op, data=op.data | {"textFormat": None})))
     plan = _replaced(request, item, cast("str", op.data["text"] or ""))
@@ -88,11 +88,6 @@ def _replaced(request: Request, item: Item, text: str) -> Plan:
         # What its author had before it cannot be told any more: base and own edits were moved apart.
         raise Refused("base_too_old")
     return edited(request, item, "text", diff(text_at(window, present, base), text), base)
-
-
-def _leaves(item: Item, others: dict[str, Any]) -> bool:
-    """Tell whether the op gives the document another audience: then it goes whole into another channel."""
-    return "audience" in others and others["audience"] != item.fields.get("audience")
 
 
 def _base_of(request: Request) -> int | None:
