@@ -13,7 +13,7 @@ import msgspec
 from actors.contract.changes import Change
 from actors.contract.collections import COLLECTIONS
 from actors.contract.decisions import Authored
-from actors.contract.text_diff import diff, diff_content
+from actors.contract.text_diff import FEW, diff, diff_content
 from actors.contract.text_form import MAX_TEXT_BYTES, content_in, edit_field, format_field, read_delta, size_of
 from actors.contract.text_ot import Component, Delta, growth, has_attributes
 from actors.domain import items
@@ -70,7 +70,7 @@ def update(request: Request) -> Plan:
 
 def replaced_content(request: Request, item: Item, field: str, wanted: Sequence[Component]) -> Plan:
     """Give the present text another content, as the delta that leads there."""
-    return edited(request, item, field, diff_content(content_in(item.fields, field), wanted), None)
+    return edited(request, item, field, diff_content(content_in(item.fields, field), wanted, most=FEW), None)
 
 
 def _replaced(request: Request, item: Item, text: str) -> Plan:

@@ -131,6 +131,15 @@ def test_a_difference_is_as_small_as_its_words() -> None:
     ]
 
 
+def test_inv7_a_difference_of_long_texts_is_not_looked_for_word_by_word() -> None:
+    """The time that it takes is bounded, also where few words differ: a long middle is replaced as a whole."""
+    short, long = ("one " + "more " * count + "end" for count in (900, 1100))
+    assert len(diff(short, short.replace("one", "two").replace("end", "fin"))) == 5
+    changed = long.replace("one", "two").replace("end", "fin")
+    assert diff(long, changed) == [{"insert": changed}, {"delete": len(long)}]
+    assert len(diff_content([{"insert": long}], [{"insert": changed}])) == 5
+
+
 def test_an_edit_beyond_the_end_is_refused() -> None:
     """A delta that was made on a longer text is told by how much."""
     with pytest.raises(DeltaTooLong, match="3 code points"):
