@@ -88,6 +88,9 @@ class Limits(BaseSettings):
     presence_per_second: PositiveInt = 20
     #: People of one page of `GET presence`.
     presence_people: PositiveInt = 1_000
+    #: What moving one edit over others may cost over HTTP, which nothing else runs beside: a component that is sent, one of the
+    #: edit for each delta that it is moved over, and 5,000 code points of the text for each are one step; about 3 µs.
+    transform_steps: PositiveInt = 5_000
     #: Ops of one integrator that may wait in the intake, and events of one history answer.
     intake_waiting_per_principal: PositiveInt = 1_000
     history_events: PositiveInt = 1_000

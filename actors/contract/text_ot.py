@@ -156,23 +156,6 @@ def transform_position(position: int, delta: Sequence[Component], *, stays: bool
     return position
 
 
-def apply_operational_transform(
-    text: str, applied: Sequence[Sequence[Component]], delta: Sequence[Component]
-) -> tuple[str, Delta]:
-    """Return the text after all, and `delta` as it was applied.
-
-    `applied` came one after the other on `text` while `delta` was made on it; what came first stands first. Raises DeltaTooLong.
-    """
-    edit = normal_form(delta)
-    beyond = length_before(edit) - len(text)
-    if beyond > 0:
-        raise DeltaTooLong(beyond)
-    for earlier in applied:
-        text = apply(text, earlier)
-        edit = transform(edit, earlier, first=False)
-    return apply(text, edit), edit
-
-
 class _Reader:
     """Takes a delta apart, piece by piece; behind its end it is one endless retain."""
 

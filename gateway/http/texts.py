@@ -9,19 +9,21 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
-from actors.contract import text_ot
 from actors.contract.changes import ChannelItems
 from actors.contract.channels import may_read
-from actors.contract.errors import ContractError
+from actors.contract.errors import ContractError, DeltaTooLong
 from actors.contract.ids import is_token
 from actors.contract.text_diff import diff_content
 from actors.contract.text_form import MAX_TEXT_LENGTH, content_in, read_delta
-from actors.contract.text_ot import Delta, growth, transform_position
-from gateway.errors import GatewayError
-from gateway.http.callers import Visit, body_of, claims_for, json_response, visiting
+from actors.contract.text_ot import Delta, apply, growth, length_before, transform, transform_position
+from gateway.errors import GatewayError, LimitMet
+from gateway.http.api import API
+from gateway.http.callers import Visit, body_of, json_response, visiting
 
-#: How many deltas one calculation may go over.
+#: How many deltas one calculation may go over; what it may cost is a limit of its own (`transform_steps`).
 _MOST_APPLIED: Final = 1_000
+#: Copying so much of a text takes as long as moving one component.
+_CODE_POINTS_PER_STEP: Final = 5_000
 _decode_items: Final = msgspec.json.Decoder(ChannelItems).decode
 
 _Delta = Annotated[
@@ -81,22 +83,54 @@ class Difference(msgspec.Struct, rename={"from_": "from"}):
 PRESENT: Final = "current"
 
 
+class _Steps:
+    """Counts what a calculation costs, and ends it before it costs too much: nothing else runs in this process meanwhile."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = most
+
+    def take(self, number: int) -> None:
+        """Count so many that come now; raises GatewayError too_large."""
+        self._left -= number
+        if self._left < 0:
+            raise GatewayError(
+                "too_large",
+                f"Moving this edit takes more than {self._most} steps.",
+                "Join the applied deltas, or move the edit over fewer of them.",
+                met=LimitMet("transformSteps", self._most),
+            )
+
+
 async def apply_operational_transform(request: web.Request) -> web.Response:
     """Move an edit over others that were applied to the same text before it, and apply it: a calculation, nothing is stored."""
-    claims_for(request, request.match_info["wedding"])
-    asked = await body_of(request, TransformRequest)
+    async with visiting(request):
+        asked = await body_of(request, TransformRequest)
     try:
-        applied = [read_delta(delta) for delta in asked.applied]
-        edit = read_delta(asked.delta)
-        text, moved = text_ot.apply_operational_transform(asked.text, applied, edit)
+        return json_response(_transformed(asked, _Steps(request.app[API].settings.limits.transform_steps)))
     except ContractError as error:
         raise GatewayError(error.code, error.message, error.remedy) from None
-    cursor: int | UnsetType = UNSET
-    if asked.cursor is not UNSET:
-        cursor = asked.cursor
-        for delta in (*applied, moved):
-            cursor = transform_position(cursor, delta)
-    return json_response(Transformed(text, _plain(moved), cursor))
+
+
+def _transformed(asked: TransformRequest, steps: _Steps) -> Transformed:
+    """Calculate it; raises ContractError, and GatewayError too_large.
+
+    An edit is cut in two by what is inserted inside, so the work may grow with the square of what is sent.
+    """
+    steps.take(sum(map(len, (asked.delta, *asked.applied))))
+    text, cursor, edit = asked.text, asked.cursor, read_delta(asked.delta)
+    beyond = length_before(edit) - len(text)
+    if beyond > 0:
+        raise DeltaTooLong(beyond)
+    for earlier in map(read_delta, asked.applied):
+        steps.take(len(edit) + len(text) // _CODE_POINTS_PER_STEP)
+        text, edit = apply(text, earlier), transform(edit, earlier, first=False)
+        cursor = _following(cursor, earlier)
+    return Transformed(apply(text, edit), _plain(edit), _following(cursor, edit))
+
+
+def _following(cursor: int | UnsetType, delta: Delta) -> int | UnsetType:
+    return UNSET if cursor is UNSET else transform_position(cursor, delta)
 
 
 async def list_versions(request: web.Request) -> web.Response:

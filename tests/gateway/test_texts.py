@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from actors.contract.ops import Op, Target
+from actors.contract.text_ot import Delta, transform
 from gateway.client import Client, TextEditor
+from gateway.http import texts
 from gateway.ops.submit import without_unreadable_base
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, token_of
@@ -124,3 +126,38 @@ async def test_operational_transform_is_a_calculation(stack: RunningGateway, fou
     answer = await ana.post("operational-transform", body | {"cursor": 2})
     assert answer.body == {"text": "abc", "delta": [{"retain": 2}, {"insert": "c"}], "cursor": 3}
     assert is_problem(await ana.post("operational-transform", body | {"delta": [{"delete": 3}]}), 422, "bad_value")
+
+
+async def test_operational_transform_is_for_members(stack: RunningGateway, found: FoundWedding) -> None:
+    """As its neighbours: a token whose holder is no member, or is none any more, opens nothing."""
+    await found("w1")
+    body = {"text": "ab", "delta": [{"insert": "c"}]}
+    assert is_problem(await HttpApi(stack, "w1", "eve").post("operational-transform", body), 403, "not_allowed")
+
+
+async def test_operational_transform_ends_before_it_costs_too_much(
+    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edit that every delta cuts into more pieces is refused by a named limit; a thousand plain deltas are not."""
+    await found("w1")
+    ana, most = HttpApi(stack, "w1", "ana"), stack.gateway.settings.limits.transform_steps
+    moved: list[int] = []
+
+    def counted(delta: Delta, other: Delta, *, first: bool) -> Delta:
+        moved.append(len(delta) + len(other))
+        return transform(delta, other, first=first)
+
+    monkeypatch.setattr(texts, "transform", counted)
+    cuts: Delta = [{"retain": 3}, {"insert": "x"}]
+    body: dict[str, Any] = {"text": "a" * 10_000, "delta": [{"delete": 10_000}], "applied": [cuts * 20] * 50}
+    refused = await ana.post("operational-transform", body)
+    assert is_problem(refused, 413, "too_large")
+    assert (refused.body["limit"], refused.body["value"]) == ("transformSteps", most)
+    assert 0 < sum(moved) <= 2 * most
+    moved.clear()
+    assert is_problem(await ana.post("operational-transform", body | {"applied": [cuts * 250] * 11}), 413, "too_large")
+    assert moved == []
+    long = body | {"text": "a" * 200_000, "delta": [{"insert": "x"}], "applied": [[{"insert": "x"}]] * 500}
+    assert is_problem(await ana.post("operational-transform", long), 413, "too_large")
+    typed: dict[str, Any] = {"text": "Dear all", "delta": [{"retain": 8}, {"insert": "!"}], "applied": [cuts] * 1_000}
+    assert (await ana.post("operational-transform", typed)).body["text"] == f"Dea{'x' * 1_000}r all!"
