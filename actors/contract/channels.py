@@ -5,9 +5,12 @@ A read right is a tuple of patterns of which the last that matches decides: `*.t
 never disagree. What a wedding adds to a role or a person, and takes from them, comes from `permissions`.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
+
+from actors.contract.ids import MAX_ID_LENGTH
 
 Rights = tuple[str, ...]
 
@@ -38,6 +41,10 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "messages": (*ITEM_AUDIENCES, SURPRISE),
     "inbox": (),
 }
+
+#: The longest name that a channel can have.
+MAX_CHANNEL_LENGTH: Final = max(map(len, SECTIONS)) + len(".") + max(map(len, (SURPRISE, PRIVATE, PAYER))) + MAX_ID_LENGTH
+_NAME: Final = re.compile(r"[a-z]+\.[a-z0-9][a-z0-9_-]*\Z")
 
 _SECTIONS_SHARED: Final = {"tables": "guests", "versions": "documents"}
 _FIXED: Final = {
@@ -99,9 +106,18 @@ def rights_of(role: str, person: str, adjustments: Rights = ()) -> Rights:
     return _ROLE_AUDIENCES[role] + payer + adjustments + kept + own
 
 
-@lru_cache(maxsize=65536)
+def is_channel_name(text: str) -> bool:
+    """Tell whether `text` has the form of a channel, `<section>.<audience>`, whether there is such a section or not."""
+    return len(text) <= MAX_CHANNEL_LENGTH and _NAME.match(text) is not None
+
+
 def may_read(rights: Rights, channel: str) -> bool:
     """Tell whether these rights include the channel: the last pattern that matches it decides."""
+    # Clients choose what they name: a name that no channel can have is judged without being kept.
+    return _may_read(rights, channel) if len(channel) <= MAX_CHANNEL_LENGTH else _judged(rights, channel)
+
+
+def _judged(rights: Rights, channel: str) -> bool:
     section, _, audience = channel.partition(".")
     for pattern in reversed(rights):
         taken = pattern.startswith("-")
@@ -109,6 +125,9 @@ def may_read(rights: Rights, channel: str) -> bool:
         if pattern_section in ("*", section) and audience_matches(pattern_audience, audience):
             return not taken
     return False
+
+
+_may_read: Final = lru_cache(maxsize=65536)(_judged)
 
 
 def audience_matches(pattern: str, audience: str) -> bool:

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from actors.contract.errors import ContractError
 
-TOKEN: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+MAX_ID_LENGTH: Final = 64
+TOKEN: Final = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{MAX_ID_LENGTH - 1}}}\Z")
 CLIENT: Final = re.compile(r"\d{8}-[a-z0-9]{4,40}\Z")
 INTAKE_OP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")
 #: Principals of our own; no person may have these ids. `couple` is the payer that means both partners.
@@ -40,7 +41,8 @@ def is_token(text: object) -> bool:
 
 def is_client(text: object) -> bool:
     """Tell whether `text` has the form of a client id with a real day in front."""
-    return isinstance(text, str) and _is_client_text(text)
+    # What is longer is asked of nothing that remembers: clients choose what they send here.
+    return isinstance(text, str) and len(text) <= MAX_ID_LENGTH and _is_client_text(text)
 
 
 @lru_cache(maxsize=65536)

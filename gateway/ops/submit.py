@@ -13,9 +13,9 @@ from typing import NamedTuple
 import msgspec
 
 from actors.contract.calls import ClientCounter
-from actors.contract.channels import may_read
+from actors.contract.channels import is_channel_name, may_read
 from actors.contract.collections import TYPES
-from actors.contract.errors import ContractError
+from actors.contract.errors import BadOp, ContractError
 from actors.contract.ids import INTAKE_OP, OpId, parse_op_id
 from actors.contract.ops import LogEntry, Op, Source, check_op
 from config.limits import Limits
@@ -164,6 +164,7 @@ class Submitter:
         try:
             check_op(op, room.wedding)
             require_known_names(op)
+            _require_channels(room, op)
         except ContractError as error:
             raise Refused(error.code, error.message, error.remedy, op=op.id, following=following) from None
         self._limit_rate(room.wedding, author, op, following)
@@ -230,6 +231,15 @@ class Submitter:
                 self._forward(room, client, number - 1)
         else:
             self._owner.saw(room.partition, position.result())
+
+
+def _require_channels(room: Room, op: Op) -> None:
+    """Raise BadOp when `base` names what no channel can be called; one that is not there makes an empty claim."""
+    for name in op.base:
+        if name not in room.channels and not is_channel_name(name):
+            raise BadOp(
+                "bad_frame", f"`base` names {name[:80]!r}, which is no channel.", "Name channels as in `welcome.channels`."
+            )
 
 
 def without_unreadable_base(room: Room, principal: str, op: Op) -> Op:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from actors.contract.channels import SERVICE_RIGHTS, channel_of, may_read, rights_of
+from actors.contract.channels import SECTIONS, SERVICE_RIGHTS, channel_of, is_channel_name, may_read, rights_of
 from actors.contract.write_rules import EVERY_RELATION, NO_RELATION, write_right, write_rules_of
+from tests.support.memory import kept_bytes_of
 
 _CHANNEL: list[tuple[str, dict[str, Any], str]] = [
     ("wedding", {}, "wedding.everyone"),
@@ -98,3 +99,25 @@ def test_m1_couple_and_planner_keep_what_they_manage() -> None:
         assert write_right(core, collection, channel, "update", NO_RELATION).allows(["role"])
         other = write_rules_of("vendor", (collection, "*"))
         assert not write_right(other, collection, channel, "update", EVERY_RELATION).allows(["role"])
+
+
+def test_names_that_no_channel_can_have_are_judged_without_being_kept() -> None:
+    """Clients choose what they name, so what is remembered of it would be memory without bound; the answer stays the same."""
+    rights = rights_of("planner", "noemi")
+
+    def judge_long_names() -> None:
+        for number in range(20):
+            assert may_read(rights, f"tasks.surprise-{number}{'x' * 100_000}")
+            assert not may_read(rights, f"tasks.{number}{'x' * 100_000}")
+
+    assert kept_bytes_of(judge_long_names) < 100_000
+
+
+def test_the_longest_channel_that_there_can_be_has_the_form_of_one() -> None:
+    """A section that nobody knows yet may be named; no dot, two dots or an endless audience is no channel."""
+    for section, audiences in SECTIONS.items():
+        for audience in (*audiences, "private-"):
+            assert is_channel_name(f"{section}.{audience}{'x' * 64 if audience.endswith('-') else ''}")
+    assert is_channel_name("catering.team")
+    for wrong in ("", "tasks", "tasks.", ".team", "tasks.team.x", "tasks.*", "Tasks.team", "tasks.team\n", "tasks." + "x" * 80):
+        assert not is_channel_name(wrong), wrong

@@ -4,6 +4,7 @@ import pytest
 
 from actors.contract import ids
 from actors.contract.errors import ContractError
+from tests.support.memory import kept_bytes_of
 
 
 @pytest.mark.parametrize("good", ["a", "0", "w77", "lakeside-2027", "a_b", "x" * 64])
@@ -27,6 +28,16 @@ def test_an_id_is_nothing_that_a_subject_could_misread(bad: object) -> None:
 def test_d5_a_client_id_begins_with_a_real_day(text: str, good: bool) -> None:
     """`<yyyymmdd>-<random>`, and the day is one of the calendar."""
     assert ids.is_client(text) is good
+
+
+def test_d5_what_is_too_long_for_a_client_id_is_not_kept() -> None:
+    """Whoever says hello or sends an op chooses the text, so what is remembered of it would be memory without bound."""
+
+    def ask_for_long_ones() -> None:
+        for number in range(20):
+            assert not ids.is_client(f"20270619-{number}{'x' * 100_000}")
+
+    assert kept_bytes_of(ask_for_long_ones) < 100_000
 
 
 def test_d5_an_op_id_is_a_client_and_a_number() -> None:

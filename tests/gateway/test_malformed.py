@@ -82,6 +82,8 @@ BAD_OPS: list[tuple[str, dict[str, object], str]] = [
     ("an unknown field", OP | {"data": {"title": "x", "done": False, "color": "red"}}, "bad_value"),
     ("a wrong value", OP | {"data": {"title": 1, "done": False}}, "bad_value"),
     ("a negative base", OP | {"base": {"tasks.team": -1}}, "bad_frame"),
+    ("a base of no channel", OP | {"base": {"tasks": 1}}, "bad_frame"),
+    ("a base of an endless channel", OP | {"base": {"tasks." + "x" * 80: 1}}, "bad_frame"),
     ("a zone in which no clock goes", WEDDING_OP | {"data": {"timeZone": "Mars/Olympus"}}, "bad_value"),
     ("a currency that nobody pays in", WEDDING_OP | {"data": {"homeCurrency": "ZZZ"}}, "bad_value"),
     ("a rate of no currency", WEDDING_OP | {"data": {"rates": {"ZZZ": "1.5"}}}, "bad_value"),
