@@ -55,22 +55,38 @@ class Checkpoints:
         """Return one from `rev` on that includes these channel sequences, if the owner knows them; raises OwnerUnreachable."""
         if self.caches is not None:
             self.caches.used(self)
-        fresh: Checkpoint | None = None
+        at_least = await self._known(at_least)
         for _ in range(_MOST_CALLS):
             for known in (self._whole,) if content else (self._whole, self._head):
                 if known is not None and known.rev >= rev and self._is_usable(known, at_least):
                     return known
-            call = self._calls.get(content)
-            if call is None:
-                call = self._calls[content] = asyncio.create_task(self._ask(content))
-                call.add_done_callback(partial(self._answered, content))
-            fresh = await asyncio.shield(call)
             # It may have been too large to keep.
+            fresh = await self._called(content)
             if fresh.rev >= rev and self._is_usable(fresh, at_least):
                 return fresh
-        if fresh is None or not at_least:
-            raise OwnerUnreachable
-        return fresh
+        raise OwnerUnreachable
+
+    async def _known(self, at_least: Mapping[str, int]) -> Mapping[str, int]:
+        """Return what of these sequences there is: clients claim them, and one that saw more elsewhere may well be right.
+
+        The owner is asked once, and for heads alone, however many claim however much: the room has reached what it answers.
+        """
+        channels = self._room.channels
+        if all(sequence <= channels.get(name, 0) for name, sequence in at_least.items()):
+            return at_least
+        if (begun := self._calls.get(False)) is not None:
+            # It may have been answered before the claim was true.
+            await asyncio.shield(begun)
+        await self._called(content=False)
+        return {name: min(sequence, channels.get(name, 0)) for name, sequence in at_least.items()}
+
+    async def _called(self, content: bool) -> Checkpoint:
+        """Ask the owner, together with everybody who asks meanwhile."""
+        call = self._calls.get(content)
+        if call is None:
+            call = self._calls[content] = asyncio.create_task(self._ask(content))
+            call.add_done_callback(partial(self._answered, content))
+        return await asyncio.shield(call)
 
     def kept(self) -> list[Checkpoint]:
         """Return what joins and resumes are served from at present."""

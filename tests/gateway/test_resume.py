@@ -6,6 +6,7 @@ import pytest
 
 from actors.contract.client_frames import Resume
 from actors.contract.ops import Op, Target
+from gateway.rooms.owner import WeddingState
 from gateway.sessions.resume import Choice, choose, withdrawn
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, gateway_settings, running_gateway
@@ -112,6 +113,47 @@ async def test_d8_who_cannot_be_brought_by_events_gets_the_state(
         [frame] = back.syncs["tasks.team"]
         assert (frame["mode"], frame["reason"], frame["sequence"]) == ("snapshot", reason, 6)
         assert frame["state"]["tasks"]["cake"]["title"] == "title 4"
+
+
+async def test_d8_a_client_that_claims_what_never_happened_costs_the_owner_no_states(
+    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner is asked whether it knows of that, and not for the wedding again, which is here already."""
+    await found("w1")
+    ana = await stack.join("w1", "ana")
+    await ana.event_of(await ana.insert_task("cake"))
+    await stack.join("w1", "ben")
+    asked: list[bool] = []
+    ask = stack.gateway.owner.state
+
+    async def counted(wedding: str, *, content: bool) -> WeddingState:
+        asked.append(content)
+        return await ask(wedding, content=content)
+
+    monkeypatch.setattr(stack.gateway.owner, "state", counted)
+    claims = dict.fromkeys(ana.welcome["channels"], 10**9) | {"tasks.surprise-x": 7}
+    back = await stack.join("w1", "ana", resume={"generation": 1, "channels": claims})
+    assert {frame["reason"] for frames in back.syncs.values() for frame in frames} == {"repair", "join"}
+    assert back.syncs["tasks.team"][0]["state"]["tasks"].keys() == {"cake"}
+    assert asked
+    assert True not in asked
+    assert len(asked) <= 2
+
+
+async def test_d8_a_client_that_saw_more_than_its_gateway_is_not_thrown_back(
+    stack: RunningGateway, found: FoundWedding, author: LogAuthor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it saw at another gateway is fetched before it is answered, and comes as events."""
+    await found("w1")
+    ana = await stack.join("w1", "ana")
+    await ana.event_of(await ana.insert_task("cake"))
+    room = stack.gateway.hub.rooms["w1"]
+    monkeypatch.setattr(room, "receive", lambda _: None)  # a bus that loses everything
+    await author.digests("w1", await author.rename_task("w1", "cake", "three tiers"))
+    seen = ana.welcome["channels"] | {"tasks.team": 2}
+    back = await stack.join("w1", "ana", resume={"generation": 1, "channels": seen})
+    assert {frame["reason"] for frames in back.syncs.values() for frame in frames} == {"resume"}
+    assert back.welcome["channels"]["tasks.team"] == 2
 
 
 async def test_d4_a_channel_that_may_no_longer_be_read_is_withdrawn_at_resume(stack: RunningGateway, found: FoundWedding) -> None:
