@@ -88,6 +88,10 @@ class Limits(BaseSettings):
     presence_per_second: PositiveInt = 20
     #: People of one page of `GET presence`.
     presence_people: PositiveInt = 1_000
+    #: Requests that take long (history, state, why, undo, consistency, versions, operational-transform) of one person in one
+    #: wedding at one gateway: in hand at once, and in line behind them. They hold places that others need.
+    slow_requests_per_person: PositiveInt = 2
+    slow_requests_in_line_per_person: PositiveInt = 20
     #: What moving one edit over others may cost over HTTP, which nothing else runs beside: a component that is sent, one of the
     #: edit for each delta that it is moved over, and 5,000 code points of the text for each are one step; about 3 µs.
     transform_steps: PositiveInt = 5_000

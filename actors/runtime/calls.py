@@ -145,22 +145,22 @@ class Calls:
                 async with self._resources.reading:
                     return answers.list_bodies(await backlog.envelopes_since(store, actor, question, limits))
             case HistoryQuestion():
-                async with self._resources.reading:
+                async with self._resources.reading_the_past, self._resources.reading:
                     events, end = await past_events.events_since(store, actor, question, limits)
                     return [*answers.list_bodies(events), answers.body(end)]
             case PastQuestion():
-                async with self._resources.reading:
+                async with self._resources.reading_the_past, self._resources.reading:
                     past = await past_states.state_at(store, actor, past_states.moment_of(question))
                 return answers.past_bodies(past, question.rights)
             case WhyQuestion():
-                async with self._resources.reading:
+                async with self._resources.reading_the_past, self._resources.reading:
                     writes, end = await field_writes.field_writes(store, actor, question)
                 return [*answers.list_bodies(writes), answers.body(end)]
             case UndoQuestion():
-                async with self._resources.reading:
+                async with self._resources.reading_the_past, self._resources.reading:
                     return [answers.body(await undo_plans.undo_plan(store, actor, question))]
             case AuditQuestion():
-                async with self._resources.reading:
+                async with self._resources.reading_the_past, self._resources.reading:
                     counters = self._resources.counters
                     return [answers.body(await audits.audit(store, counters, actor, repair=question.repair))]
             case Question():

@@ -157,6 +157,7 @@ class Host:
 
     def _new_duty(self) -> Duty:
         settings = self.settings
+        readers = settings.database_pool_connections - CONNECTIONS_FOR_WRITING
         return Duty(
             Resources(
                 settings,
@@ -171,7 +172,8 @@ class Host:
                 self.counters,
                 FlushBuffer(settings.flush_buffer_bytes, settings.flush_ops),
                 Mailbox(settings.waking_queue_bytes),
-                asyncio.Semaphore(max(1, settings.database_pool_connections - CONNECTIONS_FOR_WRITING)),
+                asyncio.Semaphore(max(1, readers)),
+                asyncio.Semaphore(max(1, readers - 1)),
                 self._now,
                 self._new_boot,
             )

@@ -76,6 +76,8 @@ class Resources:
     mailbox: Mailbox
     #: Held while reading from Postgres, so that flushes always find a free connection.
     reading: asyncio.Semaphore
+    #: Held beside it by what reads long about the past: one place less, which is left to who wakes or catches up.
+    reading_the_past: asyncio.Semaphore
     #: The event loop's time, in seconds; monotonic.
     now: Callable[[], float]
     #: Makes the id of one life of the host, which nobody else has.

@@ -12,6 +12,7 @@ from typing import Final
 
 from config.limits import Limits
 from gateway.access.rate import Buckets, Key, Rate, TokenBucket
+from gateway.access.turns import Turns
 from gateway.counts import Counts
 from gateway.errors import LimitMet, SlowDown
 
@@ -80,6 +81,8 @@ class Limiter:
         self._requests = Buckets[tuple[str, str]](requests, _MOST_KEYS)
         self._addresses = Buckets[str](messages, _MOST_KEYS)
         self.seats_of_addresses = Seats("socketsPerAddress", limits.sockets_per_address, "from your address")
+        #: Of people in a wedding, at what the owner reads from its store or the gateway calculates at length.
+        self.slow_requests = Turns(limits.slow_requests_per_person, limits.slow_requests_in_line_per_person, counts)
         self.seats_of_people = Seats("socketsPerPerson", limits.sockets_per_person, "of you in this wedding")
 
     def bucket_of_connection(self) -> TokenBucket:

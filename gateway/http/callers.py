@@ -70,6 +70,16 @@ async def visiting(request: web.Request) -> AsyncIterator[Visit]:
             raise GatewayError("waking", "Your rights have just changed.", "Ask again.")
 
 
+@asynccontextmanager
+async def visiting_at_length(request: web.Request) -> AsyncIterator[Visit]:
+    """The same, for what takes long: when it is this person's turn; raises SlowDown too."""
+    async with (
+        visiting(request) as visit,
+        request.app[API].limiter.slow_requests.turn((visit.room.wedding, visit.claims.principal)),
+    ):
+        yield visit
+
+
 async def body_of(request: web.Request, shape: type[_Body]) -> _Body:
     """Decode the JSON body, nothing being `{}`; raises GatewayError bad_frame, or aiohttp's error when it is too large."""
     return decoded(await read_body(request) or NOTHING, shape)

@@ -12,7 +12,7 @@ from actors.contract.channels import CORE_ROLES, Rights, may_read
 from actors.contract.consistency import Finding
 from gateway.errors import GatewayError
 from gateway.http.api import API
-from gateway.http.callers import body_of, json_response, visiting
+from gateway.http.callers import body_of, json_response, visiting_at_length
 
 
 class ConsistencyRequest(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class ConsistencyRequest(msgspec.Struct, frozen=True):
 
 async def ensure_consistency(request: web.Request) -> web.Response:
     """Compare every copy of the wedding with what its stored changes give; with `repair` what differs is brought back."""
-    async with visiting(request) as (claims, room, rights):
+    async with visiting_at_length(request) as (claims, room, rights):
         if room.role(claims.principal) not in CORE_ROLES:
             raise GatewayError("not_allowed", "Only couple, planner and operators compare the copies of a wedding.")
         body = await body_of(request, ConsistencyRequest)

@@ -18,7 +18,7 @@ from actors.contract.collections import TYPES
 from actors.contract.ids import MAX_INTEGER, is_token
 from gateway.errors import GatewayError
 from gateway.http.api import API
-from gateway.http.callers import Visit, json_response, visiting
+from gateway.http.callers import Visit, json_response, visiting_at_length
 from gateway.http.cursors import opened, sealed
 
 #: How long one request may look for events among those that its caller may not read, before it says where it stands.
@@ -29,7 +29,7 @@ async def history(request: web.Request) -> web.Response:
     """Events of the channels that the caller may read, the oldest first; while there are `more`, `cursor` leads on."""
     api = request.app[API]
     secret = api.settings.jwt_secret.get_secret_value()
-    async with visiting(request) as visit:
+    async with visiting_at_length(request) as visit:
         wedding, principal = visit.room.wedding, visit.claims.principal
         question = _question(request.query, visit, api.settings.limits.history_events)
         if cursor := request.query.get("cursor"):

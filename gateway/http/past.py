@@ -17,7 +17,7 @@ from actors.contract.events import instant_of
 from actors.contract.ids import is_token
 from gateway.errors import GatewayError
 from gateway.http.api import API
-from gateway.http.callers import Visit, body_of, json_response, visiting
+from gateway.http.callers import Visit, body_of, json_response, visiting_at_length
 from gateway.http.cursors import opened, sealed
 from gateway.http.history import milliseconds, require_readable, whole
 from gateway.http.ops import answer_ops
@@ -38,7 +38,7 @@ class UndoRequest(msgspec.Struct, frozen=True):
 
 async def state(request: web.Request) -> web.Response:
     """The state of every channel that the caller may read today, as it was at an instant, or where a channel had a sequence."""
-    async with visiting(request) as visit:
+    async with visiting_at_length(request) as visit:
         head, chunks = await request.app[API].owner.past(visit.room.wedding, _moment(request, visit))
     channels = {
         name: {"sequence": sequence, "digest": digest, "state": _items(chunks.get(name, ()))}
@@ -74,7 +74,7 @@ async def why(request: web.Request) -> web.Response:
     api = request.app[API]
     secret = api.settings.jwt_secret.get_secret_value()
     until = time.monotonic() + _PATIENCE_SECONDS
-    async with visiting(request) as visit:
+    async with visiting_at_length(request) as visit:
         wedding, principal = visit.room.wedding, visit.claims.principal
         limit = whole(request.query, "limit", _MOST_WRITES) or _MOST_WRITES
         cursor = request.query.get("cursor")
@@ -106,7 +106,7 @@ def _field_of(request: web.Request) -> tuple[str, str, str]:
 async def undo(request: web.Request) -> web.Response:
     """Take one op of the caller back where nobody has written since; what somebody has is in `kept`."""
     api = request.app[API]
-    async with visiting(request) as (claims, room, rights):
+    async with visiting_at_length(request) as (claims, room, rights):
         body = await body_of(request, UndoRequest)
         plan = await api.owner.undo_plan(room.wedding, UndoQuestion(principal=claims.principal, op=body.op, rights=rights))
         if not plan.found:

@@ -18,7 +18,7 @@ from actors.contract.text_form import MAX_TEXT_LENGTH, content_in, read_delta
 from actors.contract.text_ot import Delta, apply, growth, length_before, transform, transform_position
 from gateway.errors import GatewayError, LimitMet
 from gateway.http.api import API
-from gateway.http.callers import Visit, body_of, json_response, visiting
+from gateway.http.callers import Visit, body_of, json_response, visiting_at_length
 
 #: How many deltas one calculation may go over; what it may cost is a limit of its own (`transform_steps`).
 _MOST_APPLIED: Final = 1_000
@@ -104,12 +104,12 @@ class _Steps:
 
 async def apply_operational_transform(request: web.Request) -> web.Response:
     """Move an edit over others that were applied to the same text before it, and apply it: a calculation, nothing is stored."""
-    async with visiting(request):
+    async with visiting_at_length(request):
         asked = await body_of(request, TransformRequest)
-    try:
-        return json_response(_transformed(asked, _Steps(request.app[API].settings.limits.transform_steps)))
-    except ContractError as error:
-        raise GatewayError(error.code, error.message, error.remedy) from None
+        try:
+            return json_response(_transformed(asked, _Steps(request.app[API].settings.limits.transform_steps)))
+        except ContractError as error:
+            raise GatewayError(error.code, error.message, error.remedy) from None
 
 
 def _transformed(asked: TransformRequest, steps: _Steps) -> Transformed:
@@ -135,14 +135,14 @@ def _following(cursor: int | UnsetType, delta: Delta) -> int | UnsetType:
 
 async def list_versions(request: web.Request) -> web.Response:
     """The named versions of a document, the oldest first, without their texts."""
-    async with visiting(request) as visit:
+    async with visiting_at_length(request) as visit:
         _, kept = await _document_of(request, visit)
     return json_response(Versions([_version(identifier, fields) for identifier, fields in kept]))
 
 
 async def read_version(request: web.Request) -> web.Response:
     """One named version of a document, with its text."""
-    async with visiting(request) as visit:
+    async with visiting_at_length(request) as visit:
         _, kept = await _document_of(request, visit)
     fields = _named(dict(kept), request.match_info["version"])
     return json_response(_version(request.match_info["version"], fields, whole=True))
@@ -150,7 +150,7 @@ async def read_version(request: web.Request) -> web.Response:
 
 async def compare_versions(request: web.Request) -> web.Response:
     """The delta from one version of a document to another, or to what it says now (`current`, unless `to` names one)."""
-    async with visiting(request) as visit:
+    async with visiting_at_length(request) as visit:
         document, kept = await _document_of(request, visit)
     known = {**dict(kept), PRESENT: document}
     start, end = request.query.get("from", ""), request.query.get("to", PRESENT)

@@ -48,6 +48,9 @@ _PAST_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.1
 #: Open questions at once: after a reconnect every room asks.
 _MOST_QUESTIONS: Final = 128
+#: What the owner reads from its store, slowly; and how many of these at once, so that joins and live events wait behind none.
+_SLOW_CALLS: Final = frozenset({"history", "past", "why", "undo", "audit"})
+_MOST_SLOW_QUESTIONS: Final = 16
 
 _encode = msgspec.json.Encoder().encode
 _decode_head = msgspec.json.Decoder(StateHead).decode
@@ -94,6 +97,7 @@ class Owner:
         self._partitions = settings.partitions
         self._counts = counts
         self._asking = asyncio.Semaphore(_MOST_QUESTIONS)
+        self._asking_slowly = asyncio.Semaphore(_MOST_SLOW_QUESTIONS)
         #: The highest log position seen per partition.
         self.positions: dict[int, int] = {}
 
@@ -162,11 +166,12 @@ class Owner:
     ) -> list[Reply]:
         subject = call_subject(self._region, WEDDING, wedding, call, self._partitions)
         payload = _encode(question)
+        places = self._asking_slowly if call in _SLOW_CALLS else self._asking
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             error, replies = "waking", []
             try:
-                async with self._asking:
+                async with places:
                     replies = await self._bus.call(subject, payload, timeout_seconds=answer_seconds)
             except (RequestTimeout, NoResponder, BusDown):
                 pass
