@@ -11,8 +11,9 @@ from aiohttp import web
 from actors.contract.channels import Rights
 from actors.contract.ids import is_token
 from gateway.access.tokens import TokenClaims
-from gateway.errors import UNREADABLE, GatewayError, TokenError
+from gateway.errors import UNREADABLE, GatewayError, OwnerUnreachable, Stand, TokenError
 from gateway.http.api import API
+from gateway.rooms.owner import PATIENCE_SECONDS
 from gateway.rooms.room import Room
 
 #: What an empty body means: all that may be left out is left out.
@@ -26,6 +27,25 @@ class Visit(NamedTuple):
     claims: TokenClaims
     room: Room
     rights: Rights
+
+    async def require_same_rights(self, stand: Stand) -> None:
+        """Raise GatewayError waking unless the visitor's rights were still these where the owner stood when it answered.
+
+        The owner cuts its answer by the rights that it is told, and this gateway may not have heard yet that they are fewer.
+        """
+        if stand.acl > self.room.acl or stand.generation != self.room.generation:
+            self.room.notice_head(stand.generation, stand.rev)
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self.room.reached(stand.rev)
+            except TimeoutError:
+                raise OwnerUnreachable from None
+        self.require_present_rights()
+
+    def require_present_rights(self) -> None:
+        """The same by what this gateway has heard."""
+        if self.room.rights(self.claims.principal) != self.rights:
+            raise GatewayError("waking", "Your rights have just changed.", "Ask again.")
 
 
 def claims_of(request: web.Request) -> TokenClaims:
@@ -64,10 +84,11 @@ async def visiting(request: web.Request) -> AsyncIterator[Visit]:
             raise GatewayError(
                 "not_allowed", "You are not a member of this wedding.", "Ask the couple or the planner to add you."
             )
-        yield Visit(claims, room, rights)
-        if request.method == "GET" and room.rights(claims.principal) != rights:
-            # The answer was cut by rights that changed while it was made.
-            raise GatewayError("waking", "Your rights have just changed.", "Ask again.")
+        visit = Visit(claims, room, rights)
+        yield visit
+        if request.method == "GET":
+            # The answer was cut by rights that may have changed while it was made.
+            visit.require_present_rights()
 
 
 @asynccontextmanager

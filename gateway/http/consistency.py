@@ -23,11 +23,13 @@ class ConsistencyRequest(msgspec.Struct, frozen=True):
 
 async def ensure_consistency(request: web.Request) -> web.Response:
     """Compare every copy of the wedding with what its stored changes give; with `repair` what differs is brought back."""
-    async with visiting_at_length(request) as (claims, room, rights):
-        if room.role(claims.principal) not in CORE_ROLES:
+    async with visiting_at_length(request) as visit:
+        room, rights = visit.room, visit.rights
+        if room.role(visit.claims.principal) not in CORE_ROLES:
             raise GatewayError("not_allowed", "Only couple, planner and operators compare the copies of a wedding.")
         body = await body_of(request, ConsistencyRequest)
         report = await request.app[API].audits.ensure(room.wedding, repair=body.repair)
+        await visit.require_same_rights(report.stand)
     channels = {channel: head for channel, head in report.heads.items() if may_read(rights, channel)}
     copies = [_as_wire(finding, rights) for finding in report.findings]
     agrees = all(finding.agrees is not False for finding in report.findings)

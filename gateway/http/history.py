@@ -35,10 +35,11 @@ async def history(request: web.Request) -> web.Response:
         if cursor := request.query.get("cursor"):
             question = msgspec.structs.replace(question, after_rev=opened(secret, wedding, principal, cursor))
         until = time.monotonic() + _PATIENCE_SECONDS
-        events, end = await api.owner.history(wedding, question)
+        stand, events, end = await api.owner.history(wedding, question)
         while end.more and not events and time.monotonic() < until:
             question = msgspec.structs.replace(question, after_rev=end.rev)
-            events, end = await api.owner.history(wedding, question)
+            stand, events, end = await api.owner.history(wedding, question)
+        await visit.require_same_rights(stand)
     answer: dict[str, object] = {"events": [msgspec.Raw(event) for event in events], "more": end.more}
     if end.more:
         answer["cursor"] = sealed(secret, wedding, principal, end.rev)

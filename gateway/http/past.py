@@ -39,7 +39,8 @@ class UndoRequest(msgspec.Struct, frozen=True):
 async def state(request: web.Request) -> web.Response:
     """The state of every channel that the caller may read today, as it was at an instant, or where a channel had a sequence."""
     async with visiting_at_length(request) as visit:
-        head, chunks = await request.app[API].owner.past(visit.room.wedding, _moment(request, visit))
+        stand, head, chunks = await request.app[API].owner.past(visit.room.wedding, _moment(request, visit))
+        await visit.require_same_rights(stand)
     channels = {
         name: {"sequence": sequence, "digest": digest, "state": _items(chunks.get(name, ()))}
         for name, (sequence, digest) in head.channels.items()
@@ -82,11 +83,12 @@ async def why(request: web.Request) -> web.Response:
         collection, identifier, field = _field_of(request)
         question = WhyQuestion(0, visit.rights, collection, identifier, field, limit + 1, before)
         # One more than is asked for, since its value is what the last one found.
-        writes, end = await api.owner.field_writes(wedding, question)
+        stand, writes, end = await api.owner.field_writes(wedding, question)
         while end.more and len(writes) <= limit and time.monotonic() < until:
             further = msgspec.structs.replace(question, limit=limit + 1 - len(writes), before_rev=end.rev)
-            older, end = await api.owner.field_writes(wedding, further)
+            stand, older, end = await api.owner.field_writes(wedding, further)
             writes += older
+        await visit.require_same_rights(stand)
     told = told_writes(writes, question, is_whole=not end.more)[:limit]
     answer: dict[str, object] = {"writes": told, "more": end.more or len(writes) > limit}
     if answer["more"]:
@@ -106,10 +108,13 @@ def _field_of(request: web.Request) -> tuple[str, str, str]:
 async def undo(request: web.Request) -> web.Response:
     """Take one op of the caller back where nobody has written since; what somebody has is in `kept`."""
     api = request.app[API]
-    async with visiting_at_length(request) as (claims, room, rights):
+    async with visiting_at_length(request) as visit:
+        room, principal = visit.room, visit.claims.principal
         body = await body_of(request, UndoRequest)
-        plan = await api.owner.undo_plan(room.wedding, UndoQuestion(principal=claims.principal, op=body.op, rights=rights))
+        question = UndoQuestion(principal=principal, op=body.op, rights=visit.rights)
+        stand, plan = await api.owner.undo_plan(room.wedding, question)
+        await visit.require_same_rights(stand)
         if not plan.found:
             raise GatewayError("not_found", "You have no such op.", "Name one of your own, by the id that it was answered with.")
-        answers = await answer_ops(api, room, claims.principal, [msgspec.Raw(_encode(op)) for op in plan.ops])
+        answers = await answer_ops(api, room, principal, [msgspec.Raw(_encode(op)) for op in plan.ops])
     return json_response({"undone": [answer.body for answer in answers], "kept": plan.kept})

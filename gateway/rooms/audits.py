@@ -17,7 +17,7 @@ from actors.contract.consistency import Finding, GatewayAnswer, GatewayOrder, He
 from actors.contract.subjects import audits_subject
 from config.settings import Settings
 from gateway.counts import Counts
-from gateway.errors import GatewayError, OwnerUnreachable
+from gateway.errors import GatewayError, OwnerUnreachable, Stand
 from gateway.rooms.hub import Hub
 from gateway.rooms.owner import Owner
 from gateway.rooms.room import Room
@@ -38,8 +38,9 @@ _log = structlog.get_logger()
 
 
 class Report(NamedTuple):
-    """Everything that was found about one wedding; `heads` are what is true."""
+    """Everything that was found about one wedding; `heads` are what is true, where the owner stood."""
 
+    stand: Stand
     heads: Heads
     findings: list[Finding]
 
@@ -86,7 +87,7 @@ class Audits:
             findings = await self._ask_gateways(order)
         except StoreError as error:
             raise OwnerUnreachable from error
-        return Report(report.heads, [*report.findings, *findings])
+        return Report(stand, report.heads, [*report.findings, *findings])
 
     async def _ask_gateways(self, order: GatewayOrder) -> list[Finding]:
         present: set[str] = set()

@@ -128,29 +128,30 @@ class Owner:
         [reply] = await self._ask(wedding, "digest", Question(self._position(wedding)))
         return _decode_digests(reply.body)
 
-    async def history(self, wedding: str, question: HistoryQuestion) -> tuple[list[bytes], HistoryEnd]:
+    async def history(self, wedding: str, question: HistoryQuestion) -> tuple[Stand, list[bytes], HistoryEnd]:
         """Return encoded events, oldest first, and how far was read."""
         *replies, last = await self._ask(wedding, "history", msgspec.structs.replace(question, position=self._position(wedding)))
         events = [bytes(event) for reply in replies for event in _decode_events(reply.body)]
-        return events, _decode_end(last.body)
+        return _stand(last), events, _decode_end(last.body)
 
-    async def past(self, wedding: str, question: PastQuestion) -> tuple[PastHead, dict[str, list[ChannelChunk]]]:
+    async def past(self, wedding: str, question: PastQuestion) -> tuple[Stand, PastHead, dict[str, list[ChannelChunk]]]:
         """Return the state as it was, of the channels that the question's rights include."""
         at = msgspec.structs.replace(question, position=self._position(wedding))
         head, *replies = await self._ask(wedding, "past", at, answer_seconds=_PAST_SECONDS)
-        return _decode_past(head.body), _chunks(replies)
+        return _stand(head), _decode_past(head.body), _chunks(replies)
 
-    async def field_writes(self, wedding: str, question: WhyQuestion) -> tuple[list[FieldWrite], HistoryEnd]:
+    async def field_writes(self, wedding: str, question: WhyQuestion) -> tuple[Stand, list[FieldWrite], HistoryEnd]:
         """Return who wrote a field, the newest first, and how far was read."""
         at = msgspec.structs.replace(question, position=self._position(wedding))
         *replies, last = await self._ask(wedding, "why", at, answer_seconds=_PAST_SECONDS)
-        return [write for reply in replies for write in _decode_writes(reply.body)], _decode_end(last.body)
+        writes = [write for reply in replies for write in _decode_writes(reply.body)]
+        return _stand(last), writes, _decode_end(last.body)
 
-    async def undo_plan(self, wedding: str, question: UndoQuestion) -> UndoPlan:
+    async def undo_plan(self, wedding: str, question: UndoQuestion) -> tuple[Stand, UndoPlan]:
         """Return what takes an op back."""
         at = msgspec.structs.replace(question, position=self._position(wedding))
         [reply] = await self._ask(wedding, "undo", at, answer_seconds=_PAST_SECONDS)
-        return _decode_plan(reply.body)
+        return _stand(reply), _decode_plan(reply.body)
 
     async def audit(self, wedding: str, *, repair: bool) -> tuple[Stand, OwnerReport]:
         """Ask whether what the owner has agrees, and with `repair` to mend it."""

@@ -3,12 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from actors.contract.envelopes import Envelope
 from actors.contract.ops import Op, Target
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway
 from tests.support.hosts import LogAuthor
-from tests.support.http_api import HttpApi, is_problem
+from tests.support.http_api import BASE, HttpApi, is_problem
 from tests.support.waiting import eventually
 
 
@@ -141,3 +143,56 @@ async def test_d4_an_answer_that_was_cut_by_rights_of_before_is_not_given(
     again = await tom.get("history")
     assert again.status == 200
     assert "Secret" not in again.text
+
+
+WHAT_THE_OWNER_CUTS = [
+    ("history", "GET", "history/w1", None),
+    ("past", "GET", "state/w1?at=2100-01-01", None),
+    ("field_writes", "GET", "why/w1/tasks/cake/title", None),
+    ("undo_plan", "POST", "undo/w1", {"op": "{op}"}),
+    ("audit", "POST", "consistency/w1", None),
+]
+
+
+@pytest.mark.parametrize(("question", "method", "path", "body"), WHAT_THE_OWNER_CUTS)
+async def test_d4_an_answer_is_not_cut_by_rights_that_are_older_than_it(
+    stack: RunningGateway,
+    found: FoundWedding,
+    author: LogAuthor,
+    monkeypatch: pytest.MonkeyPatch,
+    question: str,
+    method: str,
+    path: str,
+    body: dict[str, str] | None,
+) -> None:
+    """The gateway has heard of nothing when the owner answers; before the caller does, it learns that the rights are fewer."""
+    await found("w1")
+    ana = await stack.join("w1", "ana")
+    op = Op("task_completion", "insert", Target("tasks", "cake"), author.next_id("ben"), {"title": "Cake", "done": False})
+    await author.write("w1", "ben", op)
+    await ana.event_of(op.id)
+    room, owner, has_answered = stack.gateway.hub.rooms["w1"], stack.gateway.owner, asyncio.Event()
+    ask, catch_up = getattr(owner, question), owner.since
+
+    async def answered(*arguments: Any, **named: Any) -> Any:
+        answer = await ask(*arguments, **named)
+        has_answered.set()
+        return answer
+
+    async def late(*arguments: Any, **named: Any) -> Any:
+        await has_answered.wait()
+        return await catch_up(*arguments, **named)
+
+    monkeypatch.setattr(room, "receive", lambda _: None)  # a bus that loses everything
+    monkeypatch.setattr(owner, "since", late)
+    monkeypatch.setattr(owner, question, answered)
+    await set_role(author, "w1", "ben", "guest")
+    await author.digests("w1", await author.rename_task("w1", "cake", "Secret"))
+    assert room.role("ben") == "planner"
+    ben, body = HttpApi(stack, "w1", "ben"), body and {name: value.replace("{op}", op.id) for name, value in body.items()}
+    answer = await ben.call(method, f"{BASE}/{path}", body)
+    assert is_problem(answer, 503, "waking")
+    again = await ben.call(method, f"{BASE}/{path}", body)
+    assert again.body.get("code") != "waking"
+    assert "Secret" not in again.text
+    assert "tasks.team" not in again.text
