@@ -18,7 +18,8 @@ from actors.domain.errors import Refused
 MAX_EDITS: Final = 250
 MAX_WEIGHT: Final = 60_000
 _COMPONENT_WEIGHT: Final = 16
-#: How many components times how many edits one edit may be moved over: bounds the time of a decision.
+#: How many components one edit may meet while it is moved, its own at each step among them, which grow by what others wrote
+#: within it: bounds the time of a decision, to some 10 ms.
 MAX_MOVES: Final = 4_000
 
 #: What an author has not seen, in order: the sequence of an edit, and the edit as it follows on what the author has.
@@ -69,13 +70,14 @@ def placed(window: TextWindow, length: int, author: str, base: int | None, delta
     Raises Refused (`base_too_old`), and DeltaTooLong where the edit goes beyond the text that its author had.
     """
     path = [] if base is None else path_of(window, author, base)
-    if len(delta) * len(path) > MAX_MOVES:
-        raise Refused("base_too_old", "So large an edit cannot be moved over so many others.")
     had = length - sum(growth(foreign) for _, foreign in path)
     if length_before(delta) > had:
         raise DeltaTooLong(length_before(delta) - had)
-    mine, left = list(delta), Path()
+    mine, left, moves = list(delta), Path(), 0
     for sequence, foreign in path:
+        moves += len(mine) + len(foreign)
+        if moves > MAX_MOVES:
+            raise Refused("base_too_old", "So large an edit cannot be moved over so many others.")
         left.append((sequence, transform(foreign, mine, first=True)))
         mine = transform(mine, foreign, first=False)
     return Placed(mine, left)

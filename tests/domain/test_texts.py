@@ -152,6 +152,16 @@ def test_a_large_edit_far_behind_is_refused() -> None:
     assert code(edit_text(fold, "petra", pieces, seen(fold))) is None
 
 
+def test_inv6_an_edit_that_grows_while_it_is_moved_is_refused() -> None:
+    """One deletion of everything, over many small insertions all over it: each splits it once more. Far from them it is moved."""
+    fold = vows("a" * 1_000)
+    base = seen(fold)
+    for number in range(100):
+        edit_text(fold, "amara", [{"retain": 9 * number + 1}, {"insert": "b"}], seen(fold))
+    assert code(edit_text(fold, "petra", [{"delete": 1_000}], base)) == "base_too_old"
+    assert code(edit_text(fold, "petra", [{"retain": 990}, {"delete": 10}], base)) is None
+
+
 def test_what_an_edit_may_not_do() -> None:
     """It may not reach beyond the text, make it longer than allowed, put attributes where there are none, or name no text."""
     fold = vows("ab")
