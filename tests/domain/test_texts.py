@@ -141,27 +141,6 @@ def test_an_edit_whose_author_has_seen_nothing_is_refused() -> None:
         assert code(edit_text(fold, "petra", [{"retain": 2}, {"insert": "b"}], 0)) == "base_too_old"
 
 
-def test_a_large_edit_far_behind_is_refused() -> None:
-    """How long a decision may take is bounded: many pieces are not moved over many edits."""
-    fold = vows("a" * 1_000)
-    base = seen(fold)
-    for _ in range(30):
-        edit_text(fold, "amara", [{"insert": "a"}], seen(fold))
-    pieces: Delta = [piece for _ in range(200) for piece in ({"retain": 1}, {"insert": "b"})]  # type: ignore[misc]  # one of each
-    assert code(edit_text(fold, "petra", pieces, base)) == "base_too_old"
-    assert code(edit_text(fold, "petra", pieces, seen(fold))) is None
-
-
-def test_inv6_an_edit_that_grows_while_it_is_moved_is_refused() -> None:
-    """One deletion of everything, over many small insertions all over it: each splits it once more. Far from them it is moved."""
-    fold = vows("a" * 1_000)
-    base = seen(fold)
-    for number in range(100):
-        edit_text(fold, "amara", [{"retain": 9 * number + 1}, {"insert": "b"}], seen(fold))
-    assert code(edit_text(fold, "petra", [{"delete": 1_000}], base)) == "base_too_old"
-    assert code(edit_text(fold, "petra", [{"retain": 990}, {"delete": 10}], base)) is None
-
-
 def test_what_an_edit_may_not_do() -> None:
     """It may not reach beyond the text, make it longer than allowed, put attributes where there are none, or name no text."""
     fold = vows("ab")
