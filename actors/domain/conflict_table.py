@@ -86,6 +86,11 @@ TABLE: Final[Mapping[str, Mapping[str, Rule]]] = {
     "people": {"role": _PEOPLE},
     "permissions": {"integrator": _PEOPLE},
 }
+#: Fields that mean something only together: hours have two ends, and an amount is one in its currency. Two amounts do not.
+TOGETHER: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
+    "budget": tuple(frozenset({"currency", amount}) for amount in ("estimate", "actual", "deposit", "approvalNeededAbove")),
+    "vendors": (frozenset({"contractStart", "contractEnd"}), frozenset({"currency", "overtimePerHour"})),
+}
 #: One deleted the item, another edited it.
 _WHOLE: Final = Rule(HIERARCHY, PEOPLE_AND_MONEY)
 
@@ -106,6 +111,11 @@ def rule_for(state: ActorState, collection: str, field: str) -> Rule:
     own = find_item(state, "wedding", state.id)
     chosen = own.fields.get("conflictRules", {}).get(f"{collection}.{field}") if own is not None else None
     return rule if chosen is None else rule._replace(strategy=chosen)
+
+
+def company_of(collection: str, field: str) -> set[str]:
+    """Return the fields without which this one means nothing, itself aside."""
+    return {other for group in TOGETHER.get(collection, ()) if field in group for other in group} - {field}
 
 
 def role_of(state: ActorState, principal: str) -> str:

@@ -11,25 +11,23 @@ from typing import Any, Final
 import msgspec
 
 from actors.contract.changes import Change
-from actors.contract.collections import COLLECTIONS, MERGED_TEXTS
-from actors.contract.conflicts import HIERARCHY, MERGE, NORMAL, PRIORITIES, PRIORITY, WHOLE_ITEM
-from actors.contract.ops import Op
+from actors.contract.collections import MERGED_TEXTS
+from actors.contract.conflicts import HIERARCHY, MERGE, PRIORITY, WHOLE_ITEM
 from actors.domain import conflict_expiry, items
 from actors.domain.authority import require_write
 from actors.domain.conflict_records import Disputed, recorded, repeated
 from actors.domain.conflict_table import rank_of, rule_for
 from actors.domain.errors import Refused
+from actors.domain.field_disputes import first_side, fits, met_by, place_of, priority_of, second_side
 from actors.domain.items import Plan, PlannedPart, Request, joined
 from actors.domain.merging import UNKNOWN, merge
-from actors.domain.noticing import unseen_burial, unseen_write, value_at_claim
+from actors.domain.noticing import unseen_burial, unseen_write
 from actors.domain.rules import REVIVE, verb_of
 from actors.domain.state import Grave, Item, Write, find_item, grave_of
-from actors.domain.strategies import Dispute, Side, Verdict, settle
+from actors.domain.strategies import Dispute, Verdict, settle
 
 #: These are nobody's business but their reader's, or are records themselves.
 _UNDISPUTED: Final = frozenset({"inbox", "conflicts"})
-#: Roles that may call an op critical.
-_MAY_RAISE_ALARM: Final = frozenset({"couple", "planner", "vendor"})
 
 
 def judged(request: Request, plan: Plan) -> Plan:
@@ -40,7 +38,7 @@ def judged(request: Request, plan: Plan) -> Plan:
             if write.client != request.client or write.principal != request.principal or write.said is not None or write.met:
                 plan = _settled(request, plan)
                 break
-    return plan if not request.op.priority else plan._replace(priority=_priority_of(request.op, request.role))
+    return plan if not request.op.priority else plan._replace(priority=priority_of(request.op, request.role))
 
 
 def judged_again(request: Request, refused: Refused) -> Plan:
@@ -51,12 +49,6 @@ def judged_again(request: Request, refused: Refused) -> Plan:
     if refused.code != "not_found" or request.op.action != "update" or not _edits_deleted(request):
         raise refused
     return _edit_of_deleted(request)
-
-
-def _priority_of(op: Op, role: str) -> int:
-    """Return how urgent an op is; guests and friends do not raise an alarm."""
-    level = PRIORITIES.index(op.priority) if op.priority else NORMAL
-    return level if role in _MAY_RAISE_ALARM else min(level, NORMAL)
 
 
 def _settled(request: Request, plan: Plan) -> Plan:
@@ -76,7 +68,7 @@ def _settled(request: Request, plan: Plan) -> Plan:
 
 def _moves(request: Request, channel: str, plan: Plan) -> bool:
     """Tell whether a plan puts the op's item into another channel."""
-    place = _place(request)
+    place = place_of(request)
     return any(
         part.channel != channel and any((each.collection, each.id) == place for each in part.changes) for part in plan.parts
     )
@@ -85,17 +77,17 @@ def _moves(request: Request, channel: str, plan: Plan) -> bool:
 def _update(request: Request, item: Item, plan: Plan) -> Plan:
     """Settle field by field, and judge the op again with the values that prevail."""
     prevailing, said, found, again = dict(request.op.data), {}, [], list[PlannedPart]()
+    meetings = met_by(request, item)
     for field, value in request.op.data.items():
         if (request.op.target.collection, field) in MERGED_TEXTS:
             continue
-        write = unseen_write(request, item, field)
-        if write is None:
+        if field not in meetings:
             merged, result = _follow_own_merge(request, item, field, value)
             if merged:
                 prevailing[field], said[field] = result, value
             again += repeated(request, item, field, value, {"result": result} if merged else {})
             continue
-        verdict, is_conflict = _verdict(request, item, field, write, value)
+        write, verdict, is_conflict = meetings[field]
         if is_conflict:
             found.append((field, write, value, verdict))
         if verdict.outcome == "first":
@@ -104,7 +96,7 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
             prevailing[field], said[field] = verdict.value, value
     if prevailing == request.op.data and not found:
         return plan._replace(parts=joined((*plan.parts, *again)))
-    settled = Plan((PlannedPart(item.channel, (Change(*_place(request), set={}),)),) if not found else ())
+    settled = Plan((PlannedPart(item.channel, (Change(*place_of(request), set={}),)),) if not found else ())
     if prevailing:
         settled = _asked(request, "update", prevailing)
     channel = settled.parts[-1].channel if settled.parts else item.channel
@@ -122,19 +114,7 @@ def _follow_own_merge(request: Request, item: Item, field: str, value: Any) -> t
     if last.said is None or not is_own or claim is None or claim >= last.sequence:
         return False, None
     can, result = merge(last.said, item.fields.get(field), value, second_wins=True)
-    return can and _fits(request.op, field, result), result
-
-
-def _verdict(request: Request, item: Item, field: str, write: Write, value: Any) -> tuple[Verdict, bool]:
-    """Return how one field is settled, and whether the two disagree; where both want the same, it stays with who prevails."""
-    now, target = item.fields.get(field), request.op.target
-    strategy = rule_for(request.state, target.collection, field).strategy
-    base = value_at_claim(request, item, field) if strategy == MERGE else UNKNOWN
-    dispute = Dispute(_first(request, field, write, now), _second(request, field, value), base)
-    verdict = settle(strategy, dispute)
-    if verdict.outcome == "merged" and not _fits(request.op, field, verdict.value):
-        verdict = settle(HIERARCHY, dispute)
-    return verdict, verdict.value != value if verdict.outcome == "merged" else now != value
+    return can and fits(request.op, field, result), result
 
 
 def _move(request: Request, item: Item, plan: Plan) -> Plan:
@@ -144,7 +124,7 @@ def _move(request: Request, item: Item, plan: Plan) -> Plan:
         return plan
     place = next(iter(plan.parts[0].changes)).set
     order = place["order"] if isinstance(place, dict) else None
-    dispute = Dispute(_first(request, "order", write, item.fields["order"]), _second(request, "order", order), UNKNOWN)
+    dispute = Dispute(first_side(request, "order", write, item.fields["order"]), second_side(request, "order", order), UNKNOWN)
     verdict = settle(rule_for(request.state, request.op.target.collection, "order").strategy, dispute)
     if verdict.outcome != "second":
         plan = Plan(())
@@ -159,7 +139,7 @@ def _delete(request: Request, item: Item, plan: Plan) -> Plan:
     unseen = [write for field in item.writes if field in edits and (write := unseen_write(request, item, field)) is not None]
     if not unseen:
         return plan
-    ranked = {write.op: rank_of(request.state, write.principal, *_place(request), WHOLE_ITEM) for write in unseen}
+    ranked = {write.op: rank_of(request.state, write.principal, *place_of(request), WHOLE_ITEM) for write in unseen}
     write = min(unseen, key=lambda each: (ranked[each.op], -each.sequence))
     verdict = _whole_item_verdict(request, write, delete_is_second=True)
     if verdict.outcome == "first":
@@ -187,7 +167,7 @@ def _edit_of_deleted(request: Request) -> Plan:
     if grave is None:
         raise Refused("not_found")
     # Also what is only kept in a record needs the right to have written it.
-    collection, identifier = _place(request)
+    collection, identifier = place_of(request)
     require_write(request, collection, grave.item.channel, "update", request.op.data, grave.item, identifier)
     verdict, plan = _whole_item_verdict(request, grave.write, delete_is_second=False), Plan(())
     if verdict.outcome == "second":
@@ -202,7 +182,7 @@ def _edit_of_deleted(request: Request) -> Plan:
 
 def _whole_item_verdict(request: Request, write: Write, *, delete_is_second: bool) -> Verdict:
     strategy = rule_for(request.state, request.op.target.collection, WHOLE_ITEM).strategy
-    dispute = Dispute(_first(request, WHOLE_ITEM, write, None), _second(request, WHOLE_ITEM, None), UNKNOWN)
+    dispute = Dispute(first_side(request, WHOLE_ITEM, write, None), second_side(request, WHOLE_ITEM, None), UNKNOWN)
     verdict = settle(HIERARCHY if strategy == MERGE else strategy, dispute)
     if not delete_is_second and dispute.first.rank == dispute.second.rank and verdict.strategy in (HIERARCHY, PRIORITY):
         return verdict._replace(outcome="first", reason="both count the same, so the delete stands")
@@ -234,20 +214,7 @@ def _with_records(
 def _disputed(
     request: Request, field: str, channel: str, write: Write, first: dict[str, Any], second: dict[str, Any]
 ) -> Disputed:
-    return Disputed(*_place(request), field, channel, write, first, second)
-
-
-def _place(request: Request) -> tuple[str, str]:
-    return request.op.target.collection, request.op.target.id
-
-
-def _first(request: Request, field: str, write: Write, value: Any) -> Side:
-    return Side(value, rank_of(request.state, write.principal, *_place(request), field), write.priority)
-
-
-def _second(request: Request, field: str, value: Any) -> Side:
-    rank = rank_of(request.state, request.principal, *_place(request), field)
-    return Side(value, rank, _priority_of(request.op, request.role))
+    return Disputed(*place_of(request), field, channel, write, first, second)
 
 
 def _content(value: Any) -> dict[str, Any]:
@@ -259,9 +226,3 @@ def _contents(fields: dict[str, Any]) -> dict[str, Any]:
     cleared = sorted(name for name, value in fields.items() if value is None)
     kept = {"fields": {name: value for name, value in fields.items() if value is not None}}
     return kept | {"cleared": cleared} if cleared else kept
-
-
-def _fits(op: Op, field: str, value: Any) -> bool:
-    """Tell whether a merged value may stand in the field; no value may, where none is required."""
-    collection = COLLECTIONS[op.target.collection]
-    return field not in collection.required if value is None else collection.fields[field](value) is None
