@@ -84,7 +84,7 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
         if field not in meetings:
             merged, result = _follow_own_merge(request, item, field, value)
             if merged:
-                prevailing[field], said[field] = result, value
+                prevailing[field], said[field] = result, _as_kept(value, result)
             again += repeated(request, item, field, value, {"result": result} if merged else {})
             continue
         write, verdict, is_conflict = meetings[field]
@@ -93,7 +93,7 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
         if verdict.outcome == "first":
             del prevailing[field]
         elif verdict.value != value:
-            prevailing[field], said[field] = verdict.value, value
+            prevailing[field], said[field] = verdict.value, _as_kept(value, verdict.value)
     if prevailing == request.op.data and not found:
         return plan._replace(parts=joined((*plan.parts, *again)))
     settled = Plan((PlannedPart(item.channel, (Change(*place_of(request), set={}),)),) if not found else ())
@@ -115,6 +115,11 @@ def _follow_own_merge(request: Request, item: Item, field: str, value: Any) -> t
         return False, None
     can, result = merge(last.said, item.fields.get(field), value, second_wins=True)
     return can and fits(request.op, field, result), result
+
+
+def _as_kept(said: Any, merged: Any) -> Any:
+    """Return what an author said as the state keeps it, where None would be nothing said: who cleared the field left it empty."""
+    return type(merged)() if said is None and merged is not None else said
 
 
 def _move(request: Request, item: Item, plan: Plan) -> Plan:

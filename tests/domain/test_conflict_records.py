@@ -1,5 +1,7 @@
 """Records of conflicts: how many there may be, which make room for others, and what stands in them in the end."""
 
+from typing import Any
+
 import pytest
 
 from actors.domain import conflict_records
@@ -61,3 +63,25 @@ def test_a_merge_to_nothing_leaves_no_result_in_the_record() -> None:
     applied(fold.act("petra", "guests", "update", "x", {"diet": None}, base=base))
     assert "diet" not in fold.item("guests", "x")
     assert "result" not in the_record(fold)[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "others", "then", "result"),
+    [
+        (("guests", {"firstName": "Zoe"}, "diet"), ["nuts"], ["nuts", "fish"], ["milk"], ["fish", "milk"]),
+        (("wedding", {}, "rates"), {"EUR": "1"}, {"EUR": "1", "USD": "2"}, {"GBP": "3"}, {"USD": "2", "GBP": "3"}),
+        (("tables", {"name": "One"}, "capacity"), 10, 15, 2, 7),
+    ],
+)
+def test_who_cleared_a_field_that_was_merged_goes_on_from_nothing(
+    kind: tuple[str, dict[str, Any], str], before: Any, others: Any, then: Any, result: Any
+) -> None:
+    """What the other added outlives the next op of the batch too, and the record says what stands."""
+    collection, fields, field = kind
+    fold = wedding_with(collection, {**fields, field: before}, rules={f"{collection}.{field}": "merge_changes"}, item=WEDDING)
+    fold.act("amara", collection, "update", WEDDING, {field: before})
+    base = seen_by_all(fold)
+    for person, value in (("petra", others), ("amara", None), ("amara", then)):
+        applied(fold.act(person, collection, "update", WEDDING, {field: value}, base=base))
+    assert fold.item(collection, WEDDING)[field] == result
+    assert the_record(fold)[1]["result"] == result
