@@ -16,7 +16,7 @@ from actors.contract.decisions import CancelTimer, Decision, Part, SendMessage, 
 from actors.contract.ids import TIMER_PRINCIPAL, parse_timer_op_id
 from actors.contract.text_form import content_in, edit_field
 from actors.contract.text_ot import Delta, invert
-from actors.domain.former import MERGEABLE, bury, keep_past, leave_grave
+from actors.domain.former import MERGEABLE, bury, keep_past, leave_grave, make_room
 from actors.domain.state import REMOVALS, ActorState, ArmedTimer, ChannelState, Item, Write, find_item, removal_key, waiting_key
 from actors.domain.text_window import Path, TextEdit, TextWindow, author_of, placed, record
 from actors.domain.turns import record_turn
@@ -83,8 +83,7 @@ def _remember_removal(state: ActorState, change: Change, write: Write) -> None:
     key = removal_key(change.collection, change.id)
     removed.pop(key, None)
     removed[key] = write
-    if len(removed) > REMOVALS:
-        del removed[next(iter(removed))]
+    make_room(removed, REMOVALS, lambda removal: removal.principal)
 
 
 def _remove(state: ActorState, change: Change, write: Write) -> None:
@@ -180,7 +179,7 @@ def _follow_timers(state: ActorState, decision: Decision) -> None:
     for effect in decision.effects:
         if isinstance(effect, StartTimer):
             timers.armings = effect.number
-            timers.armed[effect.id] = ArmedTimer(effect.number, effect.due_ms, effect.if_missed)
+            timers.armed[effect.id] = ArmedTimer(effect.number, effect.due_ms, effect.if_missed, decision.principal)
         elif isinstance(effect, CancelTimer):
             timers.armed.pop(effect.id, None)
 

@@ -4,11 +4,14 @@ Kept while a decision is followed by version 3 of the rules or later, bounded, a
 state does not depend on whether it came from a snapshot; asks no rule. Called by `evolve`.
 """
 
-from typing import Final
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from actors.contract.changes import Change
 from actors.domain.state import GRAVES_KEPT, PAST_KEPT, ActorState, Grave, Item, Origin, Past, Write
 
+Kept = TypeVar("Kept")
 #: Values of these types can be merged (see merging); flags and texts cannot.
 MERGEABLE: Final = frozenset({int, list, dict})
 #: What the rules write for persons to read is not mourned.
@@ -25,13 +28,21 @@ def keep_past(item: Item, field: str) -> None:
         del past[0]
 
 
+def make_room(kept: dict[str, Kept], bound: int, author: Callable[[Kept], str]) -> None:
+    """Forget the oldest entry of whoever holds the most, so that nobody pushes out what others may want back (rule INV6)."""
+    if len(kept) <= bound:
+        return
+    held = Counter(author(entry) for entry in kept.values())
+    most = max(held, key=held.__getitem__)
+    del kept[next(key for key, entry in kept.items() if author(entry) == most)]
+
+
 def bury(state: ActorState, change: Change, item: Item, write: Write) -> None:
     """Remember an item that has just been taken out of its channel."""
     if change.collection in _NOT_BURIED:
         return
     state.graves[f"{change.collection}/{change.id}"] = Grave(item, write)
-    if len(state.graves) > GRAVES_KEPT:
-        del state.graves[next(iter(state.graves))]
+    make_room(state.graves, GRAVES_KEPT, lambda grave: grave.write.principal)
 
 
 def leave_grave(state: ActorState, change: Change, item: Item, write: Write) -> None:

@@ -19,7 +19,7 @@ from actors.domain.text_window import TextWindow
 #: How many outcomes are remembered per client and per NATS principal; older ones are looked up in the stored changes.
 CLIENT_OUTCOMES: Final = 32
 INTAKE_OUTCOMES: Final = 1000
-#: Of how many items that are gone it is remembered who removed them.
+#: Of how many items that are gone it is remembered who removed them; beyond it goes the oldest of whoever removed the most.
 REMOVALS: Final = 256
 #: How many past values of a field are kept for merging, and how many deleted items for who edits them unaware.
 PAST_KEPT: Final = 16
@@ -112,11 +112,12 @@ class IntakeState(msgspec.Struct, array_like=True):
 
 
 class ArmedTimer(msgspec.Struct, array_like=True, frozen=True):
-    """One armed timer: its number among the armings, when it is due (Unix milliseconds), what it does when late."""
+    """One armed timer: its number among the armings, when it is due (Unix milliseconds), what it does when late, who armed it."""
 
     number: int
     due_ms: int
     if_missed: IfMissed = "fire_once_late"
+    principal: str = ""
 
 
 class Timers(msgspec.Struct, array_like=True):

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from actors.contract.changes import merge_fields
-from actors.contract.channels import may_read
+from actors.contract.channels import CORE_ROLES, may_read
 from actors.contract.decisions import IfMissed
 from actors.contract.ops import Op, Target
 from actors.domain import items, timers
@@ -74,7 +74,8 @@ def _with_reminder(request: Request, plan: Plan, before: Mapping[str, Any], afte
     if old == new and (not was_done or new.due_ms <= state.now_ms):
         return plan
     firing = Op("message_sent", REMIND, Target("tasks", request.op.target.id))
-    return plan._replace(effects=(timers.start(state, timer, new.due_ms, firing, new.if_missed),))
+    guest = "" if request.rules is None or request.role in CORE_ROLES else request.principal
+    return plan._replace(effects=(timers.start(state, timer, new.due_ms, firing, new.if_missed, guest=guest),))
 
 
 def _timer_of(op: Op) -> str:

@@ -9,7 +9,7 @@ from actors.contract.decisions import Answer, CancelTimer, Decision, StartTimer
 from actors.contract.events import instant_of
 from actors.contract.ids import TIMER_PRINCIPAL
 from actors.contract.ops import LogEntry
-from actors.domain import timers
+from actors.domain import snapshot_form, timers
 from actors.domain.rules import NEWEST
 from tests.support.folding import Fold, op_of, wedding_with_members
 
@@ -145,6 +145,33 @@ def test_inv7_a_wedding_has_a_bounded_number_of_timers(fold: Fold, monkeypatch: 
     assert refused.code == "too_many"
     assert fold.act("amara", "tasks", "update", "band", {"remindAt": at(fold, 20)}).refusal is None
     assert fold.act("amara", "tasks", "insert", "cake", {"title": "Cake"}).refusal is None
+
+
+def test_inv6_one_guest_does_not_use_up_the_timers_of_the_wedding(fold: Fold, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is neither couple nor planner has a share; what others have armed does not count into it, and what is done is free."""
+    monkeypatch.setattr(timers, "MAX_OF_ONE", 2)
+
+    def remind_of(person: str, task: str, **fields: Any) -> str | None:
+        data = {"title": task, "remindAt": at(fold, 10), "audience": f"private-{person}"}
+        refusal = fold.act(person, "tasks", "insert", task, data | fields).refusal
+        return None if refusal is None else refusal.code
+
+    assert [remind_of("urs", f"u{number}") for number in range(3)] == [None, None, "too_many"]
+    assert [remind_of("amara", f"a{number}") for number in range(5)] == [None] * 5
+    assert [remind_of("noemi", f"n{number}") for number in range(3)] == [None, None, "too_many"]
+    assert fold.act("urs", "tasks", "update", "u0", {"remindAt": at(fold, 20)}).refusal is None
+    fold.state = snapshot_form.decode(snapshot_form.encode(fold.state))
+    assert remind_of("urs", "u2") == "too_many"
+    assert fold.act("urs", "tasks", "update", "u0", {"done": True}).refusal is None
+    assert remind_of("urs", "u2") is None
+
+
+def test_d1_version_two_of_the_rules_knows_no_share(fold: Fold, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older version allowed it allows again."""
+    monkeypatch.setattr(timers, "MAX_OF_ONE", 1)
+    fold.rules = 2
+    for task in ("band", "cake"):
+        assert fold.act("bloom", "tasks", "insert", task, {"title": task, "remindAt": at(fold, 10)}).refusal is None
 
 
 @pytest.mark.parametrize("principal", ["petra", "operator", "_w-other"])

@@ -3,6 +3,8 @@
 from typing import Any
 
 from actors.contract.decisions import Decision
+from actors.domain import snapshot_form
+from actors.domain.state import GRAVES_KEPT, REMOVALS
 from tests.support.folding import Fold, wedding_with_members
 
 
@@ -118,6 +120,37 @@ def test_how_many_removals_are_remembered_is_bounded() -> None:
         fold.act("petra", "timeline", "insert", f"i{number}", {"title": "Arch"})
         fold.act("petra", "timeline", "delete", f"i{number}")
     assert list(fold.state.removed) == [f"timeline/i{number}" for number in range(44, 300)]
+
+
+def test_inv6_what_one_guest_deletes_pushes_out_what_the_guest_deleted() -> None:
+    """Who holds the most of what is remembered makes room: the couple's own delete can be taken back after any flood."""
+    fold = wedding_with_members()
+    fold.act("amara", "documents", "insert", "vows", {"title": "Vows", "text": "long"})
+    mine = fold.act("amara", "documents", "delete", "vows")
+    flood = []
+    for number in range(REMOVALS + 20):
+        fold.act("urs", "messages", "insert", f"m{number}", {"text": "t", "audience": "private-urs"})
+        flood.append(fold.act("urs", "messages", "delete", f"m{number}"))
+    assert (len(fold.state.graves), len(fold.state.removed)) == (GRAVES_KEPT, REMOVALS)
+    fold.state = snapshot_form.decode(snapshot_form.encode(fold.state))
+    fold.act("amara", "documents", "undo", "vows", {"op": mine.op, "insert": True})
+    fold.act("urs", "messages", "undo", "m275", {"op": flood[-1].op, "insert": True})
+    assert fold.item("documents", "vows")["text"] == "long"
+    assert list(fold.state.items["messages"]) == ["m275"]
+
+
+def test_inv6_between_those_who_hold_as_much_the_oldest_goes() -> None:
+    """Which one is forgotten depends on nothing but the order of the log."""
+    fold = wedding_with_members()
+    for number in range(GRAVES_KEPT):
+        person = ("amara", "petra")[number % 2]
+        fold.act(person, "tasks", "insert", f"t{number}", {"title": "t"})
+        fold.act(person, "tasks", "delete", f"t{number}")
+    for number, expected in enumerate(("tasks/t0", "tasks/t1", "tasks/t2")):
+        before = set(fold.state.graves)
+        fold.act("urs", "messages", "insert", f"m{number}", {"text": "t", "audience": "private-urs"})
+        fold.act("urs", "messages", "delete", f"m{number}")
+        assert before - set(fold.state.graves) == {expected}
 
 
 def test_the_founding_of_a_wedding_is_not_taken_back() -> None:
