@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actors.contract.channels import may_read
+from actors.contract.collections import COLLECTIONS
 from actors.contract.ops import Target
 from actors.contract.text_ot import Delta
 from actors.domain.items import Plan, Request, writable
@@ -51,7 +52,7 @@ def undo(verbs: Verbs, request: Request) -> Plan:
     if item is None:
         return Plan(())
     if "remove" in data:
-        is_left = undone.wrote(item.inserted) and not written_by_others(item, request.principal)
+        is_left = undone.wrote(item.inserted) and not written_by_others(undone, item)
         return _as(request, verbs, "delete", {}) if is_left else Plan(())
     if "edit" in data:
         return _undo_edit(request, undone, item, str(data["edit"]))
@@ -83,9 +84,12 @@ def fields_left(undone: Undone, item: Item, values: Any) -> dict[str, Any]:
     return {field: value for field, value in values.items() if undone.wrote(item.last_write(field))}
 
 
-def written_by_others(item: Item, principal: str) -> dict[str, Write]:
-    """Return the last writes of other people since the item was inserted, by field."""
-    return {field: write for field, write in item.writes.items() if write.principal != principal}
+def written_by_others(undone: Undone, item: Item) -> dict[str, Write]:
+    """Return the last writes of other people since the item was inserted, by field; what the server notes there is no edit."""
+    of_server = COLLECTIONS[undone.target.collection].of_server
+    return {
+        field: write for field, write in item.writes.items() if write.principal != undone.principal and field not in of_server
+    }
 
 
 def _revived(request: Request, verbs: Verbs) -> Plan:

@@ -148,7 +148,7 @@ def _left(state: ActorState, undone: Undone, inverse: dict[str, Any]) -> tuple[d
     if "insert" in inverse:
         return None, [KeptWrite(target.collection, target.id, item.inserted.principal, item.inserted.op)]
     if "remove" in inverse:
-        later_writes = written_by_others(item, undone.principal)
+        later_writes = written_by_others(undone, item)
         kept = [
             KeptWrite(target.collection, target.id, write.principal, write.op, field) for field, write in later_writes.items()
         ]

@@ -99,6 +99,21 @@ def test_v1_the_answer_of_a_supplier_is_in_nobody_s_way(town: Town) -> None:
     assert "conflicts" not in town.wedding("w1").state.items
 
 
+def test_v1_taking_a_supplier_in_can_be_undone_though_its_calendar_has_answered(town: Town) -> None:
+    """The answer is nobody's edit: the row goes and its hours with it; a person's note keeps both."""
+    taken_in = [town.book(wedding) for wedding in ("w1", "w2")]
+    town.deliver()
+    assert (town.booking("w1"), town.booking("w2")) == ("confirmed", "clash")
+    undone = town.act("w1", "undo", data={"op": taken_in[0].op, "remove": True})
+    assert [change.remove for part in undone.parts for change in part.changes] == [True]
+    town.deliver()
+    assert (town.vendor("bloom").bookings(), town.booking("w2")) == ({"w2.flora": "confirmed"}, "confirmed")
+    town.wedding("w2").act("ana", "people", "insert", "ben", {"name": "Ben", "role": "planner"})
+    town.wedding("w2").act("ben", "vendors", "update", "flora", {"notes": "Peonies"})
+    assert town.act("w2", "undo", data={"op": taken_in[1].op, "remove": True}).parts == ()
+    assert town.booking("w2") == "confirmed"
+
+
 def test_v1_an_answer_to_an_older_question_changes_nothing(town: Town) -> None:
     """Of two questions in a row, only the answer to the hours that the item has now is taken."""
     town.book("w1")

@@ -41,6 +41,17 @@ async def test_v1_a_booking_arrives_as_an_event(stack: RunningGateway, found: Fo
         assert answered["data"]["changes"] == [{"collection": "vendors", "id": "flora", "set": {"booking": "confirmed"}}]
 
 
+async def test_v1_who_took_a_supplier_in_can_undo_that_after_the_answer(stack: RunningGateway, found: FoundWedding) -> None:
+    """The owner proposes to take the row away, and names nobody who would have written there since."""
+    await found("w1")
+    ana = await stack.join("w1", "ana")
+    op = await ana.submit(ana.next_op("vendor_assignment", "insert", "vendors", "flora", **VENDOR))
+    await ana.event_of(op)
+    await ana.expect("collaboration_event")
+    answer = (await HttpApi(stack, "w1", "ana").post("undo", {"op": op})).body
+    assert ([set(each["sequences"]) for each in answer["undone"]], answer["kept"]) == ([{"vendors.team"}], [])
+
+
 async def test_v1_an_op_that_names_a_booking_never_reaches_the_log(stack: RunningGateway, found: FoundWedding) -> None:
     """`booking` is refused at once, over the socket and over HTTP, and the number stays free."""
     await found("w1")
