@@ -40,6 +40,8 @@ WAITS_MS: Final = (7 * 24 * _HOUR_MS, 3 * 24 * _HOUR_MS, 24 * _HOUR_MS, _HOUR_MS
 REVERSIBLE_MS: Final = 7 * 24 * _HOUR_MS
 #: Records of one wedding; beyond it the oldest closed one of the same channel goes.
 MAX_RECORDS: Final = 500
+#: What a record says of the conflict itself, whoever prevails.
+_LASTING: Final = frozenset({"channel", "collection", "item", "field", "at", "first"})
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -73,15 +75,28 @@ def recorded(
         fields = _fields(request, disputed, verdict)
         known = find_item(request.state, COLLECTION, identifier)
         if known is not None:
-            # The same client against the same write again: both sides have been told.
-            again = {name: fields[name] for name in ("second", "outcome", "reason")}
-            parts.append(PlannedPart(known.channel, (Change(COLLECTION, identifier, set=again),)))
-            continue
-        record = PlannedPart(disputed.channel, (Change(COLLECTION, identifier, insert=fields),))
-        parts += [*room.for_one_more(disputed.channel), record, *notices(request.state, identifier, fields)]
-        if verdict.is_open:
+            parts += _again(request.state, identifier, known, fields)
+        else:
+            record = PlannedPart(disputed.channel, (Change(COLLECTION, identifier, insert=fields),))
+            parts += [*room.for_one_more(disputed.channel), record, *notices(request.state, identifier, fields)]
+        if verdict.is_open and (known is None or known.fields["status"] != "open"):
             waits.append(request.now_ms + WAITS_MS[PRIORITIES.index(fields["priority"])])
     return parts, waits
+
+
+def _again(state: ActorState, identifier: str, known: Item, fields: Mapping[str, Any]) -> Iterator[PlannedPart]:
+    """Let a record follow the same client against the same write.
+
+    Both sides have been told already; they are told anew where another one prevails now, or somebody is to choose now.
+    """
+    if all(known.fields[name] == fields[name] for name in ("outcome", "status")):
+        changed = {name: fields[name] for name in ("second", "outcome", "reason")}
+        yield PlannedPart(known.channel, (Change(COLLECTION, identifier, set=changed),))
+        return
+    gone = dict.fromkeys(sorted(known.fields.keys() - fields.keys()))
+    turned = gone | {name: value for name, value in fields.items() if name not in _LASTING}
+    yield PlannedPart(known.channel, (Change(COLLECTION, identifier, set=turned),))
+    yield from notices(state, identifier, {**known.fields, **turned})
 
 
 def repeated(request: Request, item: Item, field: str, value: Any, merged: Mapping[str, Any]) -> list[PlannedPart]:
@@ -213,8 +228,9 @@ class _Room:
         self._count -= 1
         self._taken.add(oldest)
         yield PlannedPart(channel, (Change(COLLECTION, oldest, remove=True),))
-        for side, status in product(("first", "second"), STATUSES):
-            notice = find_item(self._state, "inbox", name := f"{oldest}-{side}-{status}")
+        for side, status, variation in product(("first", "second"), STATUSES, ("", "x")):
+            # A conflict that turned was told again under an id that is varied (see into_inbox).
+            notice = find_item(self._state, "inbox", name := f"{oldest}-{side}-{status}{variation}")
             if notice is not None and _may_be_told(self._state, notice.fields["person"], channel):
                 yield PlannedPart(notice.channel, (Change("inbox", name, remove=True),))
 

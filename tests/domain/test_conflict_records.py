@@ -6,7 +6,7 @@ import pytest
 
 from actors.domain import conflict_records
 from actors.domain.conflict_records import MAX_RECORDS
-from tests.support.disputes import applied, at_once, records, seen_by_all, the_record, told, wedding_with
+from tests.support.disputes import answer, applied, at_once, let_time_pass, records, seen_by_all, the_record, told, wedding_with
 from tests.support.folding import WEDDING, Fold
 
 
@@ -85,3 +85,72 @@ def test_who_cleared_a_field_that_was_merged_goes_on_from_nothing(
         applied(fold.act(person, collection, "update", WEDDING, {field: value}, base=base))
     assert fold.item(collection, WEDDING)[field] == result
     assert the_record(fold)[1]["result"] == result
+
+
+def _turned(fold: Fold) -> None:
+    """Bloom loses against Amara, and prevails by sending the same again as critical."""
+    base = seen_by_all(fold)
+    applied(fold.act("amara", "tasks", "update", "x", {"assignee": "amara"}, base=base))
+    for urgent in ("", "critical"):
+        applied(fold.act("bloom", "tasks", "update", "x", {"assignee": "bloom"}, base=base, priority=urgent))
+
+
+def test_a_conflict_that_turns_is_told_again_and_answered_by_whom_it_names_now() -> None:
+    """Whose value stands, who may reverse that and what both sides read are of one piece."""
+    fold = wedding_with("tasks", {"title": "t", "assignee": "petra"})
+    _turned(fold)
+    _, record = the_record(fold)
+    assert (fold.item("tasks", "x")["assignee"], record["outcome"], record["status"]) == ("bloom", "second", "decided")
+    assert record["mayAnswer"] == {"roles": ["couple", "planner"], "people": ["bloom"]}
+    assert [text.partition(":")[0] for text in told(fold, "amara")] == [
+        "Your change stands, not that of bloom",
+        "The change of bloom stands, not yours",
+    ]
+    assert told(fold, "bloom")[-1].startswith("Your change stands, not that of amara")
+    applied(answer(fold, "petra", "reverse"))
+    assert fold.item("tasks", "x")["assignee"] == "amara"
+
+
+def test_a_conflict_that_is_decided_anew_by_another_strategy_says_so_in_full() -> None:
+    """From open to a merge: status, strategy, result and default are those of the last decision, and back."""
+    rules = {"guests.diet": "manual_review"}
+    fold = wedding_with("guests", {"firstName": "Gia", "diet": ["nuts"]}, rules=rules)
+    base = seen_by_all(fold)
+    for person, diet in (("amara", ["nuts", "fish"]), ("petra", ["nuts", "milk"])):
+        applied(fold.act(person, "guests", "update", "x", {"diet": diet}, base=base))
+    assert (the_record(fold)[1]["status"], the_record(fold)[1]["default"]) == ("open", "first")
+    fold.act("amara", "wedding", "update", WEDDING, {"conflictRules": None})
+    applied(fold.act("petra", "guests", "update", "x", {"diet": ["nuts", "milk"]}, base=base))
+    _, record = the_record(fold)
+    assert (record["strategy"], record["status"], record["outcome"]) == ("merge_changes", "decided", "merged")
+    assert record["result"] == fold.item("guests", "x")["diet"] == ["nuts", "fish", "milk"]
+    assert "default" not in record
+
+
+def test_a_conflict_that_becomes_open_waits_for_somebody() -> None:
+    """It is decided by its default when nobody answers, like one that was open from the beginning."""
+    fold = wedding_with("budget", {"item": "Dress", "estimate": 1})
+    base = seen_by_all(fold)
+    for person, estimate, rule in (
+        ("amara", 2, "wedding_hierarchy"),
+        ("petra", 3, "wedding_hierarchy"),
+        ("petra", 3, "manual_review"),
+    ):
+        fold.act("amara", "wedding", "update", WEDDING, {"conflictRules": {"budget.estimate": rule}})
+        applied(fold.act(person, "budget", "update", "x", {"estimate": estimate}, base=base))
+    assert the_record(fold)[1]["status"] == "open"
+    assert let_time_pass(fold, 8 * 24 * 3600 * 1000) is not None
+    assert the_record(fold)[1]["status"] == "expired"
+
+
+def test_inv7_what_was_told_again_goes_with_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record that makes room takes every notice about it along."""
+    fold = wedding_with("tasks", {"title": "t", "assignee": "petra"})
+    fold.act("amara", "tasks", "insert", "y", {"title": "q"})
+    _turned(fold)
+    assert [len(told(fold, person)) for person in ("amara", "bloom")] == [2, 2]
+    [oldest] = fold.state.items["conflicts"]
+    _full_of_records(monkeypatch, fold, item="y", until=5)
+    at_once(fold, "tasks", ("amara", {"title": "hers"}), ("petra", {"title": "other"}), item="y")
+    assert oldest not in fold.state.items["conflicts"]
+    assert [item for item in fold.state.items["inbox"].values() if item.fields["matter"] == oldest] == []
