@@ -144,7 +144,7 @@ def _edit(state: ActorState, decision: Decision, change: Change, edits: dict[str
         path: Path = []
         if authored is not None:
             path = placed(window, len(item.fields.get(field, "")), author, authored.base, authored.delta).path
-        edit = TextEdit(write.sequence, write.op, author, delta, invert(delta, content))
+        edit = TextEdit(write.sequence, write.op, author, delta, invert(delta, content), decision.undoes)
         edit_field(item.fields, field, delta)
         item.writes[field] = write
         record(window, edit, path)

@@ -19,7 +19,7 @@ MAX_EDITS: Final = 250
 MAX_WEIGHT: Final = 60_000
 _COMPONENT_WEIGHT: Final = 16
 #: How many components one edit may meet while it is moved, its own at each step among them, which grow by what others wrote
-#: within it: bounds the time of a decision, to some 10 ms.
+#: within it, and how many are passed over for what was undone: bounds the time of a decision, to some 10 ms.
 MAX_MOVES: Final = 4_000
 
 #: What an author has not seen, in order: the sequence of an edit, and the edit as it follows on what the author has.
@@ -27,13 +27,17 @@ Path = list[tuple[int, Delta]]
 
 
 class TextEdit(msgspec.Struct, array_like=True, frozen=True):
-    """One edit as it was applied: its sequence in the channel, its op, its author `<principal>/<client>`, and its inverse."""
+    """One edit as it was applied: its sequence in the channel, its op, its author `<principal>/<client>`, and its inverse.
+
+    `undoes` is the author's op that it takes back, if it is an undo.
+    """
 
     sequence: int
     op: str
     author: str
     delta: Delta
     inverse: Delta
+    undoes: str = ""
 
 
 class Unseen(msgspec.Struct, array_like=True, frozen=True):
@@ -127,15 +131,55 @@ def taken_back(window: TextWindow, op: str, principal: str) -> Delta | None:
     None when it is no longer known, is not this principal's, or was taken back before.
     """
     author = author_of(principal, "")
-    for index, edit in enumerate(window.edits):
-        if edit.op == op and edit.author.startswith(author):
-            inverse = edit.inverse
-            for later in window.edits[index + 1 :]:
-                if later.delta == inverse and later.author.startswith(author):
-                    return None
-                inverse = transform(inverse, later.delta, first=False)
-            return inverse
-    return None
+    known = (index for index, edit in enumerate(window.edits) if edit.op == op and edit.author.startswith(author))
+    start = next(known, None)
+    if start is None:
+        return None
+    left = _without_undone(window.edits[start:])
+    if not left:
+        return None
+    inverse = left[0].inverse
+    for later in left[1:]:
+        inverse = transform(inverse, later.delta, first=False)
+    return inverse
+
+
+def _without_undone(edits: Iterable[TextEdit]) -> list[TextEdit]:
+    """Return the edits as if those that were taken back had never been, and so without what took them back.
+
+    Moved over both, what takes an earlier edit back would lose the words that went with the one and came with the other. Both
+    stay where they lie across other such pairs, since the edits must end in the present text, and where too much lies between.
+    Nothing is left where the first edit was taken back itself.
+    """
+    left, moves = list[TextEdit](), 0
+    for edit in edits:
+        at = next((index for index, each in enumerate(left) if _takes_back(edit, each)), None) if edit.undoes else None
+        if at == 0:
+            return []
+        moved = None
+        if at is not None:
+            undone, between = left[at], left[at + 1 :]
+            moves += sum(len(undone.inverse) + len(each.delta) for each in between)
+            moved = _as_if_without(undone, between, edit) if moves <= MAX_MOVES else None
+        if moved is None:
+            left.append(edit)
+        else:
+            left[at:] = moved
+    return left
+
+
+def _as_if_without(undone: TextEdit, between: Iterable[TextEdit], undo: TextEdit) -> list[TextEdit] | None:
+    """Return the edits between one and its undo as if that one had never been; None where the undo did anything else."""
+    inverse, moved = undone.inverse, list[TextEdit]()
+    for edit in between:
+        # Its inverse is not that of its new form, so what takes it back must not find it any more.
+        moved.append(msgspec.structs.replace(edit, op="", delta=transform(edit.delta, inverse, first=True)))
+        inverse = transform(inverse, edit.delta, first=False)
+    return moved if inverse == undo.delta else None
+
+
+def _takes_back(edit: TextEdit, other: TextEdit) -> bool:
+    return edit.undoes == other.op and edit.author.partition("/")[0] == other.author.partition("/")[0]
 
 
 def _forget_oldest(window: TextWindow) -> None:

@@ -23,10 +23,11 @@ class Edit(NamedTuple):
 
 
 class _Word(NamedTuple):
-    """Which op put a word in, and under which sequence."""
+    """Which op put a word in, and under which sequence; `first` is the one that did before it was cut out and brought back."""
 
     op: str
     sequence: int
+    first: str
 
 
 class _Effect(NamedTuple):
@@ -40,7 +41,8 @@ class Wording:
     def __init__(self, document: str, text: str) -> None:
         self.text = text
         self._document = document
-        self._words = dict.fromkeys(text.split(), _Word("", 0))
+        self._words = dict.fromkeys(text.split(), _Word("", 0, ""))
+        self._first: dict[str, str] = {}
         self._effects: dict[str, _Effect] = {}
 
     def follow(self, edit: Edit, asked: Mapping[str, Any]) -> Iterator[str]:
@@ -49,13 +51,13 @@ class Wording:
         meant = self._inverse(edit.undoes) if edit.undoes else self._meant(edit, asked)
         for word in meant.taken_out:
             del self._words[word]
-        self._words.update(dict.fromkeys(meant.put_in, _Word(edit.op, edit.sequence)))
+        self._words |= {word: _Word(edit.op, edit.sequence, self._first.setdefault(word, edit.op)) for word in meant.put_in}
         self._effects[edit.op] = meant
         standing = self.text.split()
         if sorted(standing) != sorted(self._words):
             wrong = sorted({*standing} ^ {*self._words}) or [word for word in {*standing} if standing.count(word) > 1]
             yield f"text: {edit.op} leaves {self._document} with or without {', '.join(wrong)}"
-            self._words = {word: self._words.get(word, _Word("", edit.sequence)) for word in standing}
+            self._words = {word: self._words.get(word, _Word("", edit.sequence, "")) for word in standing}
 
     def _meant(self, edit: Edit, asked: Mapping[str, Any]) -> _Effect:
         """What an author put in, and of the words that it took out those that it had seen: one may be gone and back again."""
@@ -64,11 +66,16 @@ class Wording:
         return _Effect(tuple(_marks_in(edit.delta)), taken)
 
     def _inverse(self, undoes: str) -> _Effect:
-        """What takes an edit back: its words, as far as they are still those that it put in, and the words that it took out."""
+        """What takes an edit back: its words, as far as they are still those that it put in, and the words that it took out.
+
+        A word that somebody cut out and brought back may go with the edit that first put it in, or stay.
+        """
         done = self._effects.get(undoes, _Effect((), ()))
+        own = [(word, self._words[word]) for word in done.put_in if word in self._words]
+        standing = self.text.split()
         return _Effect(
             tuple(word for word in done.taken_out if word not in self._words),
-            tuple(word for word in done.put_in if word in self._words and self._words[word].op == undoes),
+            tuple(word for word, known in own if known.op == undoes or (known.first == undoes and word not in standing)),
         )
 
 

@@ -167,3 +167,22 @@ def test_a_word_that_is_torn_lost_or_brought_back_wrongly_is_found() -> None:
         story.tell("a:1", first, action="edit")
         story.tell("a:2", change("documents", "vows", edit={"text": delta}), asks=asks, undoes=undoes, action="edit")
         assert story.kinds() == expected
+
+
+def test_a_word_that_was_cut_out_and_brought_back_may_go_with_the_edit_that_put_it_in() -> None:
+    """Its undo takes it away or leaves it; a word of another edit it takes in no case."""
+    for last, expected in (
+        ([{"retain": 5}, {"delete": 5}], []),
+        ([{"retain": 5}, {"insert": "s1-9 "}], ["text"]),
+        ([{"delete": 5}], ["text"]),
+    ):
+        story = Story()
+        story.tell("p:3", change("documents", "vows", insert={"text": "Once "}))
+        for op, delta, undoes, asks in (
+            ("a:1", typed(["Once"], 1, "s1-1", []), "", {}),
+            ("a:2", [{"retain": 5}, {"delete": 5}], "", {"deletes": ["s1-1"], "at": 9}),
+            ("a:3", [{"retain": 5}, {"insert": "s1-1 "}], "a:2", {}),
+            ("a:4", last, "a:1", {}),
+        ):
+            story.tell(op, change("documents", "vows", edit={"text": delta}), asks=asks, undoes=undoes, action="edit")
+        assert story.kinds() == expected
