@@ -21,7 +21,7 @@ from actors.domain.errors import Refused
 from actors.domain.field_disputes import first_side, fits, met_by, place_of, priority_of, second_side
 from actors.domain.items import Plan, PlannedPart, Request, joined
 from actors.domain.merging import UNKNOWN, merge
-from actors.domain.noticing import unseen_burial, unseen_write
+from actors.domain.noticing import said_later, unseen_burial, unseen_write
 from actors.domain.rules import REVIVE, verb_of
 from actors.domain.state import Grave, Item, Write, find_item, grave_of
 from actors.domain.strategies import Dispute, Verdict, settle
@@ -32,6 +32,8 @@ _UNDISPUTED: Final = frozenset({"inbox", "conflicts"})
 
 def judged(request: Request, plan: Plan) -> Plan:
     """Return what the op does, with every conflict in it settled; `plan` is what its verb makes of it."""
+    if plan.parts and request.op.dependencies:
+        request, plan = _without_later_words(request, plan)
     if plan.parts:
         overwritten = plan.parts[0].overwritten
         for write in overwritten:
@@ -39,6 +41,21 @@ def judged(request: Request, plan: Plan) -> Plan:
                 plan = _settled(request, plan)
                 break
     return plan if not request.op.priority else plan._replace(priority=priority_of(request.op, request.role))
+
+
+def _without_later_words(request: Request, plan: Plan) -> tuple[Request, Plan]:
+    """Leave out of an op that has waited what its own client has said since: what was said last stands."""
+    op, item = request.op, find_item(request.state, *place_of(request))
+    if item is None or op.action not in ("update", "move"):
+        return request, plan
+    fields = {"order"} if op.action == "move" else op.data.keys()
+    later = said_later(request, item, fields)
+    if not later:
+        return request, plan
+    if later == fields:
+        return request, _nothing(request, item)
+    op = msgspec.structs.replace(op, data={field: value for field, value in op.data.items() if field not in later})
+    return request._replace(op=op), _asked(request, "update", op.data)
 
 
 def judged_again(request: Request, refused: Refused) -> Plan:
@@ -96,7 +113,7 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
             prevailing[field], said[field] = verdict.value, _as_kept(value, verdict.value)
     if prevailing == request.op.data and not found:
         return plan._replace(parts=joined((*plan.parts, *again)))
-    settled = Plan((PlannedPart(item.channel, (Change(*place_of(request), set={}),)),) if not found else ())
+    settled = Plan(()) if found else _nothing(request, item)
     if prevailing:
         settled = _asked(request, "update", prevailing)
     channel = settled.parts[-1].channel if settled.parts else item.channel
@@ -192,6 +209,11 @@ def _whole_item_verdict(request: Request, write: Write, *, delete_is_second: boo
     if not delete_is_second and dispute.first.rank == dispute.second.rank and verdict.strategy in (HIERARCHY, PRIORITY):
         return verdict._replace(outcome="first", reason="both count the same, so the delete stands")
     return verdict
+
+
+def _nothing(request: Request, item: Item) -> Plan:
+    """Return what answers an op of which nothing is left: an event without a change."""
+    return Plan((PlannedPart(item.channel, (Change(*place_of(request), set={}),)),))
 
 
 def _asked(request: Request, action: str, data: dict[str, Any]) -> Plan:

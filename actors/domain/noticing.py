@@ -4,9 +4,12 @@ An author says so by `base`. Who makes no claim is taken to be unaware of what s
 client knows its own writes, whatever it claims, as it said them. Pure. Called by `disputes`.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from actors.contract.channels import may_read
+from actors.contract.errors import ContractError
+from actors.contract.ids import parse_op_id
 from actors.domain.items import Request
 from actors.domain.merging import UNKNOWN
 from actors.domain.state import Grave, Item, Past, Write
@@ -29,6 +32,20 @@ def unseen_write(request: Request, item: Item, field: str) -> Write | None:
         return _unclaimed(request, item.writes.get(field))
     write = item.inserted if write is None else write
     return _of_other(request, write) if write.sequence > claim else None
+
+
+def said_later(request: Request, item: Item, fields: Iterable[str]) -> set[str]:
+    """Return those of the fields that a later op of the same client has written: only an op that has waited meets any."""
+    return {field for field in fields if _is_later(request, item.writes.get(field) or (item.origin or item).last_write(field))}
+
+
+def _is_later(request: Request, write: Write) -> bool:
+    try:
+        own, other = parse_op_id(request.op.id), parse_op_id(write.op)
+    except ContractError:
+        # The ids of integrators say nothing of their order.
+        return False
+    return write.principal == request.principal and other.client == own.client and other.number > own.number
 
 
 def unseen_burial(request: Request, grave: Grave) -> bool:

@@ -166,3 +166,79 @@ def test_inv5_the_clock_of_an_op_that_waited_names_no_op_of_another_channel() ->
     assert decision(fold.send("bloom", guarded)).parts[0].channel == "messages.private-bloom"
     [late] = resubmitted(fold)
     assert decision(late).parts[0].clock[f"bloom/{_BLOOM}"] == 1
+
+
+def _overtaken(fold: Fold, older: dict[str, Any], newer: dict[str, Any], *, action: str = "update") -> list[Decision | Answer]:
+    """Let Amara's op wait for one of Petra's, overtaken by Amara's next one; then the first is decided."""
+    for number, (data, names) in enumerate(((older, ["20270619-petra0000:1"]), (newer, [])), 1):
+        op = op_of(f"{_ANA}:{number}", "tasks", action, "x", data)
+        assert decision(fold.send("amara", msgspec.structs.replace(op, dependencies=names))).refusal is None
+    send(fold, "petra", "20270619-petra0000:1", "first")
+    return resubmitted(fold)
+
+
+def _three_tasks() -> Fold:
+    fold = wedding_with_members()
+    for task in "xyz":
+        fold.act("amara", "tasks", "insert", task, {"title": task})
+    return fold
+
+
+def test_an_op_that_waited_leaves_what_its_author_wrote_after_it() -> None:
+    """What a client said last stands, whatever is decided last; the other fields are written."""
+    fold = _three_tasks()
+    [late] = _overtaken(fold, {"title": "older", "done": True}, {"title": "newer"})
+    assert [change.set for part in decision(late).parts for change in part.changes] == [{"done": True}]
+    assert fold.item("tasks", "x") == fold.item("tasks", "x") | {"title": "newer", "done": True}
+
+
+def test_an_op_of_which_nothing_is_left_is_answered_with_an_event() -> None:
+    """It is applied and changes nothing: no field, no reminder, no audience."""
+    fold = _three_tasks()
+    older = {"remindAt": "2027-06-19T12:00:00Z", "audience": "everyone"}
+    [late] = _overtaken(fold, older, {"remindAt": "2027-06-19T13:00:00Z", "audience": "core"})
+    late = decision(late)
+    assert (late.refusal, late.effects) == (None, ())
+    assert [(part.channel, [change.set for change in part.changes]) for part in late.parts] == [("tasks.core", [{}])]
+    assert fold.state.items["tasks"]["x"].channel == "tasks.core"
+
+
+def test_a_move_that_waited_leaves_the_place_that_was_chosen_after_it() -> None:
+    """The order of an item is a field like any."""
+    fold = _three_tasks()
+    _overtaken(fold, {"after": "z"}, {"after": "y"}, action="move")
+    places = {task: item.fields["order"] for task, item in fold.state.items["tasks"].items()}
+    assert sorted("xyz", key=places.__getitem__) == ["y", "x", "z"]
+
+
+def test_what_others_or_earlier_ops_wrote_is_no_later_word_of_the_author() -> None:
+    """An op that waited stands against its author's earlier op, and against another client of the same person as ever."""
+    fold = _three_tasks()
+    fold.act("amara", "tasks", "update", "x", {"done": True}, client=_ANA)
+    op = msgspec.structs.replace(
+        op_of(f"{_ANA}:2", "tasks", "update", "x", {"title": "second", "done": False}), dependencies=["20270619-petra0000:1"]
+    )
+    fold.send("amara", op)
+    fold.act("amara", "tasks", "update", "x", {"title": "elsewhere"}, client="20270619-anadesk00")
+    send(fold, "petra", "20270619-petra0000:1", "first")
+    resubmitted(fold)
+    assert fold.item("tasks", "x") == fold.item("tasks", "x") | {"title": "second", "done": False}
+
+
+def test_another_audience_chosen_later_is_no_word_about_the_title() -> None:
+    """Who moved the item to other readers meanwhile has said nothing of its other fields, unless before that."""
+    for newer, expected in (({"audience": "core"}, "older"), ({"audience": "core", "title": "newer"}, "newer")):
+        fold = _three_tasks()
+        _overtaken(fold, {"title": "older"}, newer)
+        assert fold.item("tasks", "x")["title"] == expected
+
+
+def test_ids_of_integrators_say_nothing_of_their_order() -> None:
+    """Of ops over NATS the one that is decided last stands."""
+    fold = _three_tasks()
+    fold.act("amara", "permissions", "insert", "petra", {"integrator": True})
+    for name, title, names in (("b.9", "waits", ["b.7"]), ("b.8", "later", []), ("b.7", "first", [])):
+        op = op_of(name, "tasks", "update", "x" if names or title == "later" else "y", {"title": title})
+        fold.send("petra", msgspec.structs.replace(op, dependencies=names), "nats")
+    resubmitted(fold)
+    assert fold.item("tasks", "x")["title"] == "waits"
