@@ -16,7 +16,7 @@ from actors.contract.bookings import answer_op, span_of
 from actors.contract.decisions import Resubmit, StartTimer
 from actors.contract.events import instant_of
 from actors.contract.ids import TIMER_PRINCIPAL
-from actors.contract.ops import LogEntry
+from actors.contract.ops import LogEntry, Target
 from actors.domain import snapshot_form, views
 from actors.domain.state import ActorState
 from config.cli.importer.plan import ops_toward, plan_of
@@ -42,6 +42,7 @@ def lively_wedding() -> Fold:
     fold.act("ines", "people", "insert", "kofi", {"name": "Kofi", "role": "vendor"})
     fold.act("ines", "people", "insert", "grandma", {"name": "Grandma", "role": "family"})
     _write_items(fold)
+    _type_and_take_back(fold)
     _move_between_channels(fold)
     _be_an_integrator(fold)
     _be_refused(fold)
@@ -66,6 +67,16 @@ def _write_items(fold: Fold) -> None:
     fold.act("ines", "inbox", "insert", "m1", {"person": "tomasz", "text": "Psst"})
     fold.act("ines", "guests", "delete", "g001")
     fold.act("ines", "permissions", "insert", "beatriz", {"integrator": True})
+
+
+def _type_and_take_back(fold: Fold) -> None:
+    """A text that is edited, one edit of it undone, and a reminder that outlives everything."""
+    fold.act("ines", "documents", "insert", "speech", {"title": "Speech"})
+    text = Target("documents", "speech", "text")
+    fold.act("ines", "documents", "edit", "speech", {"delta": [{"insert": "Dear all"}]}, target=text)
+    cut = fold.act("ines", "documents", "edit", "speech", {"delta": [{"retain": 4}, {"delete": 4}]}, target=text)
+    fold.act("ines", "documents", "undo", "speech", {"op": cut.op, "edit": "text"})
+    fold.act("ines", "tasks", "insert", "anniversary", {"title": "Flowers", "remindAt": "2037-06-19T08:00:00Z"})
 
 
 def _move_between_channels(fold: Fold) -> None:
