@@ -5,6 +5,7 @@ What others wrote meanwhile is the author's `path`, from that text to the presen
 the edit (Jupiter, Nichols 1995). `decide` asks, `evolve` records; both reckon alike, so a path need not be stored with decisions.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -68,10 +69,13 @@ def author_of(principal: str, client: str) -> str:
     return f"{principal}/{client}"
 
 
-def placed(window: TextWindow, length: int, author: str, base: int | None, delta: Sequence[Component]) -> Placed:
+def placed(
+    window: TextWindow, length: int, author: str, base: int | None, delta: Sequence[Component], *, most_moves: float = math.inf
+) -> Placed:
     """Return where an edit belongs in the present text of `length` code points; `base` None says that it was made on that text.
 
-    Raises Refused (`base_too_old`), and DeltaTooLong where the edit goes beyond the text that its author had.
+    Raises Refused (`base_too_old`), and DeltaTooLong where the edit goes beyond the text that its author had. What was decided is
+    followed whatever it takes.
     """
     path = [] if base is None else path_of(window, author, base)
     had = length - sum(growth(foreign) for _, foreign in path)
@@ -80,7 +84,7 @@ def placed(window: TextWindow, length: int, author: str, base: int | None, delta
     mine, left, moves = list(delta), Path(), 0
     for sequence, foreign in path:
         moves += len(mine) + len(foreign)
-        if moves > MAX_MOVES:
+        if moves > most_moves:
             raise Refused("base_too_old", "So large an edit cannot be moved over so many others.")
         left.append((sequence, transform(foreign, mine, first=True)))
         mine = transform(mine, foreign, first=False)

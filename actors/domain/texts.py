@@ -20,7 +20,7 @@ from actors.domain import items
 from actors.domain.errors import Refused
 from actors.domain.items import Plan, PlannedPart, Request, writable
 from actors.domain.state import Item, Write
-from actors.domain.text_window import TextWindow, author_of, path_of, placed, text_at
+from actors.domain.text_window import MAX_MOVES, TextWindow, author_of, path_of, placed, text_at
 
 #: A code point is at most so many bytes of UTF-8.
 _MOST_BYTES: Final = 4
@@ -40,7 +40,7 @@ def edited(request: Request, item: Item, field: str, delta: Delta, base: int | N
     """Apply a delta that was made on the text at `base` (None: on the present one) and what its author wrote since."""
     window = item.edits.get(field) or TextWindow(item.last_write(field).sequence)
     author = author_of(request.principal, request.client)
-    place = placed(window, len(item.fields.get(field, "")), author, base, delta)
+    place = placed(window, len(item.fields.get(field, "")), author, base, delta, most_moves=MAX_MOVES)
     _require_room(request, item, field, place.delta)
     target = request.op.target
     part = PlannedPart(

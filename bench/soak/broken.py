@@ -102,9 +102,9 @@ def _misunderstand() -> None:
 
     place = text_window.placed
 
-    def unmoved(window: Any, length: int, author: str, base: int | None, delta: Any) -> Any:
+    def unmoved(window: Any, length: int, author: str, base: int | None, delta: Any, **bound: Any) -> Any:
         del base
-        return place(window, length, author, None, delta)
+        return place(window, length, author, None, delta, **bound)
 
     text_window.placed = unmoved
     from actors.domain import resolutions, undo, waiting
