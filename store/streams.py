@@ -7,6 +7,8 @@ Trimming is in store.trimming.
 import secrets
 from typing import Any, Final, NamedTuple
 
+import structlog
+
 from actors.contract.subjects import DEAD_FILTER, DEAD_STREAM, INTAKE_FILTER, INTAKE_STREAM, TIMERS_STREAM, log_filter, log_stream
 from config.settings import Settings
 from store import timer_stream, timers
@@ -21,8 +23,11 @@ _DAY: Final = 24 * 3600 * _SECOND
 _METADATA_ID, _METADATA_PARTITIONS, _METADATA_STREAMS = "wedsync_stream_id", "wedsync_partitions", "wedsync_streams"
 #: The shortest that the server takes; messages of ours carry no ids that it could compare.
 _SHORTEST_DEDUPE = _SECOND // 10
+#: What a start only ever raises, and the setting that says it: a shell without that setting would take copies away from all.
+_NEVER_LOWERED: Final = {"num_replicas": "WEDSYNC_LOG_REPLICAS", "max_bytes": "WEDSYNC_LOG_MAX_BYTES"}
 
 StreamConfig = dict[str, Any]
+log = structlog.get_logger()
 
 
 class LogIdentity(NamedTuple):
@@ -49,6 +54,7 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
                 settings.partitions,
                 settings.log_streams,
             )
+    _require_same(await known_identity(database), settings)
     made = {config["name"] for config in _other_streams(settings) if await _make(bus, config)}
     identity = await identify(bus, database, settings, whole=True)
     for config in log_configs(settings, identity.stream_id):
@@ -62,14 +68,7 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
 async def identify(bus: Bus, database: Database, settings: Settings, *, whole: bool = False) -> LogIdentity:
     """Check that the log is the one that the database knows, and `whole` above what is stored; raises LogMismatch, StoreError."""
     identity = await known_identity(database)
-    for name, stored, wanted in (
-        ("partitions", identity.partitions, settings.partitions),
-        ("log_streams", identity.streams, settings.log_streams),
-    ):
-        if stored != wanted:
-            raise LogMismatch(
-                f"The log was made with {name} {stored}, the settings say {wanted}; set WEDSYNC_{name.upper()}={stored}."
-            )
+    _require_same(identity, settings)
     if await unfinished(database):
         raise ReseedUnfinished
     for index in range(settings.log_streams):
@@ -83,6 +82,17 @@ async def identify(bus: Bus, database: Database, settings: Settings, *, whole: b
     if await _info(bus, INTAKE_STREAM) is None:
         raise LogMismatch(f"The stream {INTAKE_STREAM} is missing; run `wedsync provision` or `wedsync up` once.")
     return identity
+
+
+def _require_same(identity: LogIdentity, settings: Settings) -> None:
+    for name, stored, wanted in (
+        ("partitions", identity.partitions, settings.partitions),
+        ("log_streams", identity.streams, settings.log_streams),
+    ):
+        if stored != wanted:
+            raise LogMismatch(
+                f"The log was made with {name} {stored}, the settings say {wanted}; set WEDSYNC_{name.upper()}={stored}."
+            )
 
 
 async def stored_positions(database: Database, identity: LogIdentity, stream: int) -> dict[int, int]:
@@ -156,10 +166,18 @@ async def _make(bus: Bus, config: StreamConfig) -> bool:
         return True
     current = info["config"]
     metadata = {**(current.get("metadata") or {}), **config["metadata"]}
-    wanted = {**current, **config, "metadata": metadata}
+    wanted = {**current, **config, "metadata": metadata, **_kept(name, current, config)}
     if wanted != current:
         await bus.js_request(f"STREAM.UPDATE.{name}", wanted)
     return False
+
+
+def _kept(name: str, current: StreamConfig, config: StreamConfig) -> StreamConfig:
+    """What stays as it is, since the settings would take copies or room away from everybody."""
+    kept = {key: current[key] for key in _NEVER_LOWERED if config[key] < current[key]}
+    for key, value in kept.items():
+        log.warning("stream_not_lowered", stream=name, setting=_NEVER_LOWERED[key], member=key, kept=value, wanted=config[key])
+    return kept
 
 
 async def _info(bus: Bus, name: str) -> dict[str, Any] | None:

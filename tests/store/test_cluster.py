@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.contract.subjects import INTAKE_STREAM
 from config.settings import Settings
@@ -163,3 +164,18 @@ async def test_d3_a_copy_that_lags_behind_makes_nobody_pass_over_an_op(
     await eventually(lambda: consumer.position >= last, "the reader is there", within_seconds=ELECTED_SECONDS)
     assert [int(data) for _, data in read.messages] == list(range(1, 12))
     await consumer.stop()
+
+
+async def test_d3_a_host_with_fewer_copies_in_its_settings_takes_none_away(
+    cluster: NatsCluster, open_bus: OpenBus, database: Database, settings: Settings
+) -> None:
+    """Who starts without WEDSYNC_LOG_REPLICAS=3 in the same cluster is told so, and every stream keeps its three copies."""
+    bus = await open_bus(cluster)
+    with capture_logs() as events:
+        await streams.provision(bus, database, settings)
+    names = ("LOG_0", "INTAKE", "TIMERS", "DEAD")
+    assert {name: (await bus.js_request(f"STREAM.INFO.{name}"))["config"]["num_replicas"] for name in names} == dict.fromkeys(
+        names, 3
+    )
+    told = [each["stream"] for each in events if each.get("setting") == "WEDSYNC_LOG_REPLICAS"]
+    assert sorted(told) == sorted(names)

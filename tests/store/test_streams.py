@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.contract.subjects import log_subject
 from config.settings import Settings
@@ -66,6 +67,30 @@ async def test_changed_settings_reach_existing_streams(bus: Bus, database: Datab
     assert await streams.provision(bus, database, larger) == before
     assert (await config_of(bus, "LOG_0"))["max_bytes"] == larger.log_max_bytes
     assert (await bus.js_request("STREAM.INFO.LOG_0"))["state"]["messages"] == 5
+
+
+async def test_d3_a_host_with_a_smaller_log_in_its_settings_takes_no_room_away(
+    bus: Bus, database: Database, settings: Settings
+) -> None:
+    """What the first one made stays for all, and the log says which setting differs; TIMERS and DEAD would lose messages."""
+    before = await streams.provision(bus, database, settings)
+    sizes = {name: (await config_of(bus, name))["max_bytes"] for name in ("LOG_0", "INTAKE", "TIMERS", "DEAD")}
+    smaller = settings.model_copy(update={"log_max_bytes": settings.log_max_bytes // 2})
+    with capture_logs() as events:
+        assert await streams.provision(bus, database, smaller) == before
+    assert {name: (await config_of(bus, name))["max_bytes"] for name in sizes} == sizes
+    told = {each["stream"]: each["setting"] for each in events if each["event"] == "stream_not_lowered"}
+    assert told == dict.fromkeys(sizes, "WEDSYNC_LOG_MAX_BYTES")
+
+
+async def test_d3_a_start_that_is_refused_has_changed_nothing(bus: Bus, database: Database, settings: Settings) -> None:
+    """The settings are compared before any stream is brought up to date with them."""
+    await streams.provision(bus, database, settings)
+    before = await config_of(bus, "INTAKE")
+    other = settings.model_copy(update={"log_streams": 3, "log_max_bytes": settings.log_max_bytes * 2})
+    with pytest.raises(LogMismatch, match="WEDSYNC_LOG_STREAMS=1"):
+        await streams.provision(bus, database, other)
+    assert await config_of(bus, "INTAKE") == before
 
 
 async def test_d3_several_streams_share_the_partitions(bus: Bus, database: Database, settings: Settings) -> None:
