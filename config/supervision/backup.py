@@ -1,8 +1,9 @@
 """Backup and restore of one WedSync: keys, PostgreSQL and all streams, in one tar file of mode 0600.
 
-PostgreSQL is copied first and the log after it, so that the log in a backup reaches at least as far as the database;
-when the log was trimmed meanwhile the copy starts again. A restored WedSync is of a new generation (design D12):
-clients that have seen more than the backup holds get whole states, never a wrong continuation.
+PostgreSQL is copied first and the log after it, so that the log in a backup reaches at least as far as the database. The log is
+trimmed all the time; only when that went beyond what the copied database has stored the copy starts again. A restored WedSync
+is of a new generation (design D12): clients that have seen more than the backup holds get whole states, never a wrong
+continuation.
 """
 
 import asyncio
@@ -16,24 +17,27 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from actors.contract.subjects import DEAD_STREAM, INTAKE_STREAM, LOG_STREAM_PREFIX, TIMERS_STREAM
+from actors.contract.subjects import DEAD_STREAM, INTAKE_STREAM, LOG_STREAM_PREFIX, TIMERS_STREAM, log_stream
 from config.settings import Settings
 from config.supervision.data_folder import DataFolder
 from config.supervision.embedded_postgres import postgres_program
-from config.supervision.errors import BackupNotWritten, DatabaseCopyFailed, FolderNotEmpty, NoBackup
+from config.supervision.errors import BackupNotWritten, DatabaseCopyFailed, FolderNotEmpty, LogTrimmedMeanwhile, NoBackup
 from config.supervision.nats_permissions import inbox_prefix
 from config.supervision.provision import with_a_leader
 from config.supervision.servers import running_servers
 from config.supervision.stream_copy import first_sequences, load_stream, save_stream, stream_names
 from store.bus import Bus
 from store.postgres import Database
-from store.streams import raise_generation
+from store.streams import known_identity, raise_generation, stored_positions
 
 FORMAT = 1
+#: A full log is trimmed up to the checkpoints, and then has room for longer than a copy takes, unless something is wrong.
+_ATTEMPTS: Final = 5
 _STREAMS = {INTAKE_STREAM, TIMERS_STREAM, DEAD_STREAM}
 Progress = Callable[[str, int], None]
 """Called with what is being copied and how many bytes more were."""
@@ -59,11 +63,11 @@ async def _save(folder: DataFolder, content: Path, path: Path, progress: Progres
     """Copy everything into the folder `content`, and make one file of it."""
     shutil.copyfile(folder.keys_path, content / "keys.json")
     (content / "cluster.json").write_bytes(msgspec.json.encode(folder.cluster()))
-    (content / "manifest.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
     (content / "streams").mkdir()
     async with running_servers(folder) as settings, host_bus(settings) as bus:
-        while not await _copy_once(settings, bus, content, progress):
-            progress("the log was trimmed meanwhile: once more", 0)
+        begins = await _copy_servers(settings, bus, content, progress)
+    manifest = {"format": FORMAT, "log_begins": begins}
+    (content / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     await asyncio.to_thread(_pack, content, path)
 
 
@@ -86,7 +90,7 @@ async def _fill(folder: DataFolder, path: Path, progress: Progress) -> None:
     """Put keys, database and streams of the backup into a new folder."""
     folder.create()
     content = folder.path / "content"
-    await asyncio.to_thread(_unpack, path, content)
+    manifest = await asyncio.to_thread(_unpack, path, content)
     if (content / "cluster.json").exists():
         shutil.copyfile(content / "cluster.json", folder.cluster_path)
     folder.keys_path.touch(mode=0o600)
@@ -96,22 +100,55 @@ async def _fill(folder: DataFolder, path: Path, progress: Progress) -> None:
         async with host_bus(settings) as bus:
             for stream in sorted(file.stem for file in (content / "streams").glob("*.json")):
                 await load_stream(bus, stream, content / "streams", partial(progress, stream))
+            for stream, first in manifest.get("log_begins", {}).items():
+                await _trim_restored(bus, stream, first)
     shutil.rmtree(content)
     folder.state_path.unlink(missing_ok=True)
 
 
-async def _copy_once(settings: Settings, bus: Bus, content: Path, progress: Progress) -> bool:
-    """Copy database and streams; False when the log was trimmed between the two."""
-    names = [name for name in await stream_names(bus) if name.startswith(LOG_STREAM_PREFIX) or name in _STREAMS]
-    before = await with_a_leader(lambda: first_sequences(bus, names))
+async def _copy_servers(settings: Settings, bus: Bus, content: Path, progress: Progress) -> dict[str, int]:
+    """Copy database and streams until the two fit; returns from which position on the copy of each log stream is whole."""
+    streams = [name for name in await stream_names(bus) if name.startswith(LOG_STREAM_PREFIX) or name in _STREAMS]
+    for _ in range(_ATTEMPTS):
+        needed = await _needed(settings, bus, streams)
+        await _copy_once(settings, bus, streams, content, progress)
+        # What a snapshot says of itself is not enough: messages that went after it was begun are missing in it, too.
+        begins = await with_a_leader(partial(first_sequences, bus, list(needed)))
+        if all(begins[name] <= first for name, first in needed.items()):
+            return begins
+        progress("the log was trimmed meanwhile: once more", 0)
+    raise LogTrimmedMeanwhile(attempts=_ATTEMPTS)
+
+
+async def _needed(settings: Settings, bus: Bus, streams: list[str]) -> dict[str, int]:
+    """From which position on a copy of each log stream must be whole to go with a copy of the database that is made now.
+
+    Checkpoints only grow, and a start wants what is above them. What is gone already is not the copy's fault.
+    """
+    # In a cluster that was started for this each stream has its leader a few seconds later.
+    present = await with_a_leader(lambda: first_sequences(bus, streams))
+    database = await Database.open(settings.database_url.get_secret_value(), max_size=1)
+    try:
+        identity = await known_identity(database)
+        stored = {log_stream(each): await stored_positions(database, identity, each) for each in range(identity.streams)}
+    finally:
+        await database.close()
+    return {
+        name: max(present[name], min(positions.values(), default=0) + 1) for name, positions in stored.items() if name in present
+    }
+
+
+async def _copy_once(settings: Settings, bus: Bus, streams: list[str], content: Path, progress: Progress) -> None:
     progress("PostgreSQL", 0)
     dump = content / "postgres.dump"
     await _postgres("pg_dump", settings, "--format=custom", "--no-owner", "--file", str(dump))
-    for stream in names:
+    for stream in streams:
         await save_stream(bus, stream, content / "streams", partial(progress, stream))
-    logs = [name for name in names if name.startswith(LOG_STREAM_PREFIX)]
-    after = await first_sequences(bus, logs)
-    return all(after[name] == before[name] for name in logs)
+
+
+async def _trim_restored(bus: Bus, stream: str, first: int) -> None:
+    """Drop what was copied in part only, since it was trimmed meanwhile: its empty positions would look like damage."""
+    await with_a_leader(lambda: bus.js_request(f"STREAM.PURGE.{stream}", {"seq": first}))
 
 
 async def _load_database(settings: Settings, dump: Path, progress: Progress) -> None:
@@ -176,15 +213,16 @@ def _pack(content: Path, path: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _unpack(path: Path, content: Path) -> None:
-    """Lay the backup out in a folder; raises NoBackup."""
+def _unpack(path: Path, content: Path) -> dict[str, Any]:
+    """Lay the backup out in a folder; returns what it says of itself. Raises NoBackup."""
     try:
         with tarfile.open(path, "r:") as archive:
             archive.extractall(content, filter="data")
-        manifest = json.loads((content / "manifest.json").read_bytes())
+        manifest: dict[str, Any] = json.loads((content / "manifest.json").read_bytes())
     except OSError as error:
         raise NoBackup(path=path, reason=error.strerror or error) from error
     except (tarfile.TarError, ValueError) as error:
         raise NoBackup(path=path, reason=error) from error
     if manifest.get("format") != FORMAT:
         raise NoBackup(path=path, reason=f"format {manifest.get('format')}, this version reads {FORMAT}")
+    return manifest

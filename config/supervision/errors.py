@@ -133,6 +133,12 @@ class BackupNotWritten(SupervisionError):
     code = "backup_not_written"
 
 
+class LogTrimmedMeanwhile(SupervisionError):
+    """The log was trimmed faster than copied, {attempts} times: try when less is written, or raise WEDSYNC_LOG_MAX_BYTES."""
+
+    code = "log_trimmed_meanwhile"
+
+
 class NoBackup(SupervisionError):
     """{path} is not a backup of WedSync ({reason}): name a file that `wedsync backup` has written."""
 
