@@ -4,14 +4,13 @@ Called by the host's flush. Decisions are the contract's; nothing here decides a
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from actors.contract.decisions import Decision
 from store import timers
 from store.blocks import op_ranges, pack
-from store.day_partitions import DAYS_AHEAD, create_ahead
+from store.day_partitions import keep_ahead
 from store.errors import GenerationChanged
 from store.outbox import OutboxRow
 from store.postgres import Database
@@ -96,7 +95,7 @@ async def flush(
     nothing. One transaction. Returns {partition: stored position} of those that did not move, since another host was first.
     Raises GenerationChanged, StoreUnavailable.
     """
-    await _keep_days_ahead(database)
+    await keep_ahead(database)
     checkpoint_columns = _columns([(each, old, new, skipped.get(each, 0)) for each, (old, new) in moves.items()], 4)
     block_columns = _columns([_block(row) for row in rows], 10)
     timer_columns = _columns([fate for row in rows for fate in timers.fates(*row)], 8)
@@ -125,13 +124,6 @@ def _block(row: Row) -> tuple[Any, ...]:
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True)) if rows else [()] * width
-
-
-async def _keep_days_ahead(database: Database) -> None:
-    today = datetime.now(UTC).date()
-    if (today - database.days_made_on).days >= DAYS_AHEAD // 2:
-        await create_ahead(database)
-        database.days_made_on = today
 
 
 async def checkpoints(database: Database, generation: int, partitions: int) -> dict[int, int]:

@@ -8,12 +8,15 @@ import hashlib
 from importlib.resources import files
 from typing import Final
 
-from store.day_partitions import create_ahead
+from store.day_partitions import keep_ahead
 from store.errors import MigrationChanged
 from store.postgres import Database
 
 #: Any constant of ours: whoever migrates holds it, others wait.
 _LOCK: Final = 0x7EDD14C
+#: Who changes a table waits for all who use it, a backup for as long as it takes, and everybody else stands behind: so it is
+#: given up, and tried again by whoever starts.
+_TABLE_WITHIN: Final = "SET LOCAL lock_timeout = '1s'"
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -24,10 +27,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 
 async def migrate(database: Database) -> list[str]:
-    """Apply what is missing and return its names; raises MigrationChanged, StoreError."""
+    """Apply what is missing and return its names; raises MigrationChanged, StoreError (StoreUnavailable beside a backup)."""
     applied = []
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute(_TABLE_WITHIN)
         await connection.execute(_LEDGER)
         known = {row["name"]: row["digest"] for row in await connection.fetch("SELECT name, digest FROM schema_migrations")}
         for name, statements in _migrations():
@@ -38,7 +42,7 @@ async def migrate(database: Database) -> list[str]:
                 applied.append(name)
             elif known[name] != digest:
                 raise MigrationChanged(f"{name} was edited after it had been applied; put it back and add a new file instead.")
-    await create_ahead(database)
+    await keep_ahead(database)
     return applied
 
 

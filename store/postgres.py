@@ -6,7 +6,7 @@ The other modules of `store` hold the statements; nobody outside this package se
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import asyncpg
@@ -26,6 +26,7 @@ _PASSING = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,
 )
 
@@ -41,8 +42,8 @@ class Database:
         self._watch = watch
         self._watching = asyncio.create_task(watch.run())
         self._timeout_seconds = timeout_seconds
-        #: When the day partitions were last made ahead by this process; kept by store.changes.
-        self.days_made_on = date.min
+        #: When this process looks after the day partitions again; kept by store.day_partitions.
+        self.days_due_at = datetime.min.replace(tzinfo=UTC)
 
     @classmethod
     async def open(cls, url: str, *, min_size: int = 1, max_size: int = 6, timeout_seconds: float = 10.0) -> Self:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from config.supervision.data_folder import DataFolder
-from store import day_partitions
 from store.errors import MigrationChanged, StoreError, StoreUnavailable
 from store.migrate import migrate
 from store.postgres import Database
@@ -99,22 +98,3 @@ async def test_an_edited_migration_is_refused(database: Database) -> None:
         await connection.execute("UPDATE schema_migrations SET digest = 'other' WHERE name LIKE '0001%'")
     with pytest.raises(MigrationChanged, match="0001_"):
         await migrate(database)
-
-
-async def test_day_partitions_are_made_ahead_and_only_once(database: Database) -> None:
-    """Making them again changes nothing; a missing one is put back."""
-
-    async def days() -> list[str]:
-        async with database.connection() as connection:
-            rows = await connection.fetch(
-                "SELECT relname FROM pg_class WHERE relname ~ '^changes_2' AND relkind = 'r' ORDER BY 1"
-            )
-        return [row["relname"] for row in rows]
-
-    before = await days()
-    assert len(before) == day_partitions.DAYS_AHEAD + 1
-    async with database.connection() as connection:
-        await connection.execute(f"DROP TABLE {before[-1]}")
-    await day_partitions.create_ahead(database)
-    await day_partitions.create_ahead(database)
-    assert await days() == before
