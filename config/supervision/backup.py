@@ -26,7 +26,14 @@ from actors.contract.subjects import DEAD_STREAM, INTAKE_STREAM, LOG_STREAM_PREF
 from config.settings import Settings
 from config.supervision.data_folder import DataFolder
 from config.supervision.embedded_postgres import postgres_program
-from config.supervision.errors import BackupNotWritten, DatabaseCopyFailed, FolderNotEmpty, LogTrimmedMeanwhile, NoBackup
+from config.supervision.errors import (
+    BackupNotWritten,
+    DatabaseCopyFailed,
+    FolderNotEmpty,
+    LogTrimmedMeanwhile,
+    NoBackup,
+    TargetNotEmpty,
+)
 from config.supervision.nats_permissions import inbox_prefix
 from config.supervision.provision import with_a_leader
 from config.supervision.servers import running_servers
@@ -95,10 +102,12 @@ async def _fill(folder: DataFolder, path: Path, progress: Progress) -> None:
         shutil.copyfile(content / "cluster.json", folder.cluster_path)
     folder.keys_path.touch(mode=0o600)
     shutil.copyfile(content / "keys.json", folder.keys_path)
+    streams = sorted(file.stem for file in (content / "streams").glob("*.json"))
     async with running_servers(folder) as settings:
+        await _require_empty(settings, streams)
         await _load_database(settings, content / "postgres.dump", progress)
         async with host_bus(settings) as bus:
-            for stream in sorted(file.stem for file in (content / "streams").glob("*.json")):
+            for stream in streams:
                 await load_stream(bus, stream, content / "streams", partial(progress, stream))
             for stream, first in manifest.get("log_begins", {}).items():
                 await _trim_restored(bus, stream, first)
@@ -151,9 +160,33 @@ async def _trim_restored(bus: Bus, stream: str, first: int) -> None:
     await with_a_leader(lambda: bus.js_request(f"STREAM.PURGE.{stream}", {"seq": first}))
 
 
+async def _require_empty(settings: Settings, streams: list[str]) -> None:
+    """Refuse servers of one's own on which a WedSync lives: who rehearses a restore may have left their addresses set."""
+    url = settings.database_url.get_secret_value()
+    database = await Database.open(url, max_size=1)
+    try:
+        async with database.connection() as connection:
+            is_used = await connection.fetchval(
+                "SELECT coalesce(to_regclass('log_identity'), to_regclass('changes')) IS NOT NULL"
+            )
+    finally:
+        await database.close()
+    if is_used:
+        raise TargetNotEmpty(address=_without_credentials(url), variable="DATABASE_URL")
+    async with host_bus(settings) as bus:
+        if not set(streams).isdisjoint(await stream_names(bus)):
+            addresses = map(_without_credentials, settings.nats_url.get_secret_value().split(","))
+            raise TargetNotEmpty(address=",".join(addresses), variable="NATS_URL")
+
+
+def _without_credentials(url: str) -> str:
+    address = urlsplit(url)
+    return address.netloc.rpartition("@")[2] + address.path
+
+
 async def _load_database(settings: Settings, dump: Path, progress: Progress) -> None:
     progress("PostgreSQL", 0)
-    await _postgres("pg_restore", settings, "--clean", "--if-exists", "--no-owner", "--single-transaction", str(dump))
+    await _postgres("pg_restore", settings, "--no-owner", "--single-transaction", str(dump))
     database = await Database.open(settings.database_url.get_secret_value(), max_size=1)
     try:
         await raise_generation(database)

@@ -146,6 +146,13 @@ class NoBackup(SupervisionError):
     exit_code = 2
 
 
+class TargetNotEmpty(SupervisionError):
+    """{address} holds a WedSync already: let {variable} name an empty one, or unset it: the new folder then has its own."""
+
+    code = "target_not_empty"
+    exit_code = 2
+
+
 class FolderNotEmpty(SupervisionError):
     """{folder} holds data already: restore into another folder with --data, or move this one away."""
 

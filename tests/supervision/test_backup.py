@@ -11,7 +11,7 @@ from config.settings import Settings, load_settings
 from config.supervision import backup
 from config.supervision.backup import load_backup, save_backup
 from config.supervision.data_folder import DataFolder
-from config.supervision.errors import LogTrimmedMeanwhile
+from config.supervision.errors import DatabaseCopyFailed, LogTrimmedMeanwhile, TargetNotEmpty
 from store import changes, streams
 from store.bus import Bus
 from store.log_writer import LogWriter
@@ -179,3 +179,54 @@ async def test_d12_a_log_that_was_trimmed_while_it_was_copied_begins_where_it_is
     async with opened(other_nats, empty_database_url) as (restored, database):
         await streams.identify(restored, database, settings, whole=True)
         assert await streams.positions(restored, "LOG_0") == (len(runs) + 1, OPS)
+
+
+async def test_d12_a_restore_leaves_a_database_that_is_in_use_alone(
+    filled: tuple[Bus, Database], folder: DataFolder, tmp_path: Path
+) -> None:
+    """Who rehearses a restore with DATABASE_URL still set is told so, before anything was touched."""
+    bus, database = filled
+    await save_backup(folder, tmp_path / "file", no_progress)
+    before = await streams.known_identity(database), await streams.positions(bus, "LOG_0")
+    await store_up_to(database, STORED + 1)
+    with pytest.raises(TargetNotEmpty, match="DATABASE_URL") as refused:
+        await load_backup(tmp_path / "file", DataFolder(tmp_path / "rehearsal"), no_progress)
+    assert "@" not in str(refused.value)
+    assert (await streams.known_identity(database), await streams.positions(bus, "LOG_0")) == before
+    assert set((await changes.checkpoints(database, 1, 8)).values()) == {STORED + 1}
+    assert not (tmp_path / "rehearsal").exists()
+
+
+async def test_d12_a_restore_beside_the_streams_of_another_writes_no_database(
+    filled: tuple[Bus, Database],
+    jetstream: NatsServer,
+    empty_database_url: str,
+    uses: Uses,
+    folder: DataFolder,
+    tmp_path: Path,
+) -> None:
+    """An empty database beside a NATS server in use stays empty: half of a restore is nothing that could be started."""
+    await save_backup(folder, tmp_path / "file", no_progress)
+    uses(jetstream, empty_database_url)
+    with pytest.raises(TargetNotEmpty, match="NATS_URL"):
+        await load_backup(tmp_path / "file", DataFolder(tmp_path / "rehearsal"), no_progress)
+    async with opened(jetstream, empty_database_url) as (_, database), database.connection() as connection:
+        assert await connection.fetchval("SELECT to_regclass('log_identity')") is None
+
+
+async def test_d12_a_restore_replaces_no_table_of_anybody(
+    filled: tuple[Bus, Database],
+    other_nats: NatsServer,
+    empty_database_url: str,
+    uses: Uses,
+    folder: DataFolder,
+    tmp_path: Path,
+) -> None:
+    """Where another program has a table of the same name, that stays as it is."""
+    await save_backup(folder, tmp_path / "file", no_progress)
+    uses(other_nats, empty_database_url)
+    async with opened(other_nats, empty_database_url) as (_, database), database.connection() as connection:
+        await connection.execute("CREATE TABLE timers AS SELECT 'theirs' AS owner")
+        with pytest.raises(DatabaseCopyFailed, match="already exists"):
+            await load_backup(tmp_path / "file", DataFolder(tmp_path / "rehearsal"), no_progress)
+        assert await connection.fetchval("SELECT owner FROM timers") == "theirs"
