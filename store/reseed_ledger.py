@@ -6,7 +6,7 @@ The steps themselves are in store.reseed; store.streams refuses a log whose re-s
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,11 @@ from store.errors import ReseedRuns
 from store.postgres import Database
 
 Runs = list[tuple[int, int]]
+#: In seconds, which fit the column until 2088.
+_RAISE: Final = """
+UPDATE log_identity
+SET generation = greatest(generation + 1, extract(epoch FROM now() - timestamptz '2020-01-01 00:00+00')::integer)
+RETURNING generation"""
 
 
 class Plan(NamedTuple):
@@ -53,8 +58,15 @@ async def unfinished(database: Database) -> Plan | None:
     return None if row is None else Plan(**row)
 
 
+async def raise_generation(connection: Any) -> int:
+    """Give the log a generation that no incarnation has had: a backup does not know of those after it, but the clock does."""
+    generation: int = await connection.fetchval(_RAISE)
+    await connection.execute("UPDATE checkpoints SET generation = $1", generation)
+    return generation
+
+
 async def begin(database: Database, generation: int) -> Plan:
-    """Give the log another id and the next generation: from here on no host can store anything. Guarded by the old one."""
+    """Give the log another id and a new generation: from here on no host can store anything. Guarded by the old one."""
     async with database.transaction() as connection:
         identity = await connection.fetchrow(
             "SELECT stream_id, generation FROM log_identity WHERE generation = $1 FOR UPDATE", generation
@@ -62,18 +74,18 @@ async def begin(database: Database, generation: int) -> Plan:
         if identity is None:
             raise ReseedRuns
         new_stream_id = secrets.token_hex(16)
-        await connection.execute("UPDATE log_identity SET stream_id = $1, generation = generation + 1", new_stream_id)
-        await connection.execute("UPDATE checkpoints SET generation = $1", generation + 1)
+        await connection.execute("UPDATE log_identity SET stream_id = $1", new_stream_id)
+        new_generation = await raise_generation(connection)
         number: int = await connection.fetchval(
             "INSERT INTO reseeds (old_stream_id, new_stream_id, generation) VALUES ($1, $2, $3) RETURNING number",
             identity["stream_id"],
             new_stream_id,
-            generation + 1,
+            new_generation,
         )
         await connection.execute(
             "INSERT INTO alarms (name, source, message) VALUES ('reseed_unfinished', 'reseed', 'Run `wedsync reseed` again.')"
         )
-    return Plan(number, identity["stream_id"], new_stream_id, generation + 1, saved=False)
+    return Plan(number, identity["stream_id"], new_stream_id, new_generation, saved=False)
 
 
 async def keep(database: Database, plan: Plan, stream: int, messages: Sequence[tuple[int, str, bytes]]) -> None:

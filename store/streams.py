@@ -11,12 +11,11 @@ import structlog
 
 from actors.contract.subjects import DEAD_FILTER, DEAD_STREAM, INTAKE_FILTER, INTAKE_STREAM, TIMERS_STREAM, log_filter, log_stream
 from config.settings import Settings
-from store import timer_stream, timers
+from store import reseed_ledger, timer_stream, timers
 from store.bus import Bus
 from store.errors import STREAM_EXISTS, STREAM_NOT_FOUND, JetStreamError, LogMismatch, ReseedUnfinished
 from store.log_fence import fault_of
 from store.postgres import Database
-from store.reseed_ledger import unfinished
 
 _SECOND: Final = 1_000_000_000
 _DAY: Final = 24 * 3600 * _SECOND
@@ -69,7 +68,7 @@ async def identify(bus: Bus, database: Database, settings: Settings, *, whole: b
     """Check that the log is the one that the database knows, and `whole` above what is stored; raises LogMismatch, StoreError."""
     identity = await known_identity(database)
     _require_same(identity, settings)
-    if await unfinished(database):
+    if await reseed_ledger.unfinished(database):
         raise ReseedUnfinished
     for index in range(settings.log_streams):
         info = await _info(bus, log_stream(index))
@@ -124,9 +123,7 @@ async def positions(bus: Bus, stream: str) -> tuple[int, int]:
 async def raise_generation(database: Database) -> int:
     """After a restore: count a new incarnation of the log, so that no client resumes what the backup lacks (design D12)."""
     async with database.transaction() as connection:
-        generation: int = await connection.fetchval("UPDATE log_identity SET generation = generation + 1 RETURNING generation")
-        await connection.execute("UPDATE checkpoints SET generation = $1", generation)
-    return generation
+        return await reseed_ledger.raise_generation(connection)
 
 
 def _check_metadata(name: str, info: dict[str, Any], identity: LogIdentity) -> None:

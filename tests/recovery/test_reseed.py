@@ -95,13 +95,23 @@ async def test_d12_whole_log_is_not_replaced(
         with pytest.raises(LogIsWhole):
             await reseed(bus, database, settings_of())
         result = await reseed(bus, database, settings_of(), force=True)
-        assert result.generation == 2
         [only] = result.streams
         assert (only.first_position, only.carried, only.lost) == (last + 3, 2, [])
-        assert (await streams.identify(bus, database, settings_of(), whole=True)).generation == 2
+        assert (await streams.identify(bus, database, settings_of(), whole=True)).generation == result.generation > 1
     async with running_host(settings_of()), running_bus(own_nats, "gateway") as bus:
         author = await LogAuthor.open(bus)
         await eventually(lambda: has(author, database, 5), "what was carried over is decided")
+
+
+async def test_d12_a_reseeding_has_a_generation_that_no_restored_backup_had(
+    own_nats: NatsServer, database: Database, settings_of: MakeSettings
+) -> None:
+    """It counts from the clock, as a restore does: one more than before may have been another incarnation's."""
+    await write_and_store(own_nats, database, settings_of(), 1)
+    async with database.connection() as connection:
+        since_2020 = await connection.fetchval("SELECT extract(epoch FROM now() - timestamptz '2020-01-01 00:00+00')")
+    async with running_bus(own_nats, "host") as bus:
+        assert (await reseed(bus, database, settings_of(), force=True)).generation >= int(since_2020)
 
 
 async def test_d12_lost_log_is_replaced_above_what_is_stored(
@@ -137,11 +147,12 @@ async def test_d12_files_of_a_lost_stream_do_not_come_back_into_the_new_one(
     damage.remove_description(folder)
     own_nats.server.start()
     async with running_bus(own_nats, "host") as bus:
-        [only] = (await reseed(bus, database, settings_of())).streams
+        result = await reseed(bus, database, settings_of())
+        [only] = result.streams
         found = await log_range.bounds(bus, "LOG_0")
         assert found is not None
         assert (only.first_position, found.first, found.last) == (last + 1, last + 1, last)
-        assert (await streams.identify(bus, database, settings_of(), whole=True)).generation == 2
+        assert (await streams.identify(bus, database, settings_of(), whole=True)).generation == result.generation
 
 
 async def test_d12_another_databases_log_is_deleted_by_force_only(
@@ -175,7 +186,9 @@ async def test_d12_interrupted_reseeding_is_finished_by_the_next(
                 continue
             break
         assert result is not None
-        assert result.generation == 2
+        async with database.connection() as connection:
+            # Begun once, however often it was run.
+            assert await connection.fetchval("SELECT array_agg(generation) FROM reseeds") == [result.generation]
         [only] = result.streams
         assert (only.first_position, only.carried, only.lost) == (last + 4, 3, [])
         info = await bus.js_request("STREAM.INFO.LOG_0")

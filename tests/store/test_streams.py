@@ -167,12 +167,27 @@ async def test_d12_a_log_shorter_than_a_checkpoint_is_refused(bus: Bus, database
 
 
 async def test_d12_raising_the_generation_keeps_the_checkpoints(bus: Bus, database: Database, settings: Settings) -> None:
-    """After a restore the generation is one higher, and hosts go on from the stored positions (design D12)."""
+    """After a restore the generation is a higher one, and hosts go on from the stored positions (design D12)."""
     await streams.provision(bus, database, settings)
     await changes.checkpoints(database, 1, 8)
     await changes.flush(database, 1, {2: (0, 5)}, [])
-    assert await streams.raise_generation(database) == 2
-    assert (await changes.checkpoints(database, 2, 8))[2] == 5
+    raised = await streams.raise_generation(database)
+    assert raised > 1
+    assert (await changes.checkpoints(database, raised, 8))[2] == 5
+
+
+async def test_d12_a_backup_that_is_restored_again_is_of_no_generation_that_there_was(
+    bus: Bus, database: Database, settings: Settings
+) -> None:
+    """What a backup says of its generation is old: the clock says which ones the others have had, and it never goes back."""
+    await streams.provision(bus, database, settings)
+    async with database.connection() as connection:
+        since_2020 = await connection.fetchval("SELECT extract(epoch FROM now() - timestamptz '2020-01-01 00:00+00')")
+    first = await streams.raise_generation(database)
+    assert first >= int(since_2020)
+    async with database.connection() as connection:
+        await connection.execute("UPDATE log_identity SET generation = $1", first + 1_000_000)
+    assert await streams.raise_generation(database) == first + 1_000_001
 
 
 async def test_the_other_streams_take_what_is_theirs(bus: Bus, database: Database, settings: Settings) -> None:

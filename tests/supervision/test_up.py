@@ -230,7 +230,7 @@ async def test_backup_and_restore(tmp_path: Path) -> None:
             assert (await client.insert("tasks", "after-restore", {"title": "Bells", "done": False}).outcome()).applied
             assert client.mismatches == 0
             # What was seen of the old incarnation never goes on in the new one, even where the numbers would fit (design D12).
-            assert await generation_of(copy, "saved-wedding", token) == generation + 1
+            assert await generation_of(copy, "saved-wedding", token) > generation
         again = await asyncio.to_thread(copy.run, "restore", str(file))
         assert (again.returncode, again.stdout) == (2, "")
     finally:
