@@ -45,6 +45,7 @@ async def reseed(bus: Bus, database: Database, settings: Settings, *, force: boo
 async def _reseed(bus: Bus, database: Database, settings: Settings, *, force: bool) -> Result:
     async with reseed_ledger.alone(database):
         identity = await streams.known_identity(database)
+        streams.require_same(identity, settings)
         plan = await reseed_ledger.unfinished(database)
         if plan is None:
             await _require_reason(bus, database, identity, force=force)

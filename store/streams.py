@@ -53,7 +53,7 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
                 settings.partitions,
                 settings.log_streams,
             )
-    _require_same(await known_identity(database), settings)
+    require_same(await known_identity(database), settings)
     made = {config["name"] for config in _other_streams(settings) if await _make(bus, config)}
     identity = await identify(bus, database, settings, whole=True)
     for config in log_configs(settings, identity.stream_id):
@@ -67,7 +67,7 @@ async def provision(bus: Bus, database: Database, settings: Settings) -> LogIden
 async def identify(bus: Bus, database: Database, settings: Settings, *, whole: bool = False) -> LogIdentity:
     """Check that the log is the one that the database knows, and `whole` above what is stored; raises LogMismatch, StoreError."""
     identity = await known_identity(database)
-    _require_same(identity, settings)
+    require_same(identity, settings)
     if await reseed_ledger.unfinished(database):
         raise ReseedUnfinished
     for index in range(settings.log_streams):
@@ -83,7 +83,8 @@ async def identify(bus: Bus, database: Database, settings: Settings, *, whole: b
     return identity
 
 
-def _require_same(identity: LogIdentity, settings: Settings) -> None:
+def require_same(identity: LogIdentity, settings: Settings) -> None:
+    """Refuse settings that do not fit the log, before anything is changed by them; raises LogMismatch."""
     for name, stored, wanted in (
         ("partitions", identity.partitions, settings.partitions),
         ("log_streams", identity.streams, settings.log_streams),

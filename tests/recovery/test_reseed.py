@@ -103,6 +103,19 @@ async def test_d12_whole_log_is_not_replaced(
         await eventually(lambda: has(author, database, 5), "what was carried over is decided")
 
 
+@pytest.mark.parametrize("other", [{"partitions": 16}, {"log_streams": 2}])
+async def test_d12_a_reseeding_with_other_settings_than_the_logs_is_not_begun(
+    own_nats: NatsServer, database: Database, settings_of: MakeSettings, other: dict[str, int]
+) -> None:
+    """A shell without the variables of the hosts would make a log that they refuse."""
+    await write_and_store(own_nats, database, settings_of(), 1)
+    async with running_bus(own_nats, "host") as bus:
+        before = await streams.known_identity(database)
+        with pytest.raises(LogMismatch, match="set WEDSYNC_"):
+            await reseed(bus, database, settings_of(**other), force=True)
+        assert await streams.known_identity(database) == before
+
+
 async def test_d12_a_reseeding_has_a_generation_that_no_restored_backup_had(
     own_nats: NatsServer, database: Database, settings_of: MakeSettings
 ) -> None:
