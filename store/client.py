@@ -12,6 +12,8 @@ from nats.aio.client import Client
 
 _BATCH_HEADERS = b"NATS/1.0\r\nNats-Batch-"
 _NO_SUBJECT = re.compile(r"[\s*>]|^$|\.\.|^\.|\.$")
+#: What a server says of a request instead of an answer: `NATS/1.0 408 Request Timeout`.
+_STATUS_LINE = re.compile(rb"NATS/1\.0 +(\d{3}) *(.*)")
 
 
 class Message(NamedTuple):
@@ -47,6 +49,24 @@ class LogClient(Client):
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         subscription = self._subs.get(sid)
         if subscription is not None:
-            read = None if not headers or headers.startswith(_BATCH_HEADERS) else await self._process_headers(headers)
-            message = Message(subject.decode(), data, reply.decode(), read)
+            read = None if not headers or headers.startswith(_BATCH_HEADERS) else headers_of(headers)
+            # Nothing here may raise: nats-py ends the connection then, and the message comes again to the next one.
+            message = Message(subject.decode(errors="replace"), data, reply.decode(errors="replace"), read)
             subscription._pending_queue.put_nowait(message)  # type: ignore[arg-type]  # noqa: SLF001  # only Connection reads it
+
+
+def headers_of(block: bytes) -> dict[str, str]:
+    """What a header block says, whatever it is: the server stores and hands on what a stranger sends as one.
+
+    The last line with a name counts and stands last, since servers add theirs at the end; a line that is no header is left out.
+    """
+    found: dict[str, str] = {}
+    first, *lines = block.split(b"\r\n")
+    if status := _STATUS_LINE.fullmatch(first):
+        found["Status"], found["Description"] = (each.decode(errors="replace") for each in status.groups())
+    for line in lines:
+        name, colon, value = line.decode(errors="replace").partition(":")
+        if colon:
+            found.pop(name.strip(), None)
+            found[name.strip()] = value.strip()
+    return found

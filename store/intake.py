@@ -177,7 +177,7 @@ class IntakeConsumer:
         if not message.reply.startswith("$JS.ACK."):
             self._on_status(message)
             return
-        pin = _header(message.headers, PIN_HEADER) or self._pin
+        pin = _pin_of(message.headers) or self._pin
         if pin != self._pin:
             self._pin = pin
             self._must_reset = self._awaits_first = True
@@ -208,6 +208,12 @@ def _sequences(reply: str) -> tuple[int, int]:
     """The message's sequence in the stream and among the deliveries since the consumer was made or reset."""
     tokens = delivery_tokens(reply)
     return int(tokens[3]), int(tokens[4])
+
+
+def _pin_of(headers: Mapping[str, str] | None) -> str | None:
+    """The pin as the server adds it at the end, even behind a line that its author left without an end; no author's own."""
+    name, pin = next(reversed(list((headers or {}).items())), ("", None))
+    return pin if name.endswith(PIN_HEADER) else None
 
 
 def _header(headers: Mapping[str, str] | None, name: str) -> str | None:

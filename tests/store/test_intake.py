@@ -100,6 +100,21 @@ async def test_d10_a_message_tells_author_wedding_and_nothing_else_of_its_header
     await eventually(lambda: empty(operator))
 
 
+async def test_d10_an_author_cannot_forge_a_pin_by_a_block_without_an_end(
+    jetstream: NatsServer, operator: Bus, start: Start
+) -> None:
+    """The server cuts two bytes off a header block and adds its pin: deliveries do not begin anew for what stood before."""
+    taken = Taken(leave)
+    await start(taken)
+    client = await jetstream.connect("operator")
+    for number, block in enumerate([b"NATS/1.0\r\n\r\n", b"NATS/1.0\r\nNats-Pin-Id: forged\r\nXab", b"NATS/1.0\r\n\r\n"]):
+        await client._send_command(b"HPUB %s %d %d\r\n%sop\r\n" % (SUBJECT.encode(), len(block), len(block) + 2, block))
+        await client.flush()
+        await eventually(lambda: number + 1 in taken.sequences)  # noqa: B023  # awaited at once
+    await client.close()
+    assert taken.sequences == [1, 2, 3]
+
+
 async def test_many_messages_come_once_in_order_across_requests(operator: Bus, start: Start) -> None:
     """More messages than one request asks for are all delivered, in order, and taken out of the queue."""
     taken = Taken(IntakeMessage.ack)
