@@ -13,6 +13,7 @@ import zstandard
 from actors.contract.decisions import Decision
 from actors.contract.errors import ContractError
 from actors.contract.ids import parse_op_id
+from store.errors import BlockUnreadable
 
 #: The client under which ops that came over NATS are decided.
 INTAKE_CLIENT: Final = "intake"
@@ -32,8 +33,11 @@ def pack(decisions: Sequence[Decision]) -> bytes:
 
 
 def unpack(block: bytes) -> list[Decision]:
-    """Read a block."""
-    return _decode(_decompressor.decompress(block))
+    """Read a block; raises BlockUnreadable."""
+    try:
+        return _decode(_decompressor.decompress(block))
+    except (zstandard.ZstdError, msgspec.MsgspecError) as error:
+        raise BlockUnreadable(f"A stored block of {len(block)} bytes cannot be decoded: {error}") from error
 
 
 def op_ranges(decisions: Sequence[Decision]) -> bytes:

@@ -146,6 +146,12 @@ class StoreUnavailable(StoreError):
     code = "store_unavailable"
 
 
+class BlockUnreadable(StoreError):
+    """A stored block of decisions cannot be decoded; restore PostgreSQL from a backup that has it, see docs/operations.md."""
+
+    code = "block_unreadable"
+
+
 class MigrationChanged(StoreError):
     """A migration was edited after it had been applied; put it back and add a new file instead."""
 

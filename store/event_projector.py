@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from actors.contract.decisions import Decision
 from actors.contract.events import EventData
 from actors.contract.subjects import WEDDING
 from store.blocks import unpack
 from store.conflict_rows import conflict_rows, write_conflicts
+from store.errors import BlockUnreadable
 from store.postgres import Database
 
 #: Small, because a step holds the host's loop while it unpacks.
@@ -39,6 +41,7 @@ WHERE p.partition = m.partition AND (p.position < m.position OR p.day < m.day)""
 
 _COLUMNS: Final = ("wedding_id", "channel", "sequence", "op_id", "type", "user_id", "occurred_at", "data")
 _encode = msgspec.json.Encoder().encode
+log = structlog.get_logger()
 
 
 class EventProjector:
@@ -71,9 +74,16 @@ def _reached(positions: Sequence[Any], blocks: Sequence[Any]) -> list[tuple[int,
 
 
 def _decisions(block: Any) -> Iterator[tuple[str, Decision]]:
-    """The decisions of a wedding's block with its id; suppliers have no tables to query."""
-    if block["kind"] == WEDDING:
-        yield from ((block["id"], decision) for decision in unpack(block["block"]))
+    """The decisions of a wedding's block with its id; suppliers have no tables to query, nor has what cannot be read."""
+    if block["kind"] != WEDDING:
+        return
+    try:
+        decisions = unpack(block["block"])
+    except BlockUnreadable as error:
+        where = {"partition": block["partition"], "id": block["id"], "last_position": block["last_position"]}
+        log.error("block_not_projected", **where, error=error.message)  # noqa: TRY400  # the message says all
+        return
+    yield from ((block["id"], decision) for decision in decisions)
 
 
 def _events(wedding: str, decision: Decision) -> Iterator[tuple[Any, ...]]:

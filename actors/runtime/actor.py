@@ -155,7 +155,7 @@ class Actor:
             return []
         self.partition.counters.answered_ops += 1
         if answer.look_up:
-            self.partition.look_up(self, answer)
+            self.partition.look_up(self, answer, source)
             return []
         return self.partition.publisher.of_answer(self.fan, self.awake_state, answer, source)
 

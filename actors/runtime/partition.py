@@ -269,9 +269,9 @@ class Partition:
         self.changed.clear()
         self.unsnapshotted.clear()
 
-    def look_up(self, actor: Actor, answer: Answer) -> None:
+    def look_up(self, actor: Actor, answer: Answer, source: str) -> None:
         """Answer a repeat whose outcome only the stored changes know."""
-        self._look_ups.put(actor, answer)
+        self._look_ups.put(actor, answer, source)
 
     def report_fault(self, message: LogMessage, fault: Exception) -> None:
         """Report an op whose decision met an exception; it has become `internal_error`."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from actors.contract.changes import Change
 from actors.contract.decisions import refusal
@@ -86,6 +87,21 @@ async def test_d7_a_conflict_is_a_row_that_follows_its_answers(store: Database) 
         await changes.flush(store, 1, {1: (rev - 1, rev)}, [Row(1, "w", "w1", [written])])
         assert await projector.step(store, range(8)) == 1
     assert await table(store, statement) == [("w1", "c-1", part(1).channel, "resolved", "manual_review", "high", "first")]
+
+
+async def test_d7_a_block_that_cannot_be_read_gives_no_rows_and_holds_nobody_up(store: Database) -> None:
+    """What is damaged is named once; the blocks before and behind it are projected, the same partition's too."""
+    for number, wedding in enumerate(("w1", "w2", "w1")):
+        await write(store, 1, wedding, number + 1, number + 1)
+    async with store.connection() as connection:
+        await connection.execute("UPDATE changes SET block = 'rotten' WHERE id = 'w2'")
+    projector = EventProjector()
+    with capture_logs() as logs:
+        assert await projector.step(store, range(8)) == 3
+        assert await projector.step(store, range(8)) == 0
+    assert await table(store, "SELECT wedding_id, sequence FROM collaboration_events ORDER BY 2") == [("w1", 1), ("w1", 3)]
+    named = [(each["partition"], each["id"], each["last_position"]) for each in logs if each["event"] == "block_not_projected"]
+    assert named == [(1, "w2", 2)]
 
 
 async def test_d7_two_projectors_write_each_event_once(store: Database) -> None:
