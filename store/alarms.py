@@ -12,12 +12,13 @@ import structlog
 from store.errors import StoreError
 from store.postgres import Database
 
-AlarmName = Literal["log_lost", "log_damaged", "scrub_differs", "reseed_unfinished"]
+AlarmName = Literal["log_lost", "log_damaged", "scrub_differs", "reseed_unfinished", "wedding_unreadable"]
 #: What each one means, for the help of the metrics.
 ALARMS: Final[dict[AlarmName, str]] = {
     "log_lost": "The log does not hold what was stored or acknowledged; nothing is folded or saved from it.",
     "log_damaged": "nats-server reports that messages of the log are missing.",
     "scrub_differs": "The last scrub found differences between the log and the stored changes.",
+    "wedding_unreadable": "What is stored of a wedding cannot be read; its ops wait, and the log is not trimmed.",
     "reseed_unfinished": "A re-seeding of the log was begun and not finished.",
 }
 _PATIENCE_SECONDS: Final = 3.0

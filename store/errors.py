@@ -158,5 +158,8 @@ class MigrationChanged(StoreError):
     code = "migration_changed"
 
 
+PASSING = (StoreUnavailable, GenerationChanged)
+"""What a reader of stored changes may meet that says nothing about them."""
+
 AWAY = (BusDown, NoResponder, RequestTimeout, StoreUnavailable)
 """What passes by itself when a server comes back: who starts while one is away waits and tries again."""

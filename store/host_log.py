@@ -6,7 +6,7 @@ Joins the writer, the consumers, the streams and trimming, each in a module of i
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Self
+from typing import Final, Self
 
 from config.settings import Settings
 from store import log_range, streams, timer_stream, trimming
@@ -20,6 +20,9 @@ from store.log_writer import LogWriter
 from store.postgres import Database
 from store.streams import LogIdentity
 from store.timers import TimerRow
+
+#: As many weddings are named in an alarm.
+_NAMED: Final = 10
 
 
 class HostLog:
@@ -94,6 +97,15 @@ class HostLog:
 
     def alarms(self) -> list[str]:
         return sorted(self._alarms.raised)
+
+    async def report_unreadable(self, weddings: Sequence[str]) -> None:
+        if not weddings:
+            await self._alarms.withdraw("wedding_unreadable")
+            return
+        more = f" and {len(weddings) - _NAMED} more" if len(weddings) > _NAMED else ""
+        named = ", ".join(weddings[:_NAMED]) + more
+        remedy = "Mend it as docs/operations.md says under the name of the alarm."
+        await self._alarms.sound("wedding_unreadable", f"What is stored of {named} cannot be read, and its ops wait. {remedy}")
 
     async def trim(self, *, by_age: bool) -> int:
         return await trimming.trim(self._bus, self._database, self._identity, self._settings, by_age=by_age)

@@ -6,16 +6,18 @@ What nats-server 2.15 does with damaged files stands in docs/operations.md. Call
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
+from actors.contract.decisions import Decision
 from actors.contract.ops import LogEntry
 from actors.contract.subjects import LOG_STREAM_PREFIX, log_stream, parse_log_subject
 from store import log_range, scrubs
 from store.blocks import unpack
 from store.bus import Bus
-from store.errors import LogMismatch
+from store.errors import BlockUnreadable, LogMismatch
 from store.log_search import message_at
 from store.postgres import Database
 
@@ -30,7 +32,7 @@ _ANCHOR = """
 SELECT newest.block FROM unnest($1::int[]) AS p(partition) CROSS JOIN LATERAL (
   SELECT block, last_position FROM changes
   WHERE partition = p.partition AND day >= (now() AT TIME ZONE 'UTC')::date - $2::int ORDER BY last_position DESC LIMIT 1
-) AS newest ORDER BY newest.last_position DESC LIMIT 1"""
+) AS newest ORDER BY newest.last_position DESC"""
 _decode_entry = msgspec.json.Decoder(LogEntry).decode
 
 
@@ -147,10 +149,10 @@ class Fence:
 async def _is_another(bus: Bus, database: Database, stream: str, partitions: list[int]) -> bool:
     """Tell whether the log holds another op at the position of the newest stored decision than the decided one."""
     async with database.connection() as connection:
-        row = await connection.fetchrow(_ANCHOR, partitions, _ANCHOR_DAYS)
-    if row is None:
+        rows = await connection.fetch(_ANCHOR, partitions, _ANCHOR_DAYS)
+    decision = _last_readable(row["block"] for row in rows)
+    if decision is None:
         return False
-    decision = unpack(row["block"])[-1]
     message = await message_at(bus, stream, decision.position)
     if message is None:  # trimmed, or damaged and stored
         return False
@@ -160,3 +162,11 @@ async def _is_another(bus: Bus, database: Database, stream: str, partitions: lis
     except (ValueError, msgspec.MsgspecError):
         return True
     return (principal, op) != (decision.principal, decision.op)
+
+
+def _last_readable(blocks: Iterable[bytes]) -> Decision | None:
+    """The last decision of the first block that can be read: one that has rotted concerns its wedding and not the log."""
+    for block in blocks:
+        with suppress(BlockUnreadable):
+            return unpack(block)[-1]
+    return None

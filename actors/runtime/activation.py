@@ -1,7 +1,7 @@
 """Waking weddings: newest snapshot, stored changes, then the ops that came meanwhile (design D3, D7).
 
-`load` is also what the silent fold starts from. A wedding whose state cannot be read is tried again for as long as somebody needs
-it; its ops wait and hold the checkpoint back. Called by partitions.
+`load` is also what the silent fold starts from. While Postgres is away a wedding is tried again for as long as somebody needs it;
+its ops wait and hold the checkpoint back. One whose stored form is damaged is left to `unreadable`. Called by partitions.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ from actors.domain.state import ActorState, new_state
 from actors.runtime.actor import Actor, Lifecycle
 from actors.runtime.ports import Store
 from actors.runtime.publish import Publication, send
-from store.errors import StoreError
+from store.errors import PASSING
 
 if TYPE_CHECKING:
     from actors.runtime.resources import Background, Resources
+    from actors.runtime.unreadable import Unreadable
 
 #: Decisions read at once, and ops folded at once, before others have their turn.
 PAGE: Final = 1000
@@ -56,9 +57,10 @@ async def _from_snapshot(store: Store, kind: str, identifier: str) -> ActorState
 class Waker:
     """Activates actors, a few at a time so that flushes always find a free connection."""
 
-    def __init__(self, resources: "Resources", background: "Background") -> None:
+    def __init__(self, resources: "Resources", background: "Background", unreadable: "Unreadable") -> None:
         self._resources = resources
         self._background = background
+        self.unreadable = unreadable
 
     def wake(self, actor: Actor) -> None:
         """Begin; the actor is WAKING until its state and its queue are folded."""
@@ -70,24 +72,22 @@ class Waker:
             try:
                 async with self._resources.reading:
                     state, actor.snapshot_rev = await load(self._resources.store, actor.kind, actor.id)
-            except Exception as error:
-                self._report(actor, error)
+            except PASSING as error:
+                self._resources.counters.activation_failures += 1
+                log.warning("activation_waits", kind=actor.kind, id=actor.id, error=str(error), queued=len(actor.queue))
                 if not actor.queue and not actor.has_waiters():
                     actor.partition.let_go(actor)
                     return
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
                 continue
+            except Exception as error:
+                self._resources.counters.activation_failures += 1
+                if not actor.partition.is_dropped:
+                    actor.partition.cannot_read(actor, error)
+                return
             await self._catch_up(actor, state)
             return
-
-    def _report(self, actor: Actor, error: Exception) -> None:
-        """Say why a wedding does not wake; one whose stored form is damaged waits for help and harms no other."""
-        self._resources.counters.activation_failures += 1
-        if isinstance(error, StoreError):
-            log.warning("activation_waits", kind=actor.kind, id=actor.id, error=str(error), queued=len(actor.queue))
-        else:
-            log.error("activation_failed", kind=actor.kind, id=actor.id, queued=len(actor.queue), exc_info=error)
 
     async def _catch_up(self, actor: Actor, state: ActorState) -> None:
         """Fold what came meanwhile; the queue is empty and the actor awake in one step."""

@@ -18,6 +18,7 @@ from actors.domain.evolve import evolve
 from actors.domain.state import ActorState, exists
 from actors.runtime.errors import IllegalStep
 from actors.runtime.log_messages import LogMessage
+from actors.runtime.op_reports import report_fault, report_missing, report_skipped
 from actors.runtime.publish import Audience, Publication
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Actor:
         "audience",
         "fan",
         "id",
+        "is_unreadable",
         "kind",
         "lifecycle",
         "partition",
@@ -80,6 +82,8 @@ class Actor:
         self.id = identifier
         self.lifecycle = Lifecycle.ASLEEP
         self.state: ActorState | None = None
+        #: Its stored form is damaged: ops are left in the log, and it stays WAKING until its partition is taken anew.
+        self.is_unreadable = False
         self.audience: Audience | None = None
         self.snapshot_rev = 0
         self.used_at = partition.now()
@@ -131,13 +135,13 @@ class Actor:
         meta = partition.directives.meta_of(message)
         outcome, fault = decide_safely(state, message.entry, meta)
         if fault is not None:
-            partition.report_fault(message, fault)
+            report_fault(partition, message, fault)
         elif meta.skipped:
-            partition.report_skipped(message)
+            report_skipped(partition, message)
         if isinstance(outcome, Answer):
             return self._answer(outcome, message.entry.source)
         if message.entry.source == "actor" and (missing := missing_before(state, message.entry, message.principal)):
-            partition.report_missing(message, missing)
+            report_missing(partition, message, missing)
         evolve(state, outcome)
         audience = self.audience
         if audience is None or audience.acl != state.acl:
@@ -155,7 +159,7 @@ class Actor:
             return []
         self.partition.counters.answered_ops += 1
         if answer.look_up:
-            self.partition.look_up(self, answer, source)
+            self.partition.look_ups.put(self, answer, source)
             return []
         return self.partition.publisher.of_answer(self.fan, self.awake_state, answer, source)
 

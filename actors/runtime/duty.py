@@ -59,6 +59,7 @@ class Duty:
 
     async def begin(self) -> None:
         """Join and take the first share; returns when all of it is read up to what the log held. Raises StoreError, LogLost."""
+        await self._resources.log.report_unreadable(())  # what an earlier life met may be over
         await self._heartbeats.join()
         for part in self._parts:
             self._background.start(part.run(), type(part).__name__)
@@ -91,6 +92,7 @@ class Duty:
         until = now + settings.member_timeout_seconds
         self._kept_until = {number: self._kept_until.get(number, until) for number in owned - share}
         over = {number for number, end in self._kept_until.items() if now >= end}
+        over |= {number for number in owned & share if self.ownership.partitions[number].is_stale}
         if over:
             await self.calls.listen_to(owned - over)
             await self.ownership.give_up(over)

@@ -68,3 +68,8 @@ def _add_decisions(batch: Batch, partition: Partition, upto: int) -> int:
         if any(decision.effects for decision in decisions):
             batch.outbox.extend(outbox_rows(partition.region, partition.count, [row]))
     return count
+
+
+def highest_skips(partitions: Iterable[Partition]) -> dict[int, int]:
+    """Return the highest position by partition that is skipped there: what a flush says of itself."""
+    return {each.number: max(each.directives.skips) for each in partitions if each.directives.skips}

@@ -12,9 +12,9 @@ from typing import Final
 
 import structlog
 
-from actors.runtime.flush_batch import Batch, capture
+from actors.runtime.flush_batch import Batch, capture, highest_skips
 from actors.runtime.outbox import OutboxSender
-from actors.runtime.partition import Partition, highest_skips
+from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
 from actors.runtime.silent_fold import SilentFold
 from actors.runtime.snapshot_policy import due_snapshots, unsaved_states
@@ -117,11 +117,11 @@ class Flusher:
             partition.throw_away()
 
     async def _fill_gaps(self) -> None:
-        if any(partition.has_gap for partition in self._partitions.values()):
+        if any(partition.fold_upto > partition.checkpoint for partition in self._partitions.values()):
             await self._forget_filled_gaps()
         by_stream: defaultdict[int, list[Partition]] = defaultdict(list)
         for partition in self._partitions.values():
-            if partition.has_gap:
+            if partition.fold_upto > partition.checkpoint:
                 by_stream[partition.number % self._resources.identity.streams].append(partition)
         for stream, partitions in by_stream.items():
             self._resources.counters.silent_folds += 1

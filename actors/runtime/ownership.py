@@ -19,6 +19,7 @@ from actors.runtime.look_ups import LookUps
 from actors.runtime.partition import Partition
 from actors.runtime.poison import skips_of
 from actors.runtime.resources import Background, Resources
+from actors.runtime.unreadable import Unreadable
 
 log = structlog.get_logger()
 
@@ -30,7 +31,7 @@ class Ownership:
         self.partitions: dict[int, Partition] = {}
         self._resources = resources
         self._background = background
-        self._waker = Waker(resources, background)
+        self._waker = Waker(resources, background, Unreadable(resources, background))
         self._look_ups = LookUps(resources, background)
         self._readers: dict[int, Reader] = {}
         #: Streams whose reader does not fit the partitions owned now.

@@ -5,16 +5,14 @@ Positions are those of the partition's log stream. `checkpoint` is what Postgres
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
-import msgspec
 import structlog
 
 from actors.contract.conflicts import strategies_of
-from actors.contract.decisions import Answer, Decision
+from actors.contract.decisions import Decision
 from actors.contract.markers import SkipOp
-from actors.contract.subjects import log_subject
 from actors.runtime.activation import Waker
 from actors.runtime.actor import Actor, Lifecycle, Unflushed
 from actors.runtime.directives import Directives
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
 
 #: How finely the time of a wedding's last change is kept.
 CHANGED_EVERY_SECONDS: Final = 0.1
+#: Above every position of a log.
+NEVER: Final = 2**63
 log = structlog.get_logger()
 
 
@@ -47,11 +47,8 @@ class Partition:
         directives: Directives,
     ) -> None:
         self.resources = resources
-        self.publisher = resources.publisher
-        self.counters = resources.counters
-        self.now = resources.now
-        self.region = resources.settings.region
-        self.count = resources.settings.partitions
+        self.publisher, self.counters, self.now = resources.publisher, resources.counters, resources.now
+        self.region, self.count = resources.settings.region, resources.settings.partitions
         self.number = number
         self.checkpoint = checkpoint
         self.moved_at = self.now()
@@ -60,12 +57,15 @@ class Partition:
         self.read_before = checkpoint
         #: Up to here decisions were thrown away and must come from a silent fold.
         self.gap_end = checkpoint
+        #: The first op of a wedding that cannot be read: from there on nothing can be stored.
+        self.held_from = NEVER
+        #: Stale: a wedding that could not be read can be, so the partition is to be taken anew, from its checkpoint on.
+        self.is_dropped = self.is_stale = False
         self.reader: Reader | None = None
         #: With which rules each op is decided.
         self.directives = directives
         #: The first position that this build cannot decide, since it does not know the rules.
         self.halted_at: int | None = None
-        self.is_dropped = False
         self.actors: dict[tuple[str, str], Actor] = {}  # by kind and id
         #: Actors with ops that wait behind their activation.
         self.waiting: dict[Actor, None] = {}
@@ -75,7 +75,7 @@ class Partition:
         self.changed: dict[Actor, float] = {}
         #: Actors that changed since their last snapshot, and when that began.
         self.unsnapshotted: dict[Actor, float] = {}
-        self._waker, self._look_ups = waker, look_ups
+        self._waker, self.look_ups = waker, look_ups
 
     @property
     def position(self) -> int:
@@ -85,7 +85,7 @@ class Partition:
     @property
     def settled(self) -> int:
         """How far every op is decided."""
-        position = self.position
+        position = min(self.position, self.held_from - 1)
         for actor in self.waiting:
             position = min(position, actor.queue[0].position - 1)
         return position
@@ -102,7 +102,12 @@ class Partition:
 
     @property
     def has_gap(self) -> bool:
-        return self.gap_end > self.checkpoint
+        return self.gap_end > self.checkpoint or self.held_from < NEVER
+
+    @property
+    def fold_upto(self) -> int:
+        """How far a silent fold may write what was thrown away; at or below the checkpoint there is nothing for it to do."""
+        return min(self.gap_end, self.held_from - 1)
 
     def obey(self, marker: Marker) -> None:
         """Decide what follows as the marker says; a version that this build does not know halts the partition.
@@ -137,10 +142,34 @@ class Partition:
             actor.step(Lifecycle.AWAKE)
         if actor.lifecycle is Lifecycle.AWAKE:
             return actor.fold(message)
+        if actor.is_unreadable:
+            self.hold(message.position)
+            return []
         actor.queue.append(message)
         self.waiting[actor] = None
         self.resources.mailbox.add(message.size)
         return []
+
+    def cannot_read(self, actor: Actor, error: Exception) -> None:
+        """Let an actor's ops wait in the log instead of in memory, where they would keep out those of others."""
+        actor.is_unreadable = True
+        if actor.queue:
+            self.hold(actor.queue[0].position)
+            self.resources.mailbox.remove(sum(message.size for message in actor.queue))
+            actor.queue.clear()
+            del self.waiting[actor]
+        self._waker.unreadable.watch(self, actor.kind, actor.id, error)
+
+    def cannot_fold(self, message: LogMessage, error: Exception) -> None:
+        """Take note that a silent fold gets no further than before this op."""
+        self.hold(message.position)
+        self._waker.unreadable.watch(self, message.kind, message.id, error)
+
+    def hold(self, position: int) -> None:
+        """Store nothing from this op on; what is decided is not kept, since the partition is taken anew once that is over."""
+        if position < self.held_from:
+            self.held_from = position
+            self.throw_away()
 
     def next_queued(self, actor: Actor) -> LogMessage:
         """Take the first waiting op of an actor; the caller decides it before anything else happens."""
@@ -199,7 +228,7 @@ class Partition:
             counters.count_conflict(strategy)
         self.mark_changed(actor)
         self.unsnapshotted.setdefault(actor, actor.used_at)
-        if decision.position > self.gap_end and decision.position > self.checkpoint:
+        if self.held_from == NEVER and decision.position > max(self.gap_end, self.checkpoint):
             if not actor.unflushed:
                 self.dirty[actor] = None
             actor.unflushed.append(Unflushed(decision, size))
@@ -226,9 +255,7 @@ class Partition:
         return [MarkerRow(self.number, *marker) for marker in self.directives.between(old, new)]
 
     def settle(self, old: int, new: int, refused: Mapping[int, int]) -> None:
-        """Take note of a flush from `old` to `new`; raises StoreWentBack when less is stored than before,
-        DecidedOtherwise when the flush would pass an op that is to be skipped.
-        """
+        """Take note of a flush from `old` to `new`; raises StoreWentBack, DecidedOtherwise when it passed an op to be skipped."""
         stored = refused.get(self.number, new)
         if refused.get(self.number) == old:
             raise DecidedOtherwise(f"partition {self.number}: an op above {old} is skipped, and was decided here")
@@ -268,33 +295,3 @@ class Partition:
         self.dirty.clear()
         self.changed.clear()
         self.unsnapshotted.clear()
-
-    def look_up(self, actor: Actor, answer: Answer, source: str) -> None:
-        """Answer a repeat whose outcome only the stored changes know."""
-        self._look_ups.put(actor, answer, source)
-
-    def report_fault(self, message: LogMessage, fault: Exception) -> None:
-        """Report an op whose decision met an exception; it has become `internal_error`."""
-        self.counters.internal_errors += 1
-        log.error("op_met_a_fault", id=message.id, position=message.position, op=message.entry.op.id, exc_info=fault)
-        self._put_aside("internal", message, f"{type(fault).__name__}: {fault}")
-
-    def report_skipped(self, message: LogMessage) -> None:
-        """Report an op that is not decided since it has killed processes; it has become `internal_error`."""
-        self.counters.skipped_ops += 1
-        log.error("op_skipped", id=message.id, position=message.position, op=message.entry.op.id)
-        self._put_aside("poison", message, "processes died while deciding it")
-
-    def _put_aside(self, kind: Literal["internal", "poison"], message: LogMessage, reason: str) -> None:
-        subject = log_subject(self.region, message.kind, message.id, message.principal, self.count)
-        self.resources.dead_letters.put(kind, subject, message.position, reason, msgspec.json.encode(message.entry))
-
-    def report_missing(self, message: LogMessage, missing: int) -> None:
-        """Report messages of another actor that never came: the outbox keeps their order, so a log has lost them."""
-        self.counters.messages_missing += missing
-        log.error("messages_missing", id=message.id, sender=message.principal, position=message.position, missing=missing)
-
-
-def highest_skips(partitions: Iterable[Partition]) -> dict[int, int]:
-    """Return the highest position by partition that is skipped there: what a flush says of itself."""
-    return {each.number: max(each.directives.skips) for each in partitions if each.directives.skips}

@@ -159,6 +159,10 @@ class Log(Protocol):
         """Return the names of the alarms about the log that this host has raised."""
         ...
 
+    async def report_unreadable(self, weddings: Sequence[str]) -> None:
+        """Raise the alarm that the stored form of these cannot be read, or withdraw it when there are none; never raises."""
+        ...
+
     async def trim(self, *, by_age: bool) -> int:
         """Drop what is stored and in the way, or with `by_age` old; returns how many messages went."""
         ...

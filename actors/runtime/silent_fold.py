@@ -19,10 +19,12 @@ from actors.domain.evolve import evolve
 from actors.domain.state import ActorState
 from actors.runtime.activation import load
 from actors.runtime.effects import outbox_rows
+from actors.runtime.flush_batch import highest_skips
 from actors.runtime.log_messages import LogMessage, Undecodable, decode_message
-from actors.runtime.partition import Partition, highest_skips
+from actors.runtime.partition import Partition
 from actors.runtime.resources import Resources
 from store.changes import Row
+from store.errors import PASSING
 
 #: States kept from one flush to the next; above it all are read again.
 MAX_STATES: Final = 1000
@@ -36,7 +38,7 @@ class SilentFold:
     def __init__(self, resources: Resources, stream: int, partitions: Sequence[Partition]) -> None:
         self._resources = resources
         self._partitions = {partition.number: partition for partition in partitions}
-        self._targets = {partition.number: partition.gap_end for partition in partitions}
+        self._targets = {partition.number: partition.fold_upto for partition in partitions}
         self._states: dict[tuple[str, str], ActorState] = {}
         self._decided: defaultdict[tuple[int, str, str], list[Decision]] = defaultdict(list)
         self._messages: asyncio.Queue[LogMessage] = asyncio.Queue(maxsize=resources.settings.flush_ops)
@@ -106,7 +108,15 @@ class SilentFold:
         key = message.kind, message.id
         state = self._states.get(key)
         if state is None:
-            state, _ = await load(self._resources.store, *key)
+            try:
+                state, _ = await load(self._resources.store, *key)
+            except PASSING:
+                raise
+            except Exception as error:
+                # It holds its partition up and nobody else's.
+                self._partitions[message.partition].cannot_fold(message, error)
+                self._targets[message.partition] = message.position - 1
+                return
             self._states[key] = state
         if message.position <= state.position:
             return

@@ -7,10 +7,14 @@ import pytest
 
 from actors.contract.ids import partition_of
 from actors.contract.ops import Op, Target
+from actors.runtime.host import Host
+from store import alarms
 from store.blocks import pack, unpack
+from store.bus import Bus
 from store.postgres import Database
 from tests.runtime.conftest import MakeSettings
 from tests.support.hosts import Envelopes, LogAuthor, running_host
+from tests.support.refold import require_stored_equals_log
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -23,9 +27,38 @@ async def count(database: Database, statement: str, *arguments: Any) -> int:
 
 
 async def rot(database: Database, wedding: str) -> None:
-    """Make every stored block of a wedding unreadable."""
+    """Make every stored block and snapshot of a wedding unreadable, and keep a copy of the blocks."""
     async with database.connection() as connection:
+        await connection.execute("CREATE TABLE kept AS SELECT * FROM changes")
         await connection.execute("UPDATE changes SET block = 'rotten' WHERE id = $1", wedding)
+        await connection.execute("UPDATE snapshots SET state = 'rotten' WHERE id = $1", wedding)
+
+
+async def mend(database: Database) -> None:
+    """Bring the blocks back."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE changes c SET block = k.block FROM kept k WHERE (c.kind, c.id, c.first_rev) = (k.kind, k.id, k.first_rev)"
+        )
+        await connection.execute("DROP TABLE kept")
+
+
+async def alarm_stands(database: Database) -> bool:
+    return any(each.name == "wedding_unreadable" and "w1" in each.message for each in await alarms.standing(database))
+
+
+async def no_alarm_stands(database: Database) -> bool:
+    return await alarms.standing(database) == []
+
+
+async def write_document(author: LogAuthor, wedding: str, number: int) -> int:
+    data: dict[str, Any] = {"title": "Speech", "text": "x" * 20_000}
+    op = Op("document_edit", "insert", Target("documents", f"d{number}"), author.next_id("ana"), data)
+    return await author.write(wedding, "ana", op)
+
+
+#: In the partition of w1.
+MATE = next(f"mate{number}" for number in range(10_000) if partition_of(f"mate{number}") == partition_of("w1"))
 
 
 async def stored_revs(database: Database, wedding: str) -> int:
@@ -56,6 +89,12 @@ async def stored_revs_are(database: Database, wedding: str, rev: int) -> bool:
     return await stored_revs(database, wedding) == rev
 
 
+async def flushed(host: Host, database: Database, rev: int) -> bool:
+    """Whether w1 is stored up to a rev, after one more flush."""
+    await host.duty.flusher.flush(whole=True)
+    return await stored_revs_are(database, "w1", rev)
+
+
 async def test_d7_what_cannot_be_projected_stops_its_partition_alone(
     settings_of: MakeSettings, author: LogAuthor, database: Database
 ) -> None:
@@ -77,3 +116,81 @@ async def test_d7_what_cannot_be_projected_stops_its_partition_alone(
         )
         assert not host.failure.done()
     assert await count(database, "SELECT count(*) FROM collaboration_events WHERE wedding_id = 'w1'") == 0
+
+
+async def test_inv6_a_wedding_that_cannot_be_read_harms_no_other(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, host_bus: Bus, database: Database
+) -> None:
+    """A host starts although its ops wait, more than a mailbox holds, and serves all others; mended, it goes on by itself."""
+    async with running_host(settings_of()):
+        for wedding, principal in (("w1", "ana"), ("w2", "ben"), (MATE, "eve")):
+            await heard.at(await author.create_wedding(wedding, principal))
+    await rot(database, "w1")
+    waiting = [await write_document(author, "w1", number) for number in range(5)]
+    async with running_host(settings_of(waking_queue_bytes=64 * 1024)) as host:
+        waiting += [await write_document(author, "w1", number) for number in range(5, 10)]
+        await eventually(lambda: alarm_stands(database), "the alarm names the wedding")
+        assert host.stats()["alarms"] == ["wedding_unreadable"]
+        for wedding, principal in (("w2", "ben"), (MATE, "eve")):
+            assert (await heard.at(await author.insert_task(wedding, "t1", author=principal))).refusal is None
+        await eventually(lambda: stored_revs_are(database, "w2", 2), "other partitions are stored")
+        assert host.duty.mailbox.bytes == 0
+        assert (await author.ask("w1", "digest"))[0].error == "waking"
+        await mend(database)
+        assert [(await heard.at(position)).refusal for position in waiting] == [None] * 10
+        await eventually(lambda: no_alarm_stands(database), "the alarm is withdrawn")
+        assert host.stats()["alarms"] == []
+        await require_stored_equals_log(host_bus, database)
+        assert not host.failure.done()
+
+
+async def test_inv6_a_wedding_that_a_silent_fold_cannot_read_harms_no_other(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, host_bus: Bus, database: Database
+) -> None:
+    """What was thrown away is stored for all others; the wedding that is awake is served on, and stored once it is mended."""
+    async with running_host(settings_of(flush_interval_seconds=3600)) as host:
+        for wedding, principal in (("w1", "ana"), ("w2", "ben"), (MATE, "eve")):
+            await heard.at(await author.create_wedding(wedding, principal))
+        await host.duty.flusher.flush(whole=True)
+        await rot(database, "w1")
+        for wedding, principal in ((MATE, "eve"), ("w1", "ana"), ("w2", "ben")):
+            await heard.at(await author.insert_task(wedding, "t1", author=principal))
+        host.duty.flusher._throw_away()
+        assert not await host.duty.flusher.flush()
+        assert await stored_revs_are(database, "w2", 2)
+        assert await stored_revs_are(database, MATE, 2)
+        assert await stored_revs_are(database, "w1", 1)
+        await eventually(lambda: alarm_stands(database), "the alarm names the wedding")
+        assert (await heard.at(await author.insert_task("w1", "t2"))).refusal is None
+        assert (await heard.at(await author.insert_task("w2", "t2", author="ben"))).refusal is None
+        await host.duty.flusher.flush()
+        assert await stored_revs_are(database, "w2", 3)
+        await mend(database)
+        await eventually(lambda: no_alarm_stands(database), "the alarm is withdrawn")
+        last = await heard.at(await author.insert_task("w1", "t3"))
+        assert last.rev == 4
+        await eventually(lambda: flushed(host, database, 4), "w1 is stored")
+        await require_stored_equals_log(host_bus, database)
+        assert not host.failure.done()
+
+
+async def test_inv6_a_wedding_that_is_taken_out_lets_its_partition_go_on(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, database: Database
+) -> None:
+    """The last resort of docs/operations.md: without its rows its ops are refused, and the others are stored."""
+    async with running_host(settings_of()):
+        await heard.at(await author.create_wedding("w1"))
+        await heard.at(await author.create_wedding(MATE, "eve"))
+    await rot(database, "w1")
+    async with running_host(settings_of()):
+        waiting = await author.insert_task("w1", "t1")
+        await heard.at(await author.insert_task(MATE, "t1", author="eve"))
+        await eventually(lambda: alarm_stands(database), "the alarm names the wedding")
+        assert await stored_revs_are(database, MATE, 1)
+        async with database.connection() as connection:
+            for table in ("changes", "change_marks", "snapshots"):
+                await connection.execute(f"CREATE TABLE aside_{table} AS SELECT * FROM {table} WHERE id = 'w1'")
+                await connection.execute(f"DELETE FROM {table} WHERE id = 'w1'")
+        assert (await heard.at(waiting)).refusal is not None
+        await eventually(lambda: stored_revs_are(database, MATE, 2), "the others of the partition are stored")
+        await eventually(lambda: no_alarm_stands(database), "the alarm is withdrawn")
