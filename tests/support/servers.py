@@ -18,6 +18,7 @@ from typing import Any
 import asyncpg
 import nats
 import nats.js
+import psutil
 import pytest
 from nats.aio.client import Client
 
@@ -65,10 +66,12 @@ class EmbeddedServer:
         return self._spec.is_ready(self.process.pid)
 
     def kill(self) -> None:
-        """SIGKILL: what a crash does."""
+        """SIGKILL: what a crash does. Returns when its own children have noticed, which answer for a moment more."""
         if self.process is not None:
+            children = psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
             self.process.kill()
             self.process.wait()
+            psutil.wait_procs(children)
 
     def stop(self) -> None:
         """End it the orderly way."""
