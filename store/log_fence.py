@@ -47,9 +47,11 @@ async def fault_of(
     found = await _settled(bus, name, max(checkpoints.values(), default=0))
     if found is None:
         return f"The database belongs to a log that is not there: {name} is missing. {REMEDY}"
-    lowest, highest = min(checkpoints.values(), default=0), max(checkpoints.values(), default=0)
+    # While others store and trim, an end covers the checkpoints that were read before it, and a beginning those read after it.
+    highest = max(checkpoints.values(), default=0)
     if found.last < highest:
         return f"{name} ends at {found.last}, but ops up to {highest} are stored: the log has lost ops. {REMEDY}"
+    lowest = min((await _stored_by_now(database, checkpoints)).values(), default=0)
     if found.first > lowest + 1:
         return f"{name} begins at {found.first}, but ops are stored up to {lowest} only: the log has lost ops. {REMEDY}"
     if not whole:
@@ -75,19 +77,30 @@ async def _settled(bus: Bus, name: str, position: int) -> log_range.Bounds | Non
 async def lost(
     bus: Bus, database: Database, stream: int, checkpoints: Mapping[int, int], upto: int
 ) -> AsyncIterator[tuple[int, int]]:
-    """Yield the runs of positions above the lowest checkpoint that can neither be read nor are stored; raises StoreError."""
-    lowest, highest = min(checkpoints.values(), default=0), max(checkpoints.values(), default=0)
-    stored: set[int] | None = None
-    async for first, last in log_range.holes(bus, log_stream(stream), lowest, upto):
-        if first > highest:
-            yield first, last
-            continue
-        if stored is None:
+    """Yield the runs of positions above the lowest checkpoint that can neither be read nor are stored; raises StoreError.
+
+    What was trimmed while it was to be read is below the lowest checkpoint by then.
+    """
+    seen: Mapping[int, int] = {}
+    stored: set[int] = set()
+    async for first, last in log_range.holes(bus, log_stream(stream), min(checkpoints.values(), default=0), upto):
+        now = await _stored_by_now(database, checkpoints)
+        lowest, highest = min(now.values(), default=0), max(now.values(), default=0)
+        if first <= highest and now != seen:
             # A message between two checkpoints may belong to the partition that has it stored.
-            decisions = scrubs.decisions_between(database, list(checkpoints), lowest, highest)
-            stored = {each.decision.position async for each in decisions}
-        for run in runs(position for position in range(first, last + 1) if position not in stored):
+            decisions = scrubs.decisions_between(database, list(now), lowest, highest)
+            seen, stored = now, {each.decision.position async for each in decisions}
+        for run in runs(position for position in range(max(first, lowest + 1), last + 1) if position not in stored):
             yield run
+
+
+async def _stored_by_now(database: Database, checkpoints: Mapping[int, int]) -> dict[int, int]:
+    """Read these checkpoints again."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT partition, position FROM checkpoints WHERE partition = ANY($1::int[])", list(checkpoints)
+        )
+    return dict.fromkeys(checkpoints, 0) | {row["partition"]: row["position"] for row in rows}
 
 
 def runs(positions: Iterable[int]) -> list[tuple[int, int]]:

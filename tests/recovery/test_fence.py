@@ -15,7 +15,7 @@ from config.supervision.embedded_nats import nats_child
 from config.supervision.ports import free_port
 from gateway.errors import LogRefused, LogUnusable
 from gateway.ops.group_commit import GroupCommit
-from store import alarms, log_range
+from store import alarms, log_fence, log_range
 from store.bus import Bus
 from store.errors import LogMismatch, LogWentBack
 from store.log_writer import LogWriter
@@ -134,6 +134,23 @@ async def test_d12_a_log_with_a_hole_above_the_checkpoints_is_not_folded(
         [only] = (await reseed(bus, database, settings_of())).streams
         [(first, end)] = only.lost
     assert (first, only.carried) == (end, 29)
+
+
+async def test_d12_what_is_stored_and_trimmed_during_the_look_is_not_lost(
+    own_nats: NatsServer, database: Database, settings_of: MakeSettings
+) -> None:
+    """Checkpoints that were read before others stored and trimmed prove no loss: neither of the beginning, nor of a hole."""
+    last = await write_and_store(own_nats, database, settings_of(), 20)
+    before = dict.fromkeys(range(64), 0)
+    async with running_bus(own_nats, "host") as bus:
+        await bus.js_request("STREAM.PURGE.LOG_0", {"seq": last})
+        assert await log_fence.fault_of(bus, database, 0, before) is None
+        assert [run async for run in log_fence.lost(bus, database, 0, before, last)] == []
+        # What goes above the checkpoints is lost.
+        (position, *_) = await write_only(own_nats, 3, first=100, known=21)
+        await bus.js_request("STREAM.PURGE.LOG_0", {"seq": position + 2})
+        assert f"begins at {position + 2}" in str(await log_fence.fault_of(bus, database, 0, before))
+        assert [run async for run in log_fence.lost(bus, database, 0, before, position + 2)] == [(position, position + 1)]
 
 
 async def test_d12_a_hole_in_what_is_stored_harms_nobody(
