@@ -1,6 +1,7 @@
 """The host process: `run` blocks until SIGTERM or SIGINT and returns the exit code. Called by `wedsync host` and nobody else.
 
-Standard output gets one line, `READY host <id>`, when the host serves; everything else goes to the log.
+Standard output gets a line `STARTING host <id>` now and then until the host serves, and then one, `READY host <id>`; everything
+else goes to the log.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ from store.errors import LogMismatch, StoreError
 GC_THRESHOLDS: Final = (50_000, 20, 100)
 #: What closing the connections may take beyond the drain.
 FORCE_AFTER_DRAIN_SECONDS: Final = 4.0
+#: How often a supervisor hears that a start goes on.
+SAY_STARTING_EVERY_SECONDS: Final = 5.0
 log = structlog.get_logger()
 
 
@@ -59,7 +62,9 @@ async def _run(settings: Settings) -> int:
     watch = partial(watchdog.watch, timeout_seconds=settings.decide_timeout_seconds)
     starting = asyncio.create_task(when_there(lambda: Host.start(settings, watch)))
     told = asyncio.create_task(stopping.wait())
+    saying = asyncio.create_task(_say_starting(settings.host_id))
     await asyncio.wait([starting, told], return_when=asyncio.FIRST_COMPLETED)
+    saying.cancel()
     if not starting.done():
         starting.cancel()
         return 0
@@ -72,9 +77,23 @@ async def _run(settings: Settings) -> int:
         await sound_once(settings.database_url.get_secret_value(), settings.host_id, "log_lost", str(error))
         return NEEDS_OPERATOR
     _spare_the_collector()
-    sys.stdout.write(f"READY host {settings.host_id}\n")
-    sys.stdout.flush()
+    _say(f"READY host {settings.host_id}")
     return await _until_end(host, stopping)
+
+
+async def _say_starting(host: str) -> None:
+    """Say for ever that this process gets on: after a long outage it reads for minutes what is not stored yet.
+
+    An event loop that stands still says nothing and is ended by the watchdog; whatever else a start waits for has a time-out.
+    """
+    while True:
+        await asyncio.sleep(SAY_STARTING_EVERY_SECONDS)
+        _say(f"STARTING host {host}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _spare_the_collector() -> None:

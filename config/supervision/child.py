@@ -27,6 +27,7 @@ class ChildSpec:
     is_ready: Callable[[int], bool] | None = None
     """Asked with the pid, quick, from any thread; None for a child that prints a line `READY ...` itself."""
     ready_within_seconds: float = 30.0
+    """After its start, or after its last line `STARTING ...`."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_seconds: float = 10.0
     death_signal: signal.Signals = signal.SIGKILL

@@ -1,7 +1,8 @@
 """One supervised process: start it, know when it serves, start it again when it dies, stop it.
 
-A child of ours prints a line `READY ...` on its standard output; a server is asked by the probe of its `ChildSpec`, and
-its output is relayed to our log. Only `supervisor` calls this; what runs inside the process is not known here.
+A child of ours prints a line `READY ...` on its standard output, and before it perhaps lines `STARTING ...`, each of which
+gives it its time anew; a server is asked by the probe of its `ChildSpec`, and its output is relayed to our log. Only
+`supervisor` calls this; what runs inside the process is not known here.
 """
 
 import asyncio
@@ -78,6 +79,7 @@ class Process:
         self._changing = asyncio.Lock()
         self._successions = 0
         self._said_ready = asyncio.Event()
+        self._deadline = asyncio.timeout(None)
         self._ending_stuck: asyncio.Task[None] | None = None
 
     def describe(self) -> dict[str, Any]:
@@ -97,7 +99,7 @@ class Process:
         """Start it and return when it serves; raises ProcessDied or ProcessNotReady."""
         life = await self._spawn()
         try:
-            async with asyncio.timeout(self.spec.ready_within_seconds):
+            async with asyncio.timeout(self.spec.ready_within_seconds) as self._deadline:
                 await self._wait_until_ready(life)
         except TimeoutError:
             raise ProcessNotReady(identity=self.spec.identity, seconds=self.spec.ready_within_seconds) from None
@@ -241,10 +243,18 @@ class Process:
             text = line.decode(errors="replace").rstrip()
             if self.spec.is_ready is None and text.startswith("READY"):
                 self._said_ready.set()
+            elif self.spec.is_ready is None and text.startswith("STARTING"):
+                self._gets_on()
             else:
                 relay_line(self.spec.identity, text)
                 if self.spec.stuck_after and self.spec.stuck_after in text.lower():
                     self._is_stuck(child)
+
+    def _gets_on(self) -> None:
+        """Give a child that starts its time anew: how much there is to read before it serves nobody knows."""
+        if self.state is ProcessState.STARTING:
+            with contextlib.suppress(RuntimeError):  # its time was over before
+                self._deadline.reschedule(asyncio.get_running_loop().time() + self.spec.ready_within_seconds)
 
     def _is_stuck(self, child: asyncio.subprocess.Process) -> None:
         if self.state in (ProcessState.READY, ProcessState.STARTING):

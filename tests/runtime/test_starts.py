@@ -53,6 +53,19 @@ async def test_d7_hosts_and_gateways_wait_for_servers_that_are_away(
     assert await asyncio.gather(*(process.stop() for process in processes)) == [0, 0]
 
 
+async def test_a_host_says_that_its_start_gets_on(own_servers: tuple[NatsServer, PostgresServer], tmp_path: Path) -> None:
+    """Until it serves it says STARTING now and then, so that whoever supervises it knows."""
+    nats_server, postgres = own_servers
+    url = postgres.url_of(await postgres.create_database())
+    postgres.server.kill()
+    host = HostProcess(host_settings(nats_server, url), tmp_path / "host.log", ready_within_seconds=50)
+    starting = asyncio.create_task(host.start())
+    await eventually(lambda: host.said_starting >= 2, "it says STARTING, and says it again")
+    await asyncio.to_thread(postgres.server.start)
+    await starting
+    assert await host.stop() == 0
+
+
 def say(logs: tuple[Path, ...], code: str) -> list[bool]:
     """Which of the processes have said that they wait because of this."""
     lines = [log.read_text().splitlines() if log.exists() else [] for log in logs]

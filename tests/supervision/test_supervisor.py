@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.supervision.data_folder import DataFolder
-from config.supervision.errors import FolderInUse, ProcessDied
+from config.supervision.errors import FolderInUse, ProcessDied, ProcessNotReady
 from config.supervision.process import ProcessState
 from config.supervision.processes import running, started_at
 from config.supervision.runtime_state import current_state
@@ -98,6 +98,28 @@ async def test_killed_process_is_started_again(up: Callable[[], subprocess.Popen
 
         await eventually(is_back, f"{entry['id']} is started again")
         assert [pid for pid in pids_of(folder) if pid in others] == others
+
+
+_SLOW = """
+import signal, time
+for _ in range(LINES):
+    print("STARTING", flush=True)
+    time.sleep(0.5)
+print(LAST, flush=True)
+signal.pause()
+"""
+
+
+async def test_a_start_that_gets_on_has_its_time_anew(folder: DataFolder) -> None:
+    """A child that says STARTING again and again is waited for beyond its time; one that falls silent after that is not."""
+    folder.create()
+    supervisor = Supervisor(folder, {})
+    slow = stand_in("host", "host-1", _SLOW.replace("LINES", "12").replace("LAST", '"READY"'))
+    await supervisor.start([dataclasses.replace(slow, ready_within_seconds=4.0)])
+    silent = stand_in("host", "host-2", _SLOW.replace("LINES", "2").replace("LAST", '"nothing more"'))
+    with pytest.raises(ProcessNotReady):
+        await supervisor.start([dataclasses.replace(silent, ready_within_seconds=1.0)])
+    await supervisor.stop()
 
 
 async def test_a_process_that_ended_as_it_was_asked_has_not_died(folder: DataFolder) -> None:

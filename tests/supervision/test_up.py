@@ -198,7 +198,7 @@ def test_single_roles_join(wedsync: WedSync) -> None:
     ):
         assert host.stdout is not None
         assert gateway.stdout is not None
-        assert host.stdout.readline() == "READY host host-9\n"
+        assert next(line for line in host.stdout if not line.startswith("STARTING")) == "READY host host-9\n"
         assert gateway.stdout.readline() == f"READY gateway gateway-9 {port}\n"
         beside = WedSync(wedsync.data, wedsync.log_path)
         beside.http_url = f"http://127.0.0.1:{port}"

@@ -31,6 +31,7 @@ class HostProcess:
         self._role = role
         self._ready_within_seconds = ready_within_seconds
         self._process: Process | None = None
+        self.said_starting = 0
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -50,7 +51,8 @@ class HostProcess:
         assert self._process is not None
         assert self._process.stdout is not None
         async with asyncio.timeout(self._ready_within_seconds):
-            line = await self._process.stdout.readline()
+            while (line := await self._process.stdout.readline()).startswith(b"STARTING"):
+                self.said_starting += 1
         return line.startswith(f"READY {self._role} ".encode())
 
     async def ends(self) -> int:
