@@ -59,11 +59,11 @@ class Duty:
 
     async def begin(self) -> None:
         """Join and take the first share; returns when all of it is read up to what the log held. Raises StoreError, LogLost."""
-        await self._resources.log.report_unreadable(())  # what an earlier life met may be over
         await self._heartbeats.join()
         for part in self._parts:
             self._background.start(part.run(), type(part).__name__)
         await self._take_share()
+        await self.ownership.unreadable.tell()  # what an earlier life met may be over
         for partition in list(self.ownership.partitions.values()):
             while partition.may_go_on and not await reached(partition, 0, LOOK_SECONDS):
                 if self._resources.failure.done():

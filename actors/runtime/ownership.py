@@ -31,7 +31,8 @@ class Ownership:
         self.partitions: dict[int, Partition] = {}
         self._resources = resources
         self._background = background
-        self._waker = Waker(resources, background, Unreadable(resources, background))
+        self.unreadable = Unreadable(resources, background)
+        self._waker = Waker(resources, background, self.unreadable)
         self._look_ups = LookUps(resources, background)
         self._readers: dict[int, Reader] = {}
         #: Streams whose reader does not fit the partitions owned now.

@@ -36,12 +36,12 @@ class Unreadable:
             self._background.start(self._watch(partition, kind, identifier), f"watch {identifier}")
 
     async def _watch(self, partition: "Partition", kind: str, identifier: str) -> None:
-        await self._tell()
+        await self.tell()
         while not partition.is_dropped and not partition.is_stale:
             await asyncio.sleep(LOOK_SECONDS)
             partition.is_stale = await self._can_be_read(kind, identifier) or partition.is_stale
         del self._watched[partition, kind, identifier]
-        await self._tell()
+        await self.tell()
 
     async def _can_be_read(self, kind: str, identifier: str) -> bool:
         try:
@@ -52,5 +52,6 @@ class Unreadable:
             return False
         return True
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
+        """Let the alarm name those that are watched now, or be withdrawn."""
         await self._resources.log.report_unreadable(sorted({identifier for _, _, identifier in self._watched}))
