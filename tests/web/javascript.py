@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from tests.client.scripted_server import Peer, ScriptedServer
 from tests.support.requirements import ROOT, missing, require_program
 
 _REMEDY = "install Node.js 20.10 or newer (on Debian: apt-get install nodejs)"
@@ -52,3 +53,12 @@ async def javascript() -> AsyncIterator[JavaScript]:
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+async def meet_in_javascript(js: JavaScript, server: ScriptedServer, name: str, **known: Any) -> tuple[Peer, dict[str, Any]]:
+    """Let a JavaScript client in; returns the server's end and the hello."""
+    connecting = asyncio.create_task(js.do("connect", name=name))
+    peer = await server.accept()
+    hello = await peer.let_in(**known)
+    await connecting
+    return peer, hello

@@ -4,49 +4,18 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from gateway.client import Client, TextEditor
 from gateway.client.closing import MOVES
-from tests.client.scripted_server import CLIENT, Peer, ScriptedServer, event, scripted_server
-from tests.gateway.conftest import PEOPLE, add_person
-from tests.support.gateways import RunningGateway, running_stack, token_of
-from tests.support.hosts import LogAuthor, running_bus
+from tests.client.scripted_server import CLIENT, Peer, ScriptedServer, event
+from tests.support.gateways import RunningGateway, token_of
 from tests.support.http_api import HttpApi
 from tests.support.requirements import ROOT
-from tests.support.servers import NatsServer
 from tests.support.waiting import eventually
-from tests.web.javascript import JavaScript, javascript
-
-
-@pytest.fixture
-async def js() -> AsyncIterator[JavaScript]:
-    """A Node.js process that has clients."""
-    async with javascript() as running:
-        yield running
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    """A scripted server on a free port."""
-    async with scripted_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def stack(jetstream: NatsServer, database_url: str) -> AsyncIterator[RunningGateway]:
-    """One host, one gateway, and the wedding w1 with PEOPLE."""
-    async with running_stack(jetstream, database_url) as gateway, running_bus(jetstream, "gateway") as bus:
-        author = await LogAuthor.open(bus)
-        await author.create_wedding("w1", "ana")
-        for person, role in PEOPLE.items():
-            if person != "ana":
-                await add_person(author, "w1", person, role)
-        yield gateway
+from tests.web.javascript import JavaScript, meet_in_javascript
 
 
 async def test_javascript_holds_the_digest_vectors_and_the_table_of_closes(js: JavaScript) -> None:
@@ -115,15 +84,6 @@ async def test_d4_javascript_drops_what_is_withdrawn_and_renews_its_token(js: Ja
 async def _is_after(js: JavaScript, name: str, instant: str) -> bool:
     expires: str = (await js.do("state", name=name))["tokenExpiresAt"]
     return expires > instant
-
-
-async def meet_in_javascript(js: JavaScript, server: ScriptedServer, name: str, **known: Any) -> tuple[Peer, dict[str, Any]]:
-    """Let a JavaScript client in; returns the server's end and the hello."""
-    connecting = asyncio.create_task(js.do("connect", name=name))
-    peer = await server.accept()
-    hello = await peer.let_in(**known)
-    await connecting
-    return peer, hello
 
 
 async def test_d5_javascript_numbers_anew_what_was_not_taken(js: JavaScript, server: ScriptedServer) -> None:
