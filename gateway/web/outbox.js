@@ -3,9 +3,9 @@
 // A number is given when an op is first sent and kept until the server says that it is still free; then everything sent behind it is
 // refused, too, and numbered anew once those refusals have come.
 
+import { refusalOf } from "./sayable.js";
+
 const CONFIRMED_KEPT = 200;
-/** A larger op is refused here: its frame could end the connection. */
-export const MAX_OP_BYTES = 64 * 1024;
 
 /** The server asks for ops that are not kept, or has forgotten the client: go on under a new client id. */
 export class HistoryMissing extends Error {}
@@ -13,7 +13,7 @@ export class HistoryMissing extends Error {}
 /** One op of ours: `saved` and `outcome` are promises; an outcome is {op, applied, code, message, remedy, sequences, ...}. */
 export class Pending {
   constructor(op, { number = 0, askedAt = Date.now(), generation = null } = {}) {
-    Object.assign(this, { op, number, askedAt, generation, isSent: false, isSaved: false, isDraft: false, isMeasured: false, result: null });
+    Object.assign(this, { op, number, askedAt, generation, isSent: false, isSaved: false, isDraft: false, isJudged: false, result: null });
     this.saved = new Promise((resolve) => (this.tellSaved = resolve));
     this.outcome = new Promise((resolve) => (this.tellOutcome = resolve));
   }
@@ -65,15 +65,16 @@ export class Outbox {
   /** A draft may be sent now. */
   finish(pending) {
     pending.isDraft = false;
-    this.#fits(pending);
+    this.#mayGo(pending);
   }
 
-  /** Whether an op may be sent at all; one that is too large is refused and forgotten. */
-  #fits(pending) {
-    pending.isMeasured = true;
-    if (new TextEncoder().encode(JSON.stringify(pending.op)).length <= MAX_OP_BYTES) return true;
+  /** Whether an op may be sent at all; one that may not is refused and forgotten. */
+  #mayGo(pending) {
+    pending.isJudged = true;
+    const refusal = refusalOf(pending.op);
+    if (!refusal) return true;
     this.discard(pending);
-    pending.settle({ op: "", applied: false, code: "too_large", message: "The op is larger than the limit.", remedy: "Split it." }, false);
+    pending.settle({ op: "", applied: false, ...refusal }, false);
     return false;
   }
 
@@ -104,6 +105,15 @@ export class Outbox {
     const numbers = this.#queue.map((pending) => pending.number).filter(Boolean);
     if (last + 1 < (numbers.length ? Math.min(...numbers) : this.#next)) this.#recall(last + 1);
     this.#next = Math.max(this.#next, last + 1);
+    this.#judgeRestored(last);
+  }
+
+  /** A page that is gone never finished its drafts, and an older release judged less. The number of an op that goes nowhere is free again. */
+  #judgeRestored(last) {
+    for (const pending of this.#queue)
+      if (!pending.isDraft && !pending.isJudged && !this.#mayGo(pending) && pending.number > last)
+        this.#hold = Math.min(this.#hold || pending.number, pending.number);
+    this.#takeBackHeld();
   }
 
   /** Number and return what may be sent now; the caller sends all of it. */
@@ -114,8 +124,6 @@ export class Outbox {
     for (const pending of this.#queue) {
       if (pending.isSent || pending.isDraft) continue;
       if (inFlight + ready.length >= this.window) break;
-      // A draft of a page that is gone was never finished.
-      if (!pending.isMeasured && !this.#fits(pending)) continue;
       if (!pending.number) pending.number = this.#next++;
       pending.isSent = true;
       ready.push(pending);

@@ -6,6 +6,7 @@
 import { canHash, digestOf, textsOf } from "./digest.js";
 import { APPLIED, GAP, Replica } from "./replica.js";
 import { HistoryMissing, Outbox } from "./outbox.js";
+import { plain, refusalOf } from "./sayable.js";
 
 const SEND_AGAIN = new Set(["resend_from", "slow_down", "unavailable", "waking"]);
 const PAUSE = new Set(["slow_down", "unavailable", "waking"]);
@@ -54,13 +55,14 @@ export class Session {
   }
 
   submit(pending) {
+    pending.op = plain(pending.op);
     pending.generation = this.replica.generation;
     this.outbox.add(pending);
   }
 
   /** Change a draft; its `base` is of the log that we know now. */
   amend(pending, members) {
-    pending.op = { ...pending.op, ...members };
+    pending.op = plain({ ...pending.op, ...members });
     pending.generation = this.replica.generation;
   }
 
@@ -79,8 +81,11 @@ export class Session {
   }
 
   showPresence(presence) {
-    this.ownPresence = presence;
-    if (this.isSynced) this.#frames.push({ type: "presence_update", presence });
+    const frame = plain({ type: "presence_update", presence });
+    const refusal = refusalOf(frame);
+    if (refusal) return this.hooks.error({ type: "error", ...refusal });
+    this.ownPresence = frame.presence;
+    if (this.isSynced) this.#frames.push(frame);
   }
 
   /** Forget what belonged to the connection. */
@@ -145,9 +150,9 @@ export class Session {
     Object.assign(this, { user, role, limits, isSynced: true });
     this.replica.generation = generation;
     this.replica.keepOnly(Object.keys(channels).filter((name) => !this.#withdrawn.has(name)));
+    for (const pending of this.outbox.unanswered()) this.#waited.add(pending);
     this.outbox.start(client, lastOp);
     if (this.ownPresence) this.showPresence(this.ownPresence);
-    for (const pending of this.outbox.unanswered()) this.#waited.add(pending);
   }
 
   #install() {

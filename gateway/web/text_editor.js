@@ -7,6 +7,7 @@
 // Typing never waits: one edit is in flight, the rest is composed into a draft, which the client keeps beside it, so that a text typed
 // without a connection outlives the page as well. Positions are code points; text_area.js joins an editor with a textarea.
 
+import { plain, wellFormed } from "./sayable.js";
 import { contentOf, diff } from "./text_form.js";
 import { TextSession } from "./text_session.js";
 
@@ -71,8 +72,9 @@ export class TextEditor extends EventTarget {
     this.edit(diff(this.text, text));
   }
 
+  /** Half a surrogate pair is no character, and two halves would count as one later: each becomes U+FFFD. */
   edit(delta) {
-    this.#session.edit(delta);
+    this.#session.edit(plain(delta).map((each) => (each.insert === undefined ? each : { ...each, insert: wellFormed(each.insert) })));
     this.#send();
   }
 

@@ -21,14 +21,28 @@ function make({ name, tokens, kept, isFull, isPacked, ...options }) {
   const token = tokens.length > 1 ? async () => (tokens.length > 1 ? tokens.shift() : tokens[0]) : tokens[0];
   if (isPacked) options.codec = MESSAGE_PACK;
   const client = new Client({ ...options, token, store });
-  const notes = { events: [], syncs: [], states: [], reports: [], presence: {} };
+  const notes = { events: [], syncs: [], states: [], reports: [], errors: [], presence: {} };
   client.addEventListener("event", ({ detail }) => notes.events.push([detail.channel, detail.sequence]));
   client.addEventListener("sync", ({ detail }) => notes.syncs.push([detail.channel, detail.reason, detail.isSnapshot]));
   client.addEventListener("status", ({ detail }) => notes.states.push(detail.state));
   client.addEventListener("returned", ({ detail }) => notes.reports.push(detail));
+  client.addEventListener("error", ({ detail }) => notes.errors.push(detail.code));
   client.addEventListener("presence", ({ detail }) => (notes.presence = detail));
   clients.set(name, { client, notes, pending: client.session.outbox.unanswered() });
 }
+
+/** What no JSON can say, in every place where a program may say something. */
+const unsayable = {
+  number: (client) => client.insert("tasks", "number", { title: 1n }),
+  cycle: (client) => {
+    const data = {};
+    client.insert("tasks", "cycle", Object.assign(data, { data }));
+  },
+  draft: (client) => client.draft("insert", "tasks", "draft", { title: 1n }),
+  amended: (client) => client.amend(client.draft("insert", "tasks", "amended", { title: "" }), { data: { title: 1n } }),
+  presence: (client) => client.showPresence({ cursor: 1n }),
+  text: (client) => new TextEditor(client, "documents", "vows").edit([{ insert: "I", attributes: { size: 1n } }]),
+};
 
 const commands = {
   make: (options) => make(options),
@@ -38,6 +52,24 @@ const commands = {
   edit: ({ name, action, collection, id, data, more }) => {
     const { client, pending } = clients.get(name);
     pending.push(client.edit(action, collection, id, data, more));
+  },
+  // The names of what is thrown, without an exception by exception.
+  sayUnsayable: ({ name }) =>
+    Object.values(unsayable).map((say) => {
+      try {
+        say(clients.get(name).client);
+        return null;
+      } catch (error) {
+        return error.name;
+      }
+    }),
+  presence: ({ name, presence }) => clients.get(name).client.showPresence(presence),
+  // Ops that a closed page has left in its store under the next numbers, as one of a former release could.
+  leave: ({ kept, ops }) => {
+    const store = stores.get(kept);
+    const { next, ...queue } = store.load();
+    const left = ops.map((op, index) => ({ op, number: next + index, askedAt: 0, generation: null }));
+    store.save({ ...queue, next: next + ops.length, ops: left });
   },
   // What became of every edit so far, also of those that the client found in its store.
   answered: ({ name }) => Promise.all(clients.get(name).pending.map((each) => each.outcome)),
@@ -65,6 +97,14 @@ const commands = {
     for (const [index, letter] of [...letters].entries()) editor.insert(end + index, letter);
     await client.until(() => editor.isSaved && [...editor.text].length === length);
     return editor.text;
+  },
+  // Make the text another one, and wait until that is confirmed.
+  retype: async ({ name, id, text }) => {
+    const { client } = clients.get(name);
+    const editor = new TextEditor(client, "documents", id);
+    editor.replace(text);
+    await client.until(() => editor.isSaved);
+    return { text: editor.text, refused: editor.refused };
   },
   // Type letter by letter, then paste, and leave it to the client when it is sent; `isLeft` closes the editor.
   write: ({ name, id, letters, pasted = "", isLeft = false }) => {
