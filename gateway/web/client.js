@@ -27,7 +27,6 @@ const PONG_MS = 10_000;
 const HINTED_PONG_MS = 3000;
 const CONNECT_MS = 15_000;
 const JSON_TEXT = { protocol: [], encode: JSON.stringify, decode: JSON.parse };
-const HELD_ANSWER_MS = 5000;
 
 export class Client extends Editing {
   /** When the token of the present socket ends, as the server says it. */
@@ -46,7 +45,6 @@ export class Client extends Editing {
   #timer = null;
   #isPaused = false;
   #keeper;
-  #heldSince = 0;
 
   /** `token` is a text or a function that fetches one; `store` keeps unanswered edits (stores.js), `client` goes on as a known one; `codec` is a subprotocol. */
   constructor({ url, wedding, token, client = null, store = null, codec = JSON_TEXT, WebSocket = globalThis.WebSocket, ...options }) {
@@ -54,6 +52,7 @@ export class Client extends Editing {
     Object.assign(this, { url: socketUrl(url), wedding, token, codec, WebSocket });
     const tell = (type) => (detail) => this.dispatchEvent(new CustomEvent(type, { detail }));
     const hooks = { changed: () => this.#changed(), soon: (ms) => setTimeout(() => this.#send(), ms) };
+    hooks.overdue = (what) => this.#end(1006, `The server owes an answer: ${what}.`);
     for (const type of ["event", "sync", "presence", "error", "returned"]) hooks[type] = tell(type);
     this.session = new Session(hooks, options);
     this.#keeper = new Keeper(store, this.session.outbox, tell("unkept"));
@@ -108,7 +107,6 @@ export class Client extends Editing {
       const began = Date.now();
       const { code, reason } = await this.#serveOneConnection();
       this.session.disconnected();
-      this.#heldSince = 0;
       const pause = this.#isClosed ? 0 : this.#after(code, reason);
       waits = Date.now() - began > STABLE_MS ? 0 : waits + 1;
       this.#changed();
@@ -204,15 +202,19 @@ export class Client extends Editing {
   }
 
   /** What concerns the connection and not the wedding: a new token in time, and leaving when asked to. */
-  async #advise(frame, end) {
+  #advise(frame, end) {
     const socket = this.#socket;
     this.tokenExpiresAt = frame.tokenExpiresAt ?? (frame.type === "token_refreshed" ? frame.expiresAt : this.tokenExpiresAt);
     if (frame.type === "goaway")
       setTimeout(() => socket === this.#socket && end(1012, "The gateway ends."), frame.reconnectAfterMs ?? Math.random() * frame.reconnectWithinMs);
-    if (frame.type !== "token_expiring" || typeof this.token !== "function") return;
+    if (frame.type === "token_expiring" && typeof this.token === "function") this.#renew();
+  }
+
+  async #renew() {
+    const socket = this.#socket;
     try {
       const token = await this.token();
-      if (socket === this.#socket) this.#write({ type: "token_refresh", token });
+      if (socket === this.#socket && this.session.isSynced) this.#write({ type: "token_refresh", token });
     } catch {
       // The old one holds until it ends; then 4401 asks for a new one again.
     }
@@ -254,21 +256,10 @@ export class Client extends Editing {
 
   #send() {
     if (!this.#socket || this.#socket.readyState !== 1) return;
-    const frames = this.session.toSend(Date.now());
+    const frames = this.session.toSend();
     // A number is kept before it is used: after a crash the op must go under the same one.
     if (frames.some((frame) => frame.op)) this.#keeper.now();
     for (const frame of frames) this.#write(frame);
-    this.#watchHold();
-  }
-
-  /** Answers behind a refused op that do not come mean that the connection is no good any more. */
-  #watchHold() {
-    const { isHolding } = this.session.outbox;
-    if (!isHolding) this.#heldSince = 0;
-    else if (!this.#heldSince) {
-      const since = (this.#heldSince = Date.now());
-      setTimeout(() => this.#heldSince === since && this.disconnect(), HELD_ANSWER_MS).unref?.();
-    }
   }
 
   #enter(state, reason = this.#reason) {

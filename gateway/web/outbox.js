@@ -31,6 +31,18 @@ export class Pending {
   }
 }
 
+/** The outcome of an op whose events we have seen. */
+export function outcomeSeen(op, events) {
+  const changes = events.flatMap((event) => event.data.changes);
+  return {
+    op,
+    applied: true,
+    sequences: Object.fromEntries(events.map((event) => [event.channel, event.sequence])),
+    conflicts: changes.filter((change) => change.collection === "conflicts").map((change) => change.id),
+    concurrentWith: [...new Set(events.flatMap((event) => event.causality.with))],
+  };
+}
+
 export class Outbox {
   client = null;
   #queue = [];

@@ -2,6 +2,7 @@
 //
 // An event is followed only when its sequence is the next one of its channel, so nothing is ever held by half.
 
+import { canHash, digestOf, textsOf } from "./digest.js";
 import { editField } from "./text_form.js";
 
 export const APPLIED = "applied";
@@ -62,6 +63,14 @@ export class Replica {
   /** The channel that holds an item, undefined when we hold no such item. */
   channelHolding(collection, id) {
     return [...this.channels].find(([, { state }]) => state[collection]?.[id] !== undefined)?.[0];
+  }
+
+  /** What we hold of these channels, {channel: {sequence, digest}}, as it is now; the digests are empty where none can be computed. */
+  async claims(names = [...this.channels.keys()]) {
+    const held = names.map((name) => [name, this.channels.get(name) ?? { sequence: 0, state: {} }]);
+    const taken = held.map(([name, { sequence, state }]) => [name, sequence, textsOf(state)]);
+    const claims = taken.map(async ([name, sequence, texts]) => [name, { sequence, digest: canHash ? await digestOf(texts) : "" }]);
+    return Object.fromEntries(await Promise.all(claims));
   }
 
   keepOnly(names) {

@@ -1,18 +1,21 @@
 // What the client makes of each frame: the rules for clients of docs/protocol.md, the same as gateway/client/session.py.
 //
-// `take` gets frames and `toSend` gives frames; no socket and no timer here. `hooks` are told what happened: changed, event, sync,
-// error, presence, returned, and `soon(ms)` to be asked for frames again later.
+// `take` gets frames and `toSend` gives frames; no socket here. `hooks` are told what happened: changed, event, sync, error, presence,
+// returned, `overdue(what)` of an answer that does not come, and `soon(ms)` to be asked for frames again later.
 
 import { canHash, digestOf, textsOf } from "./digest.js";
 import { APPLIED, GAP, Replica } from "./replica.js";
-import { HistoryMissing, Outbox } from "./outbox.js";
+import { HistoryMissing, Outbox, outcomeSeen } from "./outbox.js";
+import { OwedAnswers } from "./owed.js";
+import { Returning } from "./returning.js";
 import { plain, refusalOf } from "./sayable.js";
 
 const SEND_AGAIN = new Set(["resend_from", "slow_down", "unavailable", "waking"]);
 const PAUSE = new Set(["slow_down", "unavailable", "waking"]);
 const PAUSE_MS = 500;
 const REPAIRS_IN_A_ROW = 3;
-const ANSWERS_TO_CONFLICTS = new Set(["resolve", "reverse"]);
+/** What the server owes behind a refused op. */
+const HOLD = "answers to the ops behind a refused one";
 
 export class Session {
   user = "";
@@ -33,12 +36,15 @@ export class Session {
   #withdrawn = new Set();
   #frames = [];
   #repairs = new Map();
+  #owed;
   #resumeAt = 0;
-  #waited = new Set();
+  #returning;
 
   constructor(hooks, options) {
     this.hooks = hooks;
     this.outbox = new Outbox(options);
+    this.#owed = new OwedAnswers(hooks.overdue);
+    this.#returning = new Returning(hooks.returned);
   }
 
   get isBehind() {
@@ -68,13 +74,13 @@ export class Session {
 
   discard(pending) {
     this.outbox.discard(pending);
-    this.#waited.delete(pending);
+    this.#returning.forget(pending);
   }
 
   /** What is to be sent now, in order. */
-  toSend(now) {
+  toSend() {
     const frames = this.#frames.splice(0);
-    if (this.isSynced && now >= this.#resumeAt)
+    if (this.isSynced && Date.now() >= this.#resumeAt)
       for (const pending of this.outbox.toSend())
         frames.push({ type: "collaboration_event", op: { ...pending.op, id: `${this.outbox.client}:${pending.number}` } });
     return frames;
@@ -93,7 +99,7 @@ export class Session {
     Object.assign(this, { isSynced: false, isStale: false, presence: {}, summary: null });
     this.#welcome = null;
     this.#resumeAt = 0;
-    for (const forgotten of [this.#chunks, this.#withdrawn, this.#repairs]) forgotten.clear();
+    for (const forgotten of [this.#chunks, this.#withdrawn, this.#repairs, this.#owed]) forgotten.clear();
     this.#staged = [];
     this.#frames = [];
   }
@@ -106,7 +112,7 @@ export class Session {
   /** Follow one frame; throws HistoryMissing when we must go on under a new client id. Unknown types are passed over. */
   take(frame) {
     this.#handlers[frame.type]?.(frame);
-    this.#report();
+    this.#returning.check();
   }
 
   #handlers = {
@@ -120,6 +126,8 @@ export class Session {
     rejected: (frame) => this.#rejected(frame),
     withdrawn: ({ channel }) => this.#withdraw(channel),
     presence_update: (frame) => this.#followPresence(frame),
+    // Whoever cannot compute digests makes no claim: an empty one would be called a difference.
+    verify: () => canHash && this.#claim({ type: "ping" }),
     error: (frame) => {
       this.lastError = frame;
       this.hooks.error(frame);
@@ -150,7 +158,7 @@ export class Session {
     Object.assign(this, { user, role, limits, isSynced: true });
     this.replica.generation = generation;
     this.replica.keepOnly(Object.keys(channels).filter((name) => !this.#withdrawn.has(name)));
-    for (const pending of this.outbox.unanswered()) this.#waited.add(pending);
+    this.#returning.begin(this.outbox.unanswered());
     this.outbox.start(client, lastOp);
     if (this.ownPresence) this.showPresence(this.ownPresence);
   }
@@ -168,6 +176,7 @@ export class Session {
 
   /** Compare digests after a sync; a mismatch is counted and repaired by a sync of that channel alone. */
   async #check({ channel, digest, isWhole }) {
+    this.#owed.came(channel);
     const texts = textsOf(this.replica.channels.get(channel).state);
     const replica = this.replica;
     const agrees = isWhole && (!canHash || (await digestOf(texts)) === digest);
@@ -175,27 +184,28 @@ export class Session {
     if (agrees) this.#repairs.delete(channel);
     else {
       this.mismatches += 1;
-      this.#repair(channel, "digest");
+      if ((this.#repairs.get(channel) ?? 0) < REPAIRS_IN_A_ROW) this.#repair(channel, "digest");
     }
     this.hooks.changed();
   }
 
   #repair(channel, reason) {
-    const asked = this.#repairs.get(channel) ?? 0;
-    if (asked >= REPAIRS_IN_A_ROW || (reason === "gap" && asked)) return;
-    this.#repairs.set(channel, asked + 1);
-    this.verify([channel], reason);
+    if (this.#owed.has(channel)) return;
+    this.#repairs.set(channel, (this.#repairs.get(channel) ?? 0) + 1);
+    this.#owed.expect(channel);
+    this.#claim({ type: "data_sync", reason }, [channel]);
   }
 
   /** Let the server compare our digests: it sends a sync for each channel that differs. */
-  async verify(names = [...this.replica.channels.keys()], reason = "check") {
-    const held = names.map((name) => [name, this.replica.channels.get(name) ?? { sequence: 0, state: {} }]);
-    const taken = held.map(([name, { sequence, state }]) => [name, sequence, textsOf(state)]);
-    const claims = await Promise.all(
-      taken.map(async ([name, sequence, texts]) => [name, { sequence, digest: canHash ? await digestOf(texts) : "" }]),
-    );
+  verify() {
+    return this.#claim({ type: "data_sync", reason: "check" });
+  }
+
+  /** Send a frame with what we hold of these channels, or of all. */
+  async #claim(frame, names) {
+    const channels = await this.replica.claims(names);
     if (!this.isSynced) return;
-    this.#frames.push({ type: "data_sync", channels: Object.fromEntries(claims), reason });
+    this.#frames.push({ ...frame, channels });
     this.hooks.soon(0);
   }
 
@@ -203,6 +213,7 @@ export class Session {
     if (this.isSynced) this.replica.channels.delete(channel);
     else this.#withdrawn.add(channel);
     this.#repairs.delete(channel);
+    this.#owed.came(channel);
   }
 
   // Live events and answers.
@@ -251,7 +262,9 @@ export class Session {
 
   /** Send what may be sent, once no answer to an op behind a refused one is on its way any more. */
   #goOn() {
-    if (!this.outbox.isHolding || this.outbox.release()) this.hooks.soon(0);
+    if (this.outbox.isHolding && !this.outbox.release()) return this.#owed.expect(HOLD);
+    this.#owed.came(HOLD);
+    this.hooks.soon(0);
   }
 
   /** The number of an op of this client, 0 for an op of somebody else. */
@@ -269,20 +282,6 @@ export class Session {
     this.summary = summary;
     this.hooks.presence(this.presence, summary);
   }
-
-  /** Once every op that waited for the connection is answered, tell what became of them. */
-  #report() {
-    if (this.#waited.size === 0 || [...this.#waited].some((pending) => !pending.result)) return;
-    const waited = [...this.#waited].map(({ op, askedAt, result }) => ({ op, askedAt, outcome: result }));
-    this.#waited.clear();
-    const met = ({ op, outcome }) =>
-      !ANSWERS_TO_CONFLICTS.has(op.action) && Boolean(outcome.concurrentWith?.length || outcome.conflicts?.length);
-    this.hooks.returned({
-      applied: waited.filter((each) => each.outcome.applied && !met(each)),
-      inConflict: waited.filter((each) => each.outcome.applied && met(each)),
-      refused: waited.filter((each) => !each.outcome.applied),
-    });
-  }
 }
 
 /** The claims belong to a log that is gone; an edit of a text then says so with 0. */
@@ -290,15 +289,4 @@ function forgetBase(pending) {
   const base = pending.op.action === "edit" ? Object.fromEntries(Object.keys(pending.op.base ?? {}).map((name) => [name, 0])) : {};
   pending.op = { ...pending.op, base };
   pending.generation = null;
-}
-
-function outcomeSeen(op, events) {
-  const changes = events.flatMap((event) => event.data.changes);
-  return {
-    op,
-    applied: true,
-    sequences: Object.fromEntries(events.map((event) => [event.channel, event.sequence])),
-    conflicts: changes.filter((change) => change.collection === "conflicts").map((change) => change.id),
-    concurrentWith: [...new Set(events.flatMap((event) => event.causality.with))],
-  };
 }

@@ -77,6 +77,7 @@ const commands = {
     const { client } = clients.get(name);
     await client.until(() => client.session.isSynced && (client.session.replica.sequences()[channel] ?? null) === sequence);
   },
+  hear: ({ name, person }) => clients.get(name).client.until(() => clients.get(name).notes.presence[person] !== undefined),
   state: async ({ name }) => {
     const { client, notes } = clients.get(name);
     const { channels } = client.session.replica;

@@ -42,11 +42,11 @@ class JavaScript:
 
 
 @asynccontextmanager
-async def javascript() -> AsyncIterator[JavaScript]:
-    """A Node.js process for the length of the block."""
+async def javascript(*switches: str) -> AsyncIterator[JavaScript]:
+    """A Node.js process for the length of the block, with switches of Node.js."""
     script = str(ROOT / "tests" / "web" / "drive_client.mjs")
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*node_command(), script, stdin=pipe, stdout=pipe, limit=1 << 22)
+    process = await asyncio.create_subprocess_exec(*node_command(), *switches, script, stdin=pipe, stdout=pipe, limit=1 << 22)
     try:
         yield JavaScript(process)
     finally:
