@@ -14,6 +14,7 @@ import { Editing } from "./editing.js";
 import { HistoryMissing } from "./outbox.js";
 import { onHint } from "./hints.js";
 import { Keeper } from "./keeper.js";
+import { paced } from "./paced.js";
 import { Session } from "./session.js";
 
 const FIRST_WAIT_MS = 200;
@@ -27,6 +28,8 @@ const PONG_MS = 10_000;
 const HINTED_PONG_MS = 3000;
 const CONNECT_MS = 15_000;
 const JSON_TEXT = { protocol: [], encode: JSON.stringify, decode: JSON.parse };
+/** Who is given a token that is soon old again is warned at once: both sides would chase each other at the speed of the network. */
+const RENEWAL_PAUSE_MS = 5000;
 
 export class Client extends Editing {
   /** When the token of the present socket ends, as the server says it. */
@@ -45,6 +48,7 @@ export class Client extends Editing {
   #timer = null;
   #isPaused = false;
   #keeper;
+  #renewSoon = paced(() => this.#renew(), RENEWAL_PAUSE_MS);
 
   /** `token` is a text or a function that fetches one; `store` keeps unanswered edits (stores.js), `client` goes on as a known one; `codec` is a subprotocol. */
   constructor({ url, wedding, token, client = null, store = null, codec = JSON_TEXT, WebSocket = globalThis.WebSocket, ...options }) {
@@ -207,7 +211,7 @@ export class Client extends Editing {
     this.tokenExpiresAt = frame.tokenExpiresAt ?? (frame.type === "token_refreshed" ? frame.expiresAt : this.tokenExpiresAt);
     if (frame.type === "goaway")
       setTimeout(() => socket === this.#socket && end(1012, "The gateway ends."), frame.reconnectAfterMs ?? Math.random() * frame.reconnectWithinMs);
-    if (frame.type === "token_expiring" && typeof this.token === "function") this.#renew();
+    if (frame.type === "token_expiring" && typeof this.token === "function") this.#renewSoon();
   }
 
   async #renew() {

@@ -1,4 +1,6 @@
-"""The JavaScript client keeps its connection in order: answers that do not come, questions of the server."""
+"""The JavaScript client keeps its connection in order: answers that do not come, questions of the server, tokens."""
+
+from typing import Any
 
 import pytest
 
@@ -69,3 +71,17 @@ async def test_javascript_without_hashes_makes_no_claim(server: ScriptedServer) 
         await js.do("hear", name="a", person="bo")
         await js.do("edit", name="a", action="insert", collection="tasks", id="x", data={"title": "x"})
         assert (await peer.receive())["type"] == "collaboration_event"
+
+
+async def test_a_token_that_is_soon_old_again_is_not_sent_round_and_round(js: JavaScript, server: ScriptedServer) -> None:
+    """A second warning right after the first is answered as well, and not at once: what is asked behind it is answered before."""
+    await js.do("make", name="a", url=server.url, wedding="w1", tokens=["first", "cached", "new"])
+    peer, _ = await meet_in_javascript(js, server, "a")
+    expiring: dict[str, Any] = {"type": "token_expiring", "expiresAt": "2027-06-19T12:00:00.000Z"}
+    await peer.send(expiring)
+    assert await peer.receive() == {"type": "token_refresh", "token": "cached"}
+    await peer.send({"type": "token_refreshed", "expiresAt": expiring["expiresAt"]}, expiring, expiring, {"type": "verify"})
+    assert await peer.receive() == {"type": "ping", "channels": {}}
+    assert await peer.receive() == {"type": "token_refresh", "token": "new"}
+    await peer.send({"type": "verify"})
+    assert (await peer.receive())["type"] == "ping", "one answer to both warnings"
