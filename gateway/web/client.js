@@ -108,11 +108,11 @@ export class Client extends Editing {
   async #stayConnected() {
     let waits = 0;
     while (!this.#stopped && !this.#isClosed) {
-      const began = Date.now();
+      const began = performance.now();
       const { code, reason } = await this.#serveOneConnection();
       this.session.disconnected();
       const pause = this.#isClosed ? 0 : this.#after(code, reason);
-      waits = Date.now() - began > STABLE_MS ? 0 : waits + 1;
+      waits = performance.now() - began > STABLE_MS ? 0 : waits + 1;
       this.#changed();
       if (this.#stopped || this.#isClosed) break;
       // Full jitter: a thousand clients that lost the same gateway must not come back at the same moment.

@@ -80,7 +80,8 @@ export class Session {
   /** What is to be sent now, in order. */
   toSend() {
     const frames = this.#frames.splice(0);
-    if (this.isSynced && Date.now() >= this.#resumeAt)
+    // Not by the time of day, which may go back.
+    if (this.isSynced && performance.now() >= this.#resumeAt)
       for (const pending of this.outbox.toSend())
         frames.push({ type: "collaboration_event", op: { ...pending.op, id: `${this.outbox.client}:${pending.number}` } });
     return frames;
@@ -254,7 +255,7 @@ export class Session {
     if (!this.outbox.refuse(number, next || number, outcome, !SEND_AGAIN.has(code))) return;
     if (PAUSE.has(code)) {
       const pause = retryAfterMs ?? PAUSE_MS;
-      this.#resumeAt = Math.max(this.#resumeAt, Date.now() + pause);
+      this.#resumeAt = Math.max(this.#resumeAt, performance.now() + pause);
       this.hooks.soon(pause + 1);
     }
     this.#goOn();

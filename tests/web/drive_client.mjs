@@ -78,6 +78,11 @@ const commands = {
     await client.until(() => client.session.isSynced && (client.session.replica.sequences()[channel] ?? null) === sequence);
   },
   hear: ({ name, person }) => clients.get(name).client.until(() => clients.get(name).notes.presence[person] !== undefined),
+  // Each look at the clock says an hour earlier than the one before.
+  turnClockBack: () => {
+    let now = Date.now();
+    Date.now = () => (now -= 3_600_000);
+  },
   state: async ({ name }) => {
     const { client, notes } = clients.get(name);
     const { channels } = client.session.replica;

@@ -1,10 +1,10 @@
-"""The JavaScript client keeps its connection in order: answers that do not come, questions of the server, tokens."""
+"""The JavaScript client keeps its connection in order: answers that do not come, questions of the server, tokens, the clock."""
 
 from typing import Any
 
 import pytest
 
-from tests.client.scripted_server import Peer, ScriptedServer, event
+from tests.client.scripted_server import CLIENT, Peer, ScriptedServer, event
 from tests.support.gateways import RunningGateway, token_of
 from tests.support.http_api import HttpApi
 from tests.web.javascript import JavaScript, javascript, meet_in_javascript
@@ -85,3 +85,14 @@ async def test_a_token_that_is_soon_old_again_is_not_sent_round_and_round(js: Ja
     assert await peer.receive() == {"type": "token_refresh", "token": "new"}
     await peer.send({"type": "verify"})
     assert (await peer.receive())["type"] == "ping", "one answer to both warnings"
+
+
+async def test_a_clock_that_goes_back_ends_no_pause_late(js: JavaScript, server: ScriptedServer) -> None:
+    """What was refused for now is sent again after the pause, whatever the time of day is said to be."""
+    await js.do("turnClockBack")
+    await js.do("make", name="a", url=server.url, wedding="w1", tokens=["t"])
+    peer, _ = await meet_in_javascript(js, server, "a")
+    await js.do("edit", name="a", action="insert", collection="tasks", id="x", data={"title": "x"})
+    await peer.receive_op()
+    await peer.reject(f"{CLIENT}:1", "slow_down", 1, retryAfterMs=20)
+    assert (await peer.receive_op())["id"] == f"{CLIENT}:1"
