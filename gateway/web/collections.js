@@ -10,6 +10,7 @@ export const OP_TYPES = {
   guests: "guest_update",
   tables: "guest_update",
   documents: "document_edit",
+  versions: "document_edit",
   photos: "photo_upload",
   tasks: "task_completion",
   messages: "message_sent",

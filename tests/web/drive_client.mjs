@@ -3,6 +3,7 @@
 import { createInterface } from "node:readline";
 
 import { MOVES } from "../../gateway/web/closing.js";
+import { OP_TYPES } from "../../gateway/web/collections.js";
 import { channelDigest } from "../../gateway/web/digest.js";
 import { Client, socketUrl } from "../../gateway/web/client.js";
 import { memoryStore } from "../../gateway/web/stores.js";
@@ -120,6 +121,7 @@ const commands = {
   },
   vectors: ({ states }) => Promise.all(states.map((state) => channelDigest(state))),
   moves: () => MOVES,
+  opTypes: () => OP_TYPES,
   urls: ({ urls }) => urls.map((url) => socketUrl(url)),
 };
 

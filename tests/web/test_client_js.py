@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from actors.contract.collections import COLLECTIONS
 from gateway.client import Client, TextEditor
 from gateway.client.closing import MOVES
 from tests.client.scripted_server import CLIENT, Peer, ScriptedServer, event
@@ -84,6 +85,27 @@ async def test_d4_javascript_drops_what_is_withdrawn_and_renews_its_token(js: Ja
 async def _is_after(js: JavaScript, name: str, instant: str) -> bool:
     expires: str = (await js.do("state", name=name))["tokenExpiresAt"]
     return expires > instant
+
+
+async def test_javascript_knows_the_op_type_of_every_collection(js: JavaScript) -> None:
+    """Those that the contract says."""
+    assert await js.do("opTypes") == {name: collection.type for name, collection in COLLECTIONS.items()}
+
+
+@pytest.mark.servers
+async def test_javascript_renames_and_deletes_a_version(js: JavaScript, stack: RunningGateway) -> None:
+    """Without naming the op type, as in every other collection."""
+    await js.do("make", name="ben", url=stack.url, wedding="w1", tokens=[token_of("ben", "w1")])
+    await js.do("connect", name="ben")
+    for action, collection, name, data in (
+        ("insert", "documents", "vows", {"title": "Vows", "text": "I do"}),
+        ("name_version", "documents", "vows", {"name": "Draft", "version": "first"}),
+        ("update", "versions", "first", {"name": "First draft"}),
+        ("delete", "versions", "first", None),
+    ):
+        await js.do("edit", name="ben", action=action, collection=collection, id=name, data=data or {})
+    assert [each.get("code") for each in await js.do("answered", name="ben")] == [None] * 4
+    assert "versions" not in (await js.do("state", name="ben"))["view"]
 
 
 async def test_d5_javascript_numbers_anew_what_was_not_taken(js: JavaScript, server: ScriptedServer) -> None:
