@@ -29,6 +29,9 @@ _SWITCHES = (
     "--remote-debugging-port=0",
 )
 
+#: As a person forbids it in the settings: naming localStorage then throws a SecurityError.
+_PAGES_KEEP_NOTHING = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+
 
 def chromium() -> str:
     """The program; a test without it is skipped, in CI as well: not every machine can have a browser."""
@@ -177,9 +180,12 @@ def _complaint(frame: Any) -> str:
 
 
 @asynccontextmanager
-async def browser(folder: Path) -> AsyncIterator[Browser]:
-    """Chromium for the length of the block, with what it keeps in a folder."""
+async def browser(folder: Path, *, may_keep: bool = True) -> AsyncIterator[Browser]:
+    """Chromium for the length of the block, with what it keeps in a folder; `may_keep` says whether pages may keep anything."""
     place = folder / "chromium"
+    if not may_keep:
+        (place / "Default").mkdir(parents=True)
+        (place / "Default" / "Preferences").write_text(json.dumps(_PAGES_KEEP_NOTHING))
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         chromium(), *_SWITCHES, f"--user-data-dir={place}", stdin=quiet, stdout=quiet, stderr=quiet

@@ -21,12 +21,13 @@ pytestmark = pytest.mark.servers
 _TEXT = "document.querySelector('#documents textarea').value"
 _STATUS = "document.querySelector('#status')?.textContent"
 _SETTLED = "document.querySelector('#documents small').textContent === ''"
+_ASKS = "document.querySelector('#enter')?.hidden === false && document.querySelector('#enter').onsubmit !== null"
 
 
 @pytest.fixture
-async def chrome(tmp_path: Path) -> AsyncIterator[Browser]:
-    """A browser; skipped where there is none, before any server starts."""
-    async with browser(tmp_path) as running:
+async def chrome(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
+    """A browser, whose pages may keep things unless a test forbids it; skipped where there is none, before any server starts."""
+    async with browser(tmp_path, may_keep=getattr(request, "param", True)) as running:
         yield running
 
 
@@ -136,3 +137,34 @@ async def test_perm3_a_page_loses_what_its_person_may_no_longer_do(app: RunningG
         await ben.until("document.querySelector('#status').textContent.includes('member')", "the page says why")
         assert await ben.run("document.querySelector('main').hidden"), "and shows nothing of the wedding any more"
         assert ben.complaints == []
+
+
+@pytest.mark.parametrize("chrome", [False], indirect=True)
+async def test_a_browser_that_forbids_storage_shows_the_wedding_all_the_same(app: RunningGateway, chrome: Browser) -> None:
+    """It enters, and what is written arrives; the next page asks for the token again."""
+    profile = await chrome.profile()
+    ana = await enter(app, profile, "ana")
+    assert await ana.run("(() => { try { return localStorage; } catch (error) { return error.name; } })()") == "SecurityError"
+    await add_task(ana, "Fetch the rings")
+    async with Client(app.url, "w1", token_of("ben", "w1")) as ben:
+        await ben.until(lambda: bool(ben.confirmed().get("tasks")))
+    again = await profile.open(f"{app.url}/app")
+    await again.until(_ASKS, "it asks who enters")
+    assert ana.complaints + again.complaints == []
+
+
+async def test_a_composition_that_is_given_up_takes_no_step_of_redo(app: RunningGateway, chrome: Browser) -> None:
+    """The text is what it was, so what was taken back can still be done again."""
+    ana = await enter(app, await chrome.profile(), "ana")
+    await ana.type("#write input", "Vows")
+    await ana.click("#write button")
+    await ana.until("!!document.querySelector('#documents textarea')", "the document is there")
+    await ana.type("#documents textarea", "I do")
+    await ana.press("z", control=True)
+    await ana.until(f"{_TEXT} === 'I d'", "the last letter is taken back")
+    await ana.command("Input.imeSetComposition", text="に", selectionStart=1, selectionEnd=1)
+    await ana.command("Input.imeSetComposition", text="", selectionStart=0, selectionEnd=0)
+    await ana.until(f"{_TEXT} === 'I d'", "nothing was composed")
+    await ana.press("y", control=True)
+    await ana.until(f"{_TEXT} === 'I do'", "it is done again")
+    assert ana.complaints == []
