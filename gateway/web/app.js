@@ -48,7 +48,8 @@ function listen(client) {
   let isDrawing = false;
   const draw = () => {
     isDrawing = false;
-    showItems(client, act);
+    // The close of a client is a change, too: its rows would come back after they were cleared.
+    if (present === client) showItems(client, act);
   };
   const told = new WeakSet();
   const refused = (each) => {

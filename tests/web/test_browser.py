@@ -153,6 +153,26 @@ async def test_a_browser_that_forbids_storage_shows_the_wedding_all_the_same(app
     assert ana.complaints + again.complaints == []
 
 
+async def test_who_enters_again_finds_no_rows_of_before(app: RunningGateway, chrome: Browser) -> None:
+    """What was added without a network is there at once; a tick and a word in it arrive, though who first showed it is gone."""
+    tab, token = await enter(app, await chrome.profile(), "ana"), token_of("ana", "w1", lifetime_seconds=1234)
+    await go_offline(tab)
+    await add_task(tab, "Order the cake")
+    await tab.type("#write input", "Vows")
+    await tab.click("#write button")
+    await tab.until("document.querySelectorAll('#tasks input, #documents textarea').length === 2", "both rows are there")
+    await tab.run(f"""{{ const form = document.querySelector('#enter'), fields = form.elements;
+        fields.wedding.value = 'w1'; fields.token.value = '{token}'; form.requestSubmit(); }}""")
+    await tab.network(is_there=True)
+    await tab.until(f"sessionStorage.getItem('wedsync entered').includes('{token}') && {_STATUS} === 'live'", "she is here again")
+    await tab.click("#tasks input")
+    await tab.type("#documents textarea", "I do")
+    async with Client(app.url, "w1", token_of("ben", "w1")) as ben:
+        await ben.until(lambda: [each.get("done") for each in ben.confirmed().get("tasks", {}).values()] == [True])
+        await ben.until(lambda: [each["text"] for each in ben.confirmed().get("documents", {}).values()] == ["I do"])
+    assert tab.complaints == []
+
+
 async def test_a_composition_that_is_given_up_takes_no_step_of_redo(app: RunningGateway, chrome: Browser) -> None:
     """The text is what it was, so what was taken back can still be done again."""
     ana = await enter(app, await chrome.profile(), "ana")
