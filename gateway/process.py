@@ -115,7 +115,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
         runner = _runner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        server, port = await _open_port(runner, settings)
+        waiting: set[Door] = set()
+        server, port = await _open_port(runner, settings, waiting)
         stack.callback(server.close)
         gateway.ready = True
         _log.info("gateway_ready", port=port, region=settings.region)
@@ -127,6 +128,9 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[Gateway, int]]:
             if runner.server is not None:
                 idle.end(runner.server)
             await _drain(gateway, settings.drain_seconds)
+            # aiohttp knows nothing of them and would leave them open.
+            for door in tuple(waiting):
+                door.turn_away()
 
 
 def _runner(app: web.Application) -> web.AppRunner:
@@ -141,12 +145,12 @@ def _runner(app: web.Application) -> web.AppRunner:
     )
 
 
-async def _open_port(runner: web.AppRunner, settings: Settings) -> tuple[asyncio.Server, int]:
+async def _open_port(runner: web.AppRunner, settings: Settings, waiting: set[Door]) -> tuple[asyncio.Server, int]:
     handler = runner.server
     assert handler is not None  # noqa: S101  # the runner is set up
     try:
         server = await asyncio.get_running_loop().create_server(
-            lambda: Door(handler, settings.http_header_timeout_seconds),
+            lambda: Door(handler, settings.http_header_timeout_seconds, waiting),
             settings.listen_host,
             settings.port,
             backlog=_BACKLOG,

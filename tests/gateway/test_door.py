@@ -45,6 +45,18 @@ async def test_a_slow_sender_is_turned_away(jetstream: NatsServer, database_url:
         assert b"problem+json" in slow
 
 
+async def test_a_gateway_that_ends_leaves_nobody_at_its_door(jetstream: NatsServer, database_url: str, stack: object) -> None:
+    """A spare connection of a browser, and one that has sent half a header, are closed with the others."""
+    del stack
+    async with running_gateway(gateway_settings(jetstream, database_url, http_header_timeout_seconds=60.0)) as gateway:
+        silent = asyncio.create_task(answer_to(gateway.port))
+        half = asyncio.create_task(answer_to(gateway.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n"))
+        whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert (await answer_to(gateway.port, whole)).startswith(b"HTTP/1.1 200 "), "who came behind them was let in"
+    assert await silent == b""
+    assert (await half).startswith(b"HTTP/1.1 408 ")
+
+
 async def test_who_goes_while_a_socket_is_opened_is_no_fault(stack: RunningGateway, caplog: pytest.LogCaptureFixture) -> None:
     """A connection that is torn down right behind its request for a WebSocket leaves no error in the log."""
     request = (
