@@ -227,6 +227,8 @@ class Session:
             self.ask_repair([channel], reason)
 
     def _withdraw(self, channel: str) -> None:
+        self._owed.came(channel)
+        self._repairs.pop(channel, None)
         if self.is_synced:
             self.replica.withdraw(channel)
         else:
@@ -261,8 +263,7 @@ class Session:
         self._go_on()
 
     def _rejected(self, frame: Rejected) -> None:
-        number = self._our_number(frame.op)
-        if number is None:
+        if (number := self._our_number(frame.op)) is None:
             return
         outcome = Outcome(frame.op, applied=False, code=frame.code, message=frame.message, remedy=frame.remedy)
         if frame.code == "client_expired":
@@ -278,11 +279,10 @@ class Session:
 
     def _go_on(self) -> None:
         """Send what may be sent, once no answer to an op behind a refused one is on its way any more."""
-        if self.outbox.holding:
-            if not self.outbox.release():
-                self._owed.expect(HOLD)
-                return
-            self._owed.came(HOLD)
+        if self.outbox.holding and not self.outbox.release():
+            self._owed.expect(HOLD)
+            return
+        self._owed.came(HOLD)
         self._wake.set()
 
     def _pause(self, seconds: float) -> None:
