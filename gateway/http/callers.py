@@ -98,6 +98,9 @@ async def visiting_at_length(request: web.Request) -> AsyncIterator[Visit]:
         visiting(request) as visit,
         request.app[API].limiter.slow_requests.turn((visit.room.wedding, visit.claims.principal)),
     ):
+        if request.transport is None:
+            # A page that has moved on asks for something else by now, which stands behind this in the line.
+            raise GatewayError("unavailable", "Whoever asked has gone.")
         yield visit
 
 

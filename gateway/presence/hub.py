@@ -190,7 +190,7 @@ class PresenceHub:
         for wedding, opened in list(self.correspondence.rooms.items()):
             for connection, record in opened.seats.look(now).items():
                 self._put(wedding, opened, connection, record)
-            in_use = opened.room.listeners or opened.seats
+            in_use = opened.room.listeners or opened.seats or not opened.room.is_quiet
             if not in_use and now.monotonic - max(opened.used_at, opened.room.changed_at) > LINGER_SECONDS:
                 await self.correspondence.close(wedding)
 

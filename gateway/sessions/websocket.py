@@ -2,7 +2,6 @@
 
 import asyncio
 import socket as sockets
-from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -135,7 +134,7 @@ async def _converse(connection: GuardedWebSocket, session: Session, budget: Conn
     """Hand over frame by frame; ends when the client has closed, or has answered our close. Returns the last message."""
     connection.inbox.take_at_once = partial(_taken_at_once, session, budget, socket)
     # Not `async for`, which would be one coroutine more for every frame.
-    while (message := await _next_of(connection)).type not in _ENDS:
+    while (message := await connection.receive()).type not in _ENDS:
         try:
             budget.require_frame(len(message.data or b""))
         except SlowDown as error:
@@ -150,11 +149,6 @@ async def _converse(connection: GuardedWebSocket, session: Session, budget: Conn
             with suppress(ConnectionResetError):
                 await connection.pong(message.data)
     return message
-
-
-def _next_of(connection: GuardedWebSocket) -> Awaitable[WSMessage]:
-    connection.inbox.is_awaited = True
-    return connection.receive()
 
 
 def _taken_at_once(session: Session, budget: ConnectionBudget, socket: Socket, message: WSMessage) -> bool:

@@ -7,6 +7,7 @@ limit it is closed with 4408. The receiving side is gateway.sessions.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -64,7 +65,7 @@ class WriteTurn:
         self.saved = Patience(SAVED_PATIENCE_SECONDS)
         self.echoes = Patience(ECHO_PATIENCE_SECONDS)
         self._written: list[Socket] = []
-        self._writers: list[Callable[[], None]] = []
+        self._writers: deque[Callable[[], None]] = deque()
         self._is_due = False
         #: Frames of this turn in MessagePack, so that each is packed once for all sockets that take it.
         self._packed: dict[bytes, bytes] = {}
@@ -91,8 +92,8 @@ class WriteTurn:
             asyncio.get_running_loop().call_soon(self._end)
 
     def _end(self) -> None:
-        writers, self._writers = self._writers, []
-        for write in writers:
+        while self._writers:
+            write = self._writers.popleft()
             try:
                 write()
             except Exception:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from actors.contract.channels import rights_of
 from actors.contract.subjects import presence_subject
 from gateway.errors import Refused
 from gateway.presence.people import Source
+from gateway.presence.seats import Now
 from store.bus import Bus, Message
 from tests.support.hosts import running_bus
 from tests.support.presence import COUPLE, VENDOR, FakeSocket, StartGateway, die, presence_gateways
@@ -161,6 +163,17 @@ async def test_d9_presence_without_a_socket_expires(start: StartGateway) -> None
     hub.join("w1", ana)
     hub.announce("w1", "bot", {"section": "tasks.team"}, entrance="nats")
     await eventually(lambda: "bot" in ana.follow(), "the bot is here")
+    await eventually(lambda: "bot" not in ana.follow(), "the bot is forgotten")
+
+
+async def test_d9_the_end_of_a_presence_without_a_socket_is_told_before_its_room_is_closed(start: StartGateway) -> None:
+    """The gateway that heard of it over HTTP has nobody else there; those who see it are at another one."""
+    one, two = await start("g1"), await start("g2")
+    ana = FakeSocket("a", "ana")
+    one.join("w1", ana)
+    two.announce("w1", "bot", {"section": "tasks.team"}, entrance="http")
+    await eventually(lambda: "bot" in ana.follow(), "the bot is here")
+    await two.sweep(Now(time.monotonic() + 3600, time.time_ns() // 1_000_000 + 3_600_000))
     await eventually(lambda: "bot" not in ana.follow(), "the bot is forgotten")
 
 
