@@ -79,6 +79,27 @@ async def test_inv6_a_flood_of_questions_about_the_past_is_refused_to_its_sender
     assert len(stack.gateway.limiter.slow_requests) == 0
 
 
+async def test_what_nobody_waits_for_any_more_is_not_asked(
+    stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page whose slider goes through the past gives up what it asked before: only what it wants now is asked of the owner."""
+    await found("w1")
+    ana, limits = HttpApi(stack, "w1", "ana"), stack.gateway.settings.limits
+    held = hold_questions_about_the_past(stack.gateway, monkeypatch)
+    in_hand = [asyncio.create_task(ana.get("state", AT_THE_END)) for _ in range(limits.slow_requests_per_person)]
+    await eventually(lambda: held.asked == limits.slow_requests_per_person, "all turns are taken")
+    line = stack.gateway.limiter.slow_requests._lines["w1", "ana"]
+    given_up = [asyncio.create_task(ana.get("state", AT_THE_END)) for _ in range(5)]
+    await eventually(lambda: line.inside == limits.slow_requests_per_person + 5, "five more wait")
+    for each in given_up:
+        each.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+    held.may_go_on.set()
+    assert {answer.status for answer in await answers_of(in_hand)} == {200}
+    await eventually(lambda: line.inside == 0, "the line is empty")
+    assert held.asked == limits.slow_requests_per_person
+
+
 async def test_inv6_joins_do_not_wait_behind_questions_about_the_past(
     stack: RunningGateway, found: FoundWedding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
