@@ -19,7 +19,7 @@ from actors.runtime.counters import Counters
 from actors.runtime.errors import HoleInStoredChanges
 from actors.runtime.past_decisions import decisions_after
 from actors.runtime.ports import Store
-from store.errors import StoreError
+from store.errors import PASSING
 from store.snapshots import SnapshotRow
 
 #: Up to so many ops are followed from the first one on.
@@ -43,7 +43,7 @@ async def audit(store: Store, counters: Counters, actor: Actor, *, repair: bool)
     held = views.heads_from_scratch(state)
     try:
         stored = await _stored(store, actor, rev)
-    except StoreError:
+    except PASSING:
         raise
     except Exception as error:  # whatever a damaged block makes the decoder raise
         counters.divergences_found += 1

@@ -5,9 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.contract.consistency import OwnerReport
 from actors.contract.ids import partition_of
 from actors.contract.ops import Op, Target
 from actors.runtime.host import Host
+from config.cli.verification.reading import StoredDataDamaged, stored_decisions
 from store import alarms
 from store.blocks import pack, unpack
 from store.bus import Bus
@@ -83,6 +85,23 @@ async def test_d5_a_repeat_whose_outcome_cannot_be_read_is_told_so(
         assert repeat.refusal.code == "unavailable"
         assert (await heard.at(await author.insert_task("w1", "after"))).refusal is None
         assert not host.failure.done()
+
+
+async def test_inv6_damage_is_told_by_those_who_look_for_it(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, database: Database
+) -> None:
+    """A rotten block is a finding of `ensureConsistency` and of `wedsync verify`, and not something that passes by itself."""
+    async with running_host(settings_of()) as host:
+        await heard.at(await author.create_wedding("w1"))
+        await eventually(lambda: stored_revs_are(database, "w1", 1), "w1 is stored")
+        await rot(database, "w1")
+        (reply,) = await author.ask("w1", "audit", repair=False)
+        assert reply.error == ""
+        found = msgspec.json.decode(reply.body, type=OwnerReport).findings[0]
+        assert (found.place, found.agrees) == ("stored", False)
+        assert host.counters.divergences_found == 1
+    with pytest.raises(StoredDataDamaged):
+        assert not [each async for each in stored_decisions(database, "w1", 1)]
 
 
 async def stored_revs_are(database: Database, wedding: str, rev: int) -> bool:

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-import msgspec
 import zstandard
 
 from actors.contract.decisions import Decision
@@ -22,6 +21,7 @@ from config.cli.errors import CommandError
 from config.settings import Settings
 from store import rules, snapshots, stored_changes, suspects
 from store.bus import Bus
+from store.errors import BlockUnreadable
 from store.log_consumer import LogConsumer
 from store.postgres import Database
 
@@ -74,7 +74,7 @@ async def stored_decisions(
 async def _decisions_after(database: Database, wedding: str, rev: int, limit: int, kind: str = WEDDING) -> list[Decision]:
     try:
         return await stored_changes.read_after(database, kind, wedding, rev, limit_decisions=limit)
-    except (zstandard.ZstdError, msgspec.MsgspecError) as error:
+    except BlockUnreadable as error:
         raise StoredDataDamaged(what=f"the stored changes after rev {rev}", reason=error) from error
 
 
