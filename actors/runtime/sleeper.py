@@ -48,7 +48,8 @@ class Sleeper:
 
     async def _put_to_sleep(self, actor: Actor) -> None:
         """Write the snapshot if there is news, then forget the actor unless it was needed meanwhile."""
-        if not actor.may_sleep or actor.partition.is_dropped:
+        # With a gap it may have decided what nobody has stored: its decisions were thrown away after it had been found tired.
+        if not actor.may_sleep or actor.partition.is_dropped or actor.partition.has_gap:
             return
         actor.step(Lifecycle.FALLING_ASLEEP)
         try:

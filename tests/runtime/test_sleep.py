@@ -11,6 +11,7 @@ from actors.runtime.activation import load
 from actors.runtime.actor import STEPS, Actor, Lifecycle
 from actors.runtime.errors import IllegalStep
 from actors.runtime.host import Host
+from actors.runtime.sleeper import Sleeper
 from actors.runtime.snapshot_policy import MAX_PER_FLUSH
 from store import snapshots
 from store.bus import Bus
@@ -69,6 +70,23 @@ async def test_d3_an_op_keeps_a_wedding_awake_that_is_falling_asleep(
         assert actor.lifecycle is Lifecycle.AWAKE
         may_go_on.set()
         assert actors_of(host)["w1"] is actor
+
+
+async def test_d3_a_wedding_stays_whose_newest_decision_was_thrown_away(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes
+) -> None:
+    """Its partition was held after it had been found tired: read from PostgreSQL it would decide on an older state."""
+    async with running_host(settings_of(flush_interval_seconds=3600)) as host:
+        await heard.at(await author.create_wedding("w1"))
+        await host.duty.flusher.flush(whole=True)
+        position = await author.insert_task("w1", "t1")
+        await heard.at(position)
+        actor = actors_of(host)["w1"]
+        actor.partition.hold(position)
+        assert actor.may_sleep
+        await Sleeper(host.duty._resources, host.duty.ownership.partitions)._put_to_sleep(actor)
+        assert actors_of(host)["w1"] is actor
+        assert (await heard.at(await author.insert_task("w1", "t2"))).rev == 3
 
 
 async def test_d7_a_wedding_with_many_ops_gets_snapshots_while_awake(
