@@ -152,13 +152,19 @@ class BlockUnreadable(StoreError):
     code = "block_unreadable"
 
 
+class NotStoredYet(StoreError):
+    """Newer decisions of this wedding are not stored yet and no longer in memory; ask again when they are stored."""
+
+    code = "not_stored_yet"
+
+
 class MigrationChanged(StoreError):
     """A migration was edited after it had been applied; put it back and add a new file instead."""
 
     code = "migration_changed"
 
 
-PASSING = (StoreUnavailable, GenerationChanged)
+PASSING = (StoreUnavailable, GenerationChanged, NotStoredYet)
 """What a reader of stored changes may meet that says nothing about them."""
 
 AWAY = (BusDown, NoResponder, RequestTimeout, StoreUnavailable)

@@ -14,7 +14,7 @@ from actors.contract.decisions import Answer, Decision, refusal
 from actors.runtime.actor import Actor
 from actors.runtime.publish import send
 from actors.runtime.resources import Background, Resources
-from store.errors import BlockUnreadable, StoreError
+from store.errors import BlockUnreadable, NotStoredYet, StoreError
 
 MAX_WAITING: Final = 1000
 RETRY_SECONDS: Final = 0.5
@@ -79,5 +79,7 @@ class LookUps:
             else:
                 if found is not None or not actor.partition.has_gap:
                     return found
+                if actor.partition.is_held:
+                    raise NotStoredYet  # that may take days, and the places of all others meanwhile
             await asyncio.sleep(RETRY_SECONDS)
         return None

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 #: How finely the time of a wedding's last change is kept.
 CHANGED_EVERY_SECONDS: Final = 0.1
-#: Above every position of a log.
-NEVER: Final = 2**63
+NEVER: Final = 2**63  # above every position of a log
 log = structlog.get_logger()
 
 
@@ -101,8 +100,12 @@ class Partition:
         return not self.is_dropped and self.halted_at is None
 
     @property
+    def is_held(self) -> bool:
+        return self.held_from < NEVER
+
+    @property
     def has_gap(self) -> bool:
-        return self.gap_end > self.checkpoint or self.held_from < NEVER
+        return self.gap_end > self.checkpoint or self.is_held
 
     @property
     def fold_upto(self) -> int:
@@ -228,7 +231,7 @@ class Partition:
             counters.count_conflict(strategy)
         self.mark_changed(actor)
         self.unsnapshotted.setdefault(actor, actor.used_at)
-        if self.held_from == NEVER and decision.position > max(self.gap_end, self.checkpoint):
+        if not self.is_held and decision.position > max(self.gap_end, self.checkpoint):
             if not actor.unflushed:
                 self.dirty[actor] = None
             actor.unflushed.append(Unflushed(decision, size))

@@ -19,6 +19,7 @@ from actors.domain.undo import Undone, edit_left, fields_left, written_by_others
 from actors.runtime.actor import Actor
 from actors.runtime.past_states import AtRev, state_at
 from actors.runtime.ports import Store
+from store.errors import NotStoredYet
 
 
 class Standing(NamedTuple):
@@ -81,11 +82,16 @@ def _edit_left(state: ActorState, undone: Undone, field: str) -> tuple[dict[str,
 
 
 async def _find(store: Store, actor: Actor, question: UndoQuestion) -> Decision | None:
+    """Return the decision about the op; raises StoreError, NotStoredYet where it may be one that was thrown away."""
+    has_gap = actor.partition.has_gap
     for waiting in actor.unflushed:
         decision = waiting.decision
         if decision.op == question.op and decision.principal == question.principal and decision.waits is None:
             return decision
-    return await store.find(actor.kind, actor.id, question.principal, question.op)
+    found = await store.find(actor.kind, actor.id, question.principal, question.op)
+    if found is None and has_gap:
+        raise NotStoredYet
+    return found
 
 
 async def _touched(store: Store, actor: Actor, decision: Decision) -> list[tuple[Target, Standing, Standing]]:

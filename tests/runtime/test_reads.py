@@ -8,6 +8,7 @@ import pytest
 from actors.contract.calls import CHUNK_BYTES, ChannelChunk, HistoryEnd, PermissionsBody
 from actors.contract.envelopes import Envelope, Heads
 from actors.contract.events import Event
+from actors.contract.ids import partition_of
 from actors.contract.ops import Op, Target
 from actors.contract.subjects import call_subject, heads_subject
 from store.bus import Message
@@ -175,3 +176,53 @@ async def write_document(author: LogAuthor, name: str, size: int, audience: str 
     """An item of about so many bytes."""
     data: dict[str, object] = {"title": name, "text": "x" * size, "audience": audience}
     return await author.write("w1", "ana", Op("document_edit", "insert", Target("documents", name), author.next_id("ana"), data))
+
+
+_NOW_MS = 4_000_000_000_000
+
+
+async def test_inv6_the_past_is_told_whole_or_not_at_all(settings_of: MakeSettings, author: LogAuthor, heard: Envelopes) -> None:
+    """Decisions of a held partition are neither in memory nor stored: who asks for them is told `waking`."""
+    async with running_host(settings_of(flush_interval_seconds=3600)) as host:
+        await heard.at(await author.create_wedding("w1"))
+        await host.duty.flusher.flush(whole=True)
+        position = await author.insert_task("w1", "t1")
+        envelope = await heard.at(position)
+        host.duty.ownership.partitions[partition_of("w1")].hold(position)
+        why = {"collection": "tasks", "id": "t1", "field": "title"}
+        questions: list[tuple[str, dict[str, Any]]] = [
+            ("history", {}),
+            ("past", {"at_ms": _NOW_MS}),
+            ("why", why),
+            ("undo", {"principal": "ana", "op": envelope.op}),
+            ("audit", {"repair": True}),
+        ]
+        for call, question in questions:
+            assert (await author.ask("w1", call, **question))[0].error == "waking", call
+        older: list[tuple[str, dict[str, Any]]] = [
+            ("history", {"limit": 1, "rights": ["*.team", "*.everyone"]}),
+            ("history", {"since_ms": _NOW_MS}),
+            ("past", {"at_ms": 1}),
+            ("why", why | {"before_rev": 2}),
+        ]
+        for call, question in older:
+            assert (await author.ask("w1", call, **question))[0].error == "", call
+        assert host.counters.divergences_found == 0
+        assert (await heard.at(await author.insert_task("w1", "t2"))).rev == 3
+
+
+async def test_d5_a_repeat_is_not_looked_up_for_as_long_as_a_partition_is_held(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes
+) -> None:
+    """Its outcome may be one that was thrown away: who asks is told to ask later, and the places are left to others."""
+    async with running_host(settings_of(flush_interval_seconds=3600)) as host:
+        await heard.at(await author.create_wedding("w1"))
+        first = Op("task_completion", "insert", Target("tasks", "t0"), author.next_id("ana"), {"title": "x"})
+        position = await author.write("w1", "ana", first)
+        for number in range(40):
+            await author.insert_task("w1", f"more{number}")
+        await heard.at(await author.insert_task("w1", "last"))
+        host.duty.ownership.partitions[partition_of("w1")].hold(position)
+        repeat = await heard.at(await author.write("w1", "ana", first))
+        assert repeat.refusal is not None
+        assert repeat.refusal.code == "unavailable"
