@@ -42,18 +42,22 @@ class Alarms:
         self._source = source
         #: Name to message of what this process has raised.
         self.raised: dict[str, str] = {}
+        #: What of it stands in the table.
+        self._written: dict[str, str] = {}
 
-    async def sound(self, name: AlarmName, message: str) -> None:
-        """Log it at error level, remember it, and write it down if PostgreSQL answers; never raises."""
-        if self.raised.get(name) == message:
-            return
-        self.raised[name] = message
-        log.error("alarm_raised", alarm=name, message=message)
-        await _write(self._database, name, self._source, message)
+    async def sound(self, name: AlarmName, message: str) -> bool:
+        """Log it at error level, remember it, and write it down if PostgreSQL answers, which is returned; never raises."""
+        if self.raised.get(name) != message:
+            self.raised[name] = message
+            log.error("alarm_raised", alarm=name, message=message)
+        if self._written.get(name) != message and await _write(self._database, name, self._source, message):
+            self._written[name] = message
+        return self._written.get(name) == message
 
-    async def withdraw(self, name: AlarmName, *, of_everybody: bool = False) -> None:
-        """Take an alarm of this source back, or of every source; never raises."""
+    async def withdraw(self, name: AlarmName, *, of_everybody: bool = False) -> bool:
+        """Take an alarm of this source back, or of every source; returns whether PostgreSQL answered, never raises."""
         self.raised.pop(name, None)
+        self._written.pop(name, None)
         try:
             async with self._database.connection() as connection:
                 gone = await connection.fetch(
@@ -64,9 +68,10 @@ class Alarms:
                 )
         except StoreError as error:
             log.warning("alarm_not_withdrawn", alarm=name, error=error.message)
-            return
+            return False
         if gone:
             log.info("alarm_withdrawn", alarm=name, sources=[row["source"] for row in gone])
+        return True
 
 
 async def standing(database: Database) -> list[Alarm]:
@@ -76,7 +81,7 @@ async def standing(database: Database) -> list[Alarm]:
     return [Alarm(**row) for row in rows]
 
 
-async def _write(database: Database, name: AlarmName, source: str, message: str) -> None:
+async def _write(database: Database, name: AlarmName, source: str, message: str) -> bool:
     try:
         async with database.connection() as connection:
             await connection.execute(
@@ -86,6 +91,8 @@ async def _write(database: Database, name: AlarmName, source: str, message: str)
             )
     except StoreError as error:
         log.warning("alarm_not_written", alarm=name, error=error.message)
+        return False
+    return True
 
 
 async def sound_once(url: str, source: str, name: AlarmName, message: str) -> None:

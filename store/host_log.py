@@ -98,14 +98,14 @@ class HostLog:
     def alarms(self) -> list[str]:
         return sorted(self._alarms.raised)
 
-    async def report_unreadable(self, weddings: Sequence[str]) -> None:
+    async def report_unreadable(self, weddings: Sequence[str]) -> bool:
         if not weddings:
-            await self._alarms.withdraw("wedding_unreadable")
-            return
+            return await self._alarms.withdraw("wedding_unreadable")
         more = f" and {len(weddings) - _NAMED} more" if len(weddings) > _NAMED else ""
         named = ", ".join(weddings[:_NAMED]) + more
         remedy = "Mend it as docs/operations.md says under the name of the alarm."
-        await self._alarms.sound("wedding_unreadable", f"What is stored of {named} cannot be read, and its ops wait. {remedy}")
+        message = f"What is stored of {named} cannot be read, and its ops wait. {remedy}"
+        return await self._alarms.sound("wedding_unreadable", message)
 
     async def trim(self, *, by_age: bool) -> int:
         return await trimming.trim(self._bus, self._database, self._identity, self._settings, by_age=by_age)

@@ -63,7 +63,8 @@ class Duty:
         for part in self._parts:
             self._background.start(part.run(), type(part).__name__)
         await self._take_share()
-        await self.ownership.unreadable.tell()  # what an earlier life met may be over
+        # What an earlier life met may be over; nobody waits until PostgreSQL has taken note.
+        self._background.start(self.ownership.unreadable.tell(), "withdraw alarms")
         for partition in list(self.ownership.partitions.values()):
             while partition.may_go_on and not await reached(partition, 0, LOOK_SECONDS):
                 if self._resources.failure.done():
@@ -115,6 +116,7 @@ class Duty:
             async with asyncio.timeout(settings.drain_seconds / 2):
                 await self._decide_what_waits()
         await self.flusher.drain()
+        await self.ownership.unreadable.end()
 
     async def _decide_what_waits(self) -> None:
         while any(partition.waiting for partition in self.ownership.partitions.values()):  # noqa: ASYNC110  # once in a life

@@ -159,8 +159,11 @@ class Log(Protocol):
         """Return the names of the alarms about the log that this host has raised."""
         ...
 
-    async def report_unreadable(self, weddings: Sequence[str]) -> None:
-        """Raise the alarm that the stored form of these cannot be read, or withdraw it when there are none; never raises."""
+    async def report_unreadable(self, weddings: Sequence[str]) -> bool:
+        """Raise the alarm that the stored form of these cannot be read, or withdraw it when there are none; never raises.
+
+        Returns whether everybody can see it by now; if not, it is to be said again.
+        """
         ...
 
     async def trim(self, *, by_age: bool) -> int:

@@ -27,6 +27,8 @@ class Unreadable:
         self._background = background
         #: Kind and id by the partition that met them: taken anew it is another one, and may meet them again.
         self._watched: dict[tuple[Partition, str, str], None] = {}
+        #: What is told last is what is so: two watchers that end together must not overtake each other.
+        self._telling = asyncio.Lock()
 
     def watch(self, partition: "Partition", kind: str, identifier: str, error: Exception) -> None:
         """Raise the alarm, and have the partition taken anew when the wedding can be read."""
@@ -40,7 +42,7 @@ class Unreadable:
         while not partition.is_dropped and not partition.is_stale:
             await asyncio.sleep(LOOK_SECONDS)
             partition.is_stale = await self._can_be_read(kind, identifier) or partition.is_stale
-        del self._watched[partition, kind, identifier]
+        self._watched.pop((partition, kind, identifier), None)
         await self.tell()
 
     async def _can_be_read(self, kind: str, identifier: str) -> bool:
@@ -53,5 +55,15 @@ class Unreadable:
         return True
 
     async def tell(self) -> None:
-        """Let the alarm name those that are watched now, or be withdrawn."""
-        await self._resources.log.report_unreadable(sorted({identifier for _, _, identifier in self._watched}))
+        """Let the alarm name those that are watched now, or be withdrawn; returns when PostgreSQL has taken note."""
+        while not await self._tell_once():  # noqa: ASYNC110  # no event says that PostgreSQL is back
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _tell_once(self) -> bool:
+        async with self._telling:
+            return await self._resources.log.report_unreadable(sorted({identifier for _, _, identifier in self._watched}))
+
+    async def end(self) -> None:
+        """Withdraw the alarm at an orderly end: whoever owns the partitions next tells what it meets itself."""
+        self._watched.clear()
+        await self._tell_once()

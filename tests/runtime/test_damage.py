@@ -1,6 +1,8 @@
 """Stored changes that cannot be read: whoever needs them is told so, and neither the host nor anybody else is harmed (INV6)."""
 
+from collections.abc import Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -13,6 +15,8 @@ from config.cli.verification.reading import StoredDataDamaged, stored_decisions
 from store import alarms
 from store.blocks import pack, unpack
 from store.bus import Bus
+from store.errors import StoreUnavailable
+from store.host_log import HostLog
 from store.postgres import Database
 from tests.runtime.conftest import MakeSettings
 from tests.support.hosts import Envelopes, LogAuthor, running_host
@@ -214,3 +218,49 @@ async def test_inv6_a_wedding_that_is_taken_out_lets_its_partition_go_on(
         assert (await heard.at(waiting)).refusal is not None
         await eventually(lambda: stored_revs_are(database, MATE, 2), "the others of the partition are stored")
         await eventually(lambda: no_alarm_stands(database), "the alarm is withdrawn")
+
+
+async def test_inv6_an_alarm_is_told_until_it_is_taken_note_of(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL is away whenever something new is to be told, and answers afterwards: raised, withdrawn, and gone at the end."""
+    told: set[tuple[str, ...]] = set()
+    report = HostLog.report_unreadable
+
+    async def fail_first(host_log: HostLog, weddings: Sequence[str]) -> bool:
+        if is_new := tuple(weddings) not in told:
+            told.add(tuple(weddings))
+        return not is_new and await report(host_log, weddings)
+
+    async with running_host(settings_of()):
+        await heard.at(await author.create_wedding("w1"))
+    await rot(database, "w1")
+    monkeypatch.setattr(HostLog, "report_unreadable", fail_first)
+    async with running_host(settings_of()):
+        waiting = await author.insert_task("w1", "t1")
+        await eventually(lambda: alarm_stands(database), "the alarm names the wedding")
+        told.clear()
+        await mend(database)
+        assert (await heard.at(waiting)).refusal is None
+        await eventually(lambda: no_alarm_stands(database), "the alarm is withdrawn")
+    await rot(database, "w1")
+    async with running_host(settings_of()):
+        await author.insert_task("w1", "t2")
+        await eventually(lambda: alarm_stands(database), "the alarm names the wedding again")
+    assert await no_alarm_stands(database)
+
+
+async def test_an_alarm_that_could_not_be_written_is_written_the_next_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sounds it again, with PostgreSQL there again, finds it in the table; who withdraws it is told whether it is gone."""
+    own = alarms.Alarms(database, "host-1")
+    with monkeypatch.context() as away:
+        away.setattr(Database, "connection", Mock(side_effect=StoreUnavailable))
+        assert not await own.sound("wedding_unreadable", "w1")
+        assert not await own.withdraw("wedding_unreadable")
+        assert not await own.sound("wedding_unreadable", "w1")
+    assert await own.sound("wedding_unreadable", "w1")
+    assert await alarm_stands(database)
+    assert await own.withdraw("wedding_unreadable")
+    assert await no_alarm_stands(database)

@@ -219,8 +219,9 @@ class MemoryLog:
     def alarms(self) -> list[str]:
         return []  # nothing ever damages it
 
-    async def report_unreadable(self, weddings: Sequence[str]) -> None:
+    async def report_unreadable(self, weddings: Sequence[str]) -> bool:
         """Nothing stored is ever damaged."""
+        return True
 
     async def look_after(self) -> None:
         """Every stream is there."""
