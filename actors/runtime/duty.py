@@ -93,7 +93,7 @@ class Duty:
         until = now + settings.member_timeout_seconds
         self._kept_until = {number: self._kept_until.get(number, until) for number in owned - share}
         over = {number for number, end in self._kept_until.items() if now >= end}
-        over |= {number for number in owned & share if self.ownership.partitions[number].is_stale}
+        over |= await self._to_be_taken_anew(owned & share)
         if over:
             await self.calls.listen_to(owned - over)
             await self.ownership.give_up(over)
@@ -103,6 +103,19 @@ class Duty:
             self._timers.nudge()
         await self.ownership.mend()
         await self.calls.listen_to(owned)
+
+    async def _to_be_taken_anew(self, numbers: set[int]) -> set[int]:
+        """Return the stale ones; none while a server is away, since nobody would own them until it is back."""
+        stale = {number for number in numbers if self.ownership.partitions[number].is_stale}
+        try:
+            if stale:
+                await self.ownership.require_servers(stale)
+        except (GenerationChanged, LogMismatch):
+            raise
+        except StoreError as error:
+            log.warning("partitions_not_taken_anew", count=len(stale), error=str(error))
+            return set()
+        return stale
 
     async def drain(self) -> None:
         """End in good order: say so, hand over, stop reading, store and snapshot everything; raises StoreError."""

@@ -70,6 +70,12 @@ class Ownership:
             partition.halt(error)
             return partition
 
+    async def require_servers(self, numbers: Iterable[int]) -> None:
+        """Raise StoreError when these partitions could not be taken at this moment, before they are given up to be taken anew."""
+        for stream in self._by_stream(numbers):
+            await self._resources.log.positions(log_stream(stream))
+        await self._resources.store.checkpoints()
+
     async def give_up(self, numbers: Iterable[int]) -> None:
         """Stop owning these partitions; nothing of them is kept."""
         by_stream = self._by_stream(numbers)

@@ -17,6 +17,7 @@ from store.blocks import pack, unpack
 from store.bus import Bus
 from store.errors import StoreUnavailable
 from store.host_log import HostLog
+from store.host_store import HostStore
 from store.postgres import Database
 from tests.runtime.conftest import MakeSettings
 from tests.support.hosts import Envelopes, LogAuthor, running_host
@@ -248,6 +249,25 @@ async def test_inv6_an_alarm_is_told_until_it_is_taken_note_of(
         await author.insert_task("w1", "t2")
         await eventually(lambda: alarm_stands(database), "the alarm names the wedding again")
     assert await no_alarm_stands(database)
+
+
+async def test_inv6_a_partition_is_kept_until_it_can_be_taken_anew(
+    settings_of: MakeSettings, author: LogAuthor, heard: Envelopes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its wedding can be read again, and then PostgreSQL is away: the others of the partition are served on."""
+    async with running_host(settings_of()) as host:
+        await heard.at(await author.create_wedding("w1"))
+        number, partitions = partition_of("w1"), host.duty.ownership.partitions
+        before = partitions[number]
+        with monkeypatch.context() as away:
+            checkpoints = Mock(side_effect=StoreUnavailable)
+            away.setattr(HostStore, "checkpoints", checkpoints)
+            before.is_stale = True
+            await eventually(lambda: checkpoints.call_count > 1, "it has tried")
+            assert partitions.get(number) is before
+            assert (await heard.at(await author.insert_task("w1", "t1"))).refusal is None
+        await eventually(lambda: partitions.get(number) not in (None, before), "it is taken anew")
+        assert (await heard.at(await author.insert_task("w1", "t2"))).rev == 3
 
 
 async def test_an_alarm_that_could_not_be_written_is_written_the_next_time(
