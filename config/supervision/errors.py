@@ -147,7 +147,7 @@ class NoBackup(SupervisionError):
 
 
 class TargetNotEmpty(SupervisionError):
-    """{address} holds a WedSync already: let {variable} name an empty one, or unset it: the new folder then has its own."""
+    """{address} holds a WedSync, or what a failed restore left: let {variable} name an empty one, empty it, or unset it."""
 
     code = "target_not_empty"
     exit_code = 2
