@@ -173,13 +173,15 @@ def _put_order(state: ActorState, channel: str, collection: str, old: str | None
 def _follow_timers(state: ActorState, decision: Decision) -> None:
     """A firing consumes its timer, whatever became of it; then come the timers that the decision starts and cancels."""
     timers = state.timers
+    # Builds of before version 3 wrote nobody down: a snapshot of theirs and their log give one state.
+    armed_by = decision.principal if decision.rules else ""
     if decision.principal == TIMER_PRINCIPAL:
         timers.firings += 1
         timers.armed.pop(parse_timer_op_id(decision.op)[0], None)
     for effect in decision.effects:
         if isinstance(effect, StartTimer):
             timers.armings = effect.number
-            timers.armed[effect.id] = ArmedTimer(effect.number, effect.due_ms, effect.if_missed, decision.principal)
+            timers.armed[effect.id] = ArmedTimer(effect.number, effect.due_ms, effect.if_missed, armed_by)
         elif isinstance(effect, CancelTimer):
             timers.armed.pop(effect.id, None)
 

@@ -45,3 +45,15 @@ def test_d7_a_damaged_snapshot_is_refused(data: bytes) -> None:
     """Bytes that are no snapshot raise the one error that callers expect."""
     with pytest.raises(SnapshotUnreadable, match="damaged"):
         snapshot_form.decode(data)
+
+
+def test_inv2_a_snapshot_of_version_2_gives_the_timers_that_its_log_gives() -> None:
+    """Builds of then wrote no arming person down, so the fold of such a decision knows none either."""
+    fold = wedding_with_members(rules=2)
+    fold.act("amara", "tasks", "insert", "rings", {"title": "Rings", "remindAt": "2027-06-19T09:00:00Z"})
+    old = msgspec.msgpack.decode(snapshot_form.encode(fold.state))
+    armed = old[1][fold.state.__struct_fields__.index("timers")][0]
+    assert armed
+    for timer in armed.values():
+        timer.pop()
+    assert snapshot_form.decode(msgspec.msgpack.encode(old)) == fold.state
