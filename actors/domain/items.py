@@ -127,7 +127,10 @@ def _place_of_new(request: Request, channel: str) -> Place:
     leaves_room = request.version >= _ROOM_SINCE
     if "order" in request.op.data:
         given = str(request.op.data["order"])
-        (require_roomy if leaves_room else require_valid)(given)
+        if not leaves_room:
+            require_valid(given)
+        elif not _stood_at(request, given):
+            require_roomy(given)
         return Place(given)
     last = _greatest_order(request, channel)
     if not leaves_room:
@@ -135,6 +138,12 @@ def _place_of_new(request: Request, channel: str) -> Place:
     place = find_place(request.state, request.op.target, last, None)
     # Behind more keys without room than one op makes anew the last of them is shared: nobody is kept from adding to a list.
     return place or Place(last or key_between(None, None))
+
+
+def _stood_at(request: Request, order: str) -> bool:
+    """Tell whether a deleted item comes back to a place of its own, which the server may have made."""
+    grave = grave_of(request.state, request.op.target.collection, request.op.target.id)
+    return grave is not None and grave.item.fields.get("order") == order and is_roomy(order)
 
 
 def renumbered(place: Place) -> tuple[PlannedPart, ...]:

@@ -18,9 +18,11 @@ from actors.domain.errors import Refused
 #: A longer key means that one gap was split a thousand times.
 MAX_LENGTH: Final = 200
 #: Constants of the rules from version 3 on: a key longer than this has its neighbours made anew, and nobody gives one. Nor one
-#: whose whole part, before the fraction, is longer than the second: counting up to it takes 62 ** 7 inserts.
+#: whose whole part, before the fraction, is longer than the second: behind such a one the server makes one of a digit more, and
+#: to get beyond that takes 62 ** 7 inserts. So whatever stands in a list that began well keeps within the third.
 LONG_KEY: Final = 40
-_LONG_WHOLE_PART: Final = 8
+LONGEST_GIVEN: Final = 7
+LONGEST_MADE: Final = 8
 
 
 def require_valid(key: str) -> None:
@@ -36,17 +38,17 @@ def require_valid(key: str) -> None:
 def require_roomy(key: str) -> None:
     """Raise Refused unless the key, which a person gives, leaves room for everybody else before and behind it."""
     require_valid(key)
-    if not is_roomy(key):
+    if not is_roomy(key, LONGEST_GIVEN):
         raise Refused("bad_value", "Beside this order key there is no room for others.", "Leave `order` out, or move the item.")
 
 
-def is_roomy(key: str) -> bool:
-    """Tell whether a key is valid and no longer than the server makes them."""
+def is_roomy(key: str, longest: int = LONGEST_MADE) -> bool:
+    """Tell whether a key is valid and no longer than the server makes them, its whole part no longer than `longest`."""
     try:
         validate_order_key(key)
     except FIError:
         return False
-    return len(key) <= LONG_KEY and len(get_integer_part(key)) <= _LONG_WHOLE_PART
+    return len(key) <= LONG_KEY and len(get_integer_part(key)) <= longest
 
 
 def key_between(before: str | None, after: str | None) -> str:

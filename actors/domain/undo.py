@@ -16,7 +16,7 @@ from actors.contract.collections import COLLECTIONS
 from actors.contract.ops import Target
 from actors.contract.text_ot import Delta
 from actors.domain.items import Plan, Request, writable
-from actors.domain.order_keys import require_roomy
+from actors.domain.order_keys import LONGEST_GIVEN, LONGEST_MADE, is_roomy
 from actors.domain.state import Item, Write, find_item, grave_of, last_removal
 from actors.domain.text_window import taken_back
 from actors.domain.texts import edited
@@ -48,7 +48,10 @@ def undo(verbs: Verbs, request: Request) -> Plan:
         is_left = item is None and removal is not None and undone.wrote(removal)
         if not is_left:
             return Plan(())
-        return _as(request, verbs, "insert", data["insert"]) if isinstance(data["insert"], dict) else _revived(request, verbs)
+        whole = data["insert"]
+        if not isinstance(whole, dict):
+            return _revived(request, verbs)
+        return _as(request, verbs, "insert", _without_crowding(whole, LONGEST_GIVEN))
     if item is None:
         return Plan(())
     if "remove" in data:
@@ -56,12 +59,8 @@ def undo(verbs: Verbs, request: Request) -> Plan:
         return _as(request, verbs, "delete", {}) if is_left else Plan(())
     if "edit" in data:
         return _undo_edit(request, undone, item, str(data["edit"]))
-    left = fields_left(undone, item, data["set"])
-    if not left:
-        return Plan(())
-    if "order" in left:
-        require_roomy(left["order"])
-    return _as(request, verbs, "update", left)
+    left = _without_crowding(fields_left(undone, item, data["set"]), LONGEST_MADE)
+    return _as(request, verbs, "update", left) if left else Plan(())
 
 
 def _undo_edit(request: Request, undone: Undone, item: Item, field: str) -> Plan:
@@ -82,6 +81,11 @@ def edit_left(undone: Undone, item: Item, field: str) -> Delta | None:
 def fields_left(undone: Undone, item: Item, values: Any) -> dict[str, Any]:
     """Return those of the values whose fields the op wrote last."""
     return {field: value for field, value in values.items() if undone.wrote(item.last_write(field))}
+
+
+def _without_crowding(values: dict[str, Any], longest: int) -> dict[str, Any]:
+    """Return the values without a place beside which there is no room, such as one of before its list was healed."""
+    return {field: value for field, value in values.items() if field != "order" or is_roomy(value, longest)}
 
 
 def written_by_others(undone: Undone, item: Item) -> dict[str, Write]:
