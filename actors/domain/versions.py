@@ -1,8 +1,9 @@
 """Named versions of a document: kept, restored, and moved along when the document gets another audience.
 
 A version is an item of the collection `versions` in its document's channel, with the whole text; the rules alone write it, a
-person may rename or delete it. Restoring is an edit like any other, so what somebody writes meanwhile stays. Called through the
-table in `rules`.
+person may rename or delete it. Versions go before their document: whoever deletes holds the most of what is remembered then, so
+that the oldest of that is forgotten, and the document must not be it. Restoring is an edit like any other, so what somebody
+writes meanwhile stays. Called through the table in `rules`.
 """
 
 from typing import Any, Final
@@ -61,8 +62,8 @@ def update(request: Request) -> Plan:
     there = tuple(Change(COLLECTION, identifier, insert=_for_audience(kept[identifier], audience)) for identifier in kept)
     return plan._replace(
         parts=(
-            leaves._replace(changes=leaves.changes + gone),
-            arrives._replace(changes=arrives.changes + there),
+            leaves._replace(changes=gone + leaves.changes),
+            arrives._replace(changes=there + arrives.changes),
         )
     )
 
@@ -72,7 +73,7 @@ def delete(request: Request) -> Plan:
     plan = items.delete(request)
     gone = tuple(Change(COLLECTION, identifier, remove=True) for identifier in versions_of(request.state, request.op.target.id))
     part = plan.parts[0]
-    return plan._replace(parts=(part._replace(changes=part.changes + gone),))
+    return plan._replace(parts=(part._replace(changes=gone + part.changes),))
 
 
 def revive_document(request: Request) -> Plan:

@@ -5,6 +5,7 @@ from typing import Any
 from actors.contract.decisions import Decision
 from actors.domain import snapshot_form
 from actors.domain.state import GRAVES_KEPT, REMOVALS
+from actors.domain.versions import MAX_VERSIONS
 from tests.support.folding import Fold, wedding_with_members
 
 
@@ -161,3 +162,36 @@ def test_the_founding_of_a_wedding_is_not_taken_back() -> None:
     assert decision.refusal is not None
     assert (decision.refusal.code, decision.refusal.remedy) == ("not_allowed", "Ask the operator.")
     assert fold.item("wedding", fold.state.id)["title"]
+
+
+def fold_where_graves_are_full() -> Fold:
+    """A wedding in which four people have deleted 25 messages each, and Petra a document with 50 versions, not yet deleted."""
+    fold = wedding_with_members()
+    for person in ("amara", "bloom", "fatou", "urs"):
+        for number in range(GRAVES_KEPT // 4):
+            fold.act(person, "messages", "insert", f"{person}{number}", {"text": "t", "audience": "everyone"})
+            fold.act(person, "messages", "delete", f"{person}{number}")
+    assert len(fold.state.graves) == GRAVES_KEPT
+    fold.act("petra", "documents", "insert", "vows", {"title": "Vows", "text": "long"})
+    for number in range(MAX_VERSIONS):
+        fold.act("petra", "documents", "name_version", "vows", {"name": f"Draft {number}"})
+    return fold
+
+
+def test_inv6_the_versions_that_go_with_a_document_do_not_push_it_out() -> None:
+    """Whoever deletes it holds the most then; the document itself comes back, with the versions for which there was room."""
+    fold = fold_where_graves_are_full()
+    mine = fold.act("petra", "documents", "delete", "vows")
+    fold.act("petra", "documents", "undo", "vows", {"op": mine.op, "insert": True})
+    assert fold.item("documents", "vows")["text"] == "long"
+    assert len(fold.state.items["versions"]) > 10
+
+
+def test_inv6_a_document_with_many_versions_keeps_its_origin_when_it_gets_another_audience() -> None:
+    """Who edits it unaware of that is told what stood where it came from."""
+    fold = fold_where_graves_are_full()
+    fold.act("petra", "documents", "update", "vows", {"audience": "everyone"})
+    origin = fold.state.items["documents"]["vows"].origin
+    assert origin is not None
+    assert origin.channel == "documents.team"
+    assert len(fold.state.items["versions"]) == MAX_VERSIONS
