@@ -41,7 +41,7 @@ REVERSIBLE_MS: Final = 7 * 24 * _HOUR_MS
 #: Records of one wedding; beyond it the oldest closed one of the same channel goes.
 MAX_RECORDS: Final = 500
 #: What a record says of the conflict itself, whoever prevails.
-_LASTING: Final = frozenset({"channel", "collection", "item", "field", "at", "first"})
+_LASTING: Final = frozenset({"channel", "collection", "item", "field", "at", "first", "standing"})
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -49,6 +49,7 @@ class Disputed(NamedTuple):
     """What two disagree about: a field or the whole item, in the channel where it is now, the unseen write, and both contents.
 
     A content is `{"value": ...}`, `{}` for a cleared field, `{"deleted": True}` or `{"fields": {...}}` for a whole item.
+    `standing` is the last write of a field that is lost along, to the write that prevailed in another one.
     """
 
     collection: str
@@ -58,6 +59,7 @@ class Disputed(NamedTuple):
     write: Write
     first: Mapping[str, Any]
     second: Mapping[str, Any]
+    standing: Write | None = None
 
 
 def recorded(
@@ -160,6 +162,8 @@ def _fields(request: Request, disputed: Disputed, verdict: Verdict) -> dict[str,
         "first": {"op": write.op, "user": write.principal, "role": role_of(state, write.principal), **disputed.first},
         "second": {"op": request.op.id, "user": request.principal, "role": request.role, **disputed.second},
     }
+    if disputed.standing is not None and disputed.standing != write:
+        fields["standing"] = {"op": disputed.standing.op, "user": disputed.standing.principal}
     if verdict.is_open:
         fields["default"] = verdict.default
     if verdict.outcome == "merged" and verdict.value is not None:
@@ -188,6 +192,8 @@ def _id_of(request: Request, disputed: Disputed) -> str:
     """Return the id of the record: the same for later ops of the same client against the same write, while it is not answered."""
     write = disputed.write
     names = [disputed.collection, disputed.item, disputed.field, write.principal, write.op, request.principal, request.client]
+    if disputed.standing is not None and disputed.standing != write:
+        names += [disputed.standing.principal, disputed.standing.op]
     identifier = _hashed(names)
     known = find_item(request.state, COLLECTION, identifier)
     if known is None or known.fields["status"] in ("open", "decided"):

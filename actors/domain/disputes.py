@@ -18,7 +18,7 @@ from actors.domain.authority import require_write
 from actors.domain.conflict_records import Disputed, recorded, repeated
 from actors.domain.conflict_table import rank_of, rule_for
 from actors.domain.errors import Refused
-from actors.domain.field_disputes import first_side, fits, met_by, place_of, priority_of, second_side
+from actors.domain.field_disputes import Meeting, first_side, fits, met_by, place_of, priority_of, second_side
 from actors.domain.items import Plan, PlannedPart, Request, joined
 from actors.domain.merging import UNKNOWN, merge
 from actors.domain.noticing import said_later, unseen_burial, unseen_write
@@ -104,9 +104,10 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
                 prevailing[field], said[field] = result, _as_kept(value, result)
             again += repeated(request, item, field, value, {"result": result} if merged else {})
             continue
-        write, verdict, is_conflict = meetings[field]
-        if is_conflict:
-            found.append((field, write, value, verdict))
+        meeting = meetings[field]
+        verdict = meeting.verdict
+        if meeting.is_conflict:
+            found.append((field, meeting, value))
         if verdict.outcome == "first":
             del prevailing[field]
         elif verdict.value != value:
@@ -118,8 +119,8 @@ def _update(request: Request, item: Item, plan: Plan) -> Plan:
         settled = _asked(request, "update", prevailing)
     channel = settled.parts[-1].channel if settled.parts else item.channel
     disputes = [
-        (_disputed(request, field, channel, write, _content(item.fields.get(field)), _content(value)), verdict)
-        for field, write, value, verdict in found
+        (_lost_or_won(request, field, channel, meeting, item.fields.get(field), value), meeting.verdict)
+        for field, meeting, value in found
     ]
     return _with_records(request, settled, disputes, plan.parts[0].overwritten, again)._replace(said=said)
 
@@ -242,6 +243,11 @@ def _disputed(
     request: Request, field: str, channel: str, write: Write, first: dict[str, Any], second: dict[str, Any]
 ) -> Disputed:
     return Disputed(*place_of(request), field, channel, write, first, second)
+
+
+def _lost_or_won(request: Request, field: str, channel: str, meeting: Meeting, now: Any, value: Any) -> Disputed:
+    disputed = _disputed(request, field, channel, meeting.rival, _content(now), _content(value))
+    return disputed._replace(standing=meeting.write)
 
 
 def _content(value: Any) -> dict[str, Any]:

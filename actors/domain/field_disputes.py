@@ -23,9 +23,13 @@ _ALONG: Final = "it shares the fate of another field: "
 
 
 class Meeting(NamedTuple):
-    """The write that a field of an op has met, who prevails, and whether the two disagree."""
+    """The write that a field of an op has met, who prevails, and whether the two disagree.
+
+    `rival` is the write to which the field is lost: another one than `write`, its last, where it is lost along.
+    """
 
     write: Write
+    rival: Write
     verdict: Verdict
     is_conflict: bool
 
@@ -41,8 +45,10 @@ def met_by(request: Request, item: Item) -> dict[str, Meeting]:
     # What is lost along takes its own company along, so the list grows on the way.
     for field in lost:
         for other in sorted(company_of(collection, field) & data.keys() - set(lost)):
-            found[other] = _lost_along(item, other, data[other], found[field].verdict)
-            lost.append(other)
+            found[other] = _lost_along(item, other, data[other], found[field])
+            if found[other].is_conflict:
+                # What the op only repeats is lost to nobody, and nothing with it.
+                lost.append(other)
     return found
 
 
@@ -55,14 +61,15 @@ def _met(request: Request, item: Item, field: str, write: Write, value: Any) -> 
     verdict = settle(strategy, dispute)
     if verdict.outcome == "merged" and not fits(request.op, field, verdict.value):
         verdict = settle(HIERARCHY, dispute)
-    return Meeting(write, verdict, verdict.value != value if verdict.outcome == "merged" else now != value)
+    return Meeting(write, write, verdict, verdict.value != value if verdict.outcome == "merged" else now != value)
 
 
-def _lost_along(item: Item, field: str, value: Any, cause: Verdict) -> Meeting:
+def _lost_along(item: Item, field: str, value: Any, cause: Meeting) -> Meeting:
     """Let what stands in a field stand, for the reason for which its company does."""
     now = item.fields.get(field)
-    reason = cause.reason if cause.reason.startswith(_ALONG) else f"{_ALONG}{cause.reason}"
-    return Meeting(item.last_write(field), cause._replace(value=now, reason=reason), now != value)
+    why = cause.verdict.reason
+    verdict = cause.verdict._replace(value=now, reason=why if why.startswith(_ALONG) else f"{_ALONG}{why}")
+    return Meeting(item.last_write(field), cause.rival, verdict, now != value)
 
 
 def first_side(request: Request, field: str, write: Write, value: Any) -> Side:

@@ -166,8 +166,8 @@ def _require_item_not_superseded(request: Request, item: Item | None, record: It
 
 
 def _is_of_others(write: Write, record: Item) -> bool:
-    """Tell whether a write is neither of the two that met in the conflict nor that of an answer."""
-    sides = [record.fields[name] for name in ("first", "second", "answer") if name in record.fields]
+    """Tell whether a write is neither of the two that met in the conflict, nor what stood there, nor that of an answer."""
+    sides = [record.fields[name] for name in ("first", "standing", "second", "answer") if name in record.fields]
     return (write.op, write.principal) not in {(each["op"], each["user"]) for each in sides}
 
 

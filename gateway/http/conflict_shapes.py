@@ -48,6 +48,7 @@ class Conflict(msgspec.Struct):
     default: str | UnsetType = UNSET
     result: object = UNSET
     answer: dict[str, str] | UnsetType = UNSET
+    standing: dict[str, str] | UnsetType = UNSET
 
 
 class Conflicts(msgspec.Struct):

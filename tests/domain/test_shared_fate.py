@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from actors.contract.collections import COLLECTIONS
+from actors.contract.decisions import Decision
 from actors.domain.conflict_table import TOGETHER
+from tests.domain.test_items import code
 from tests.support.disputes import answer, applied, at_once, records, seen_by_all, told, wedding_with
 from tests.support.folding import Fold
 
@@ -135,3 +137,45 @@ def test_the_only_field_that_loses_needs_no_company() -> None:
     assert hours(fold) == _HOURS | _ENDS_EARLY
     applied(answer(fold, "amara", "reverse"))
     assert hours(fold)["contractEnd"] == _EVENING["contractEnd"]
+
+
+def lost_currency() -> Fold:
+    """Petra has chosen francs, all have seen it; unaware of Amara's amount she sends one of her own, in another currency."""
+    fold = wedding_with("budget", {"item": "Dress", "estimate": 100, "currency": "EUR"})
+    applied(fold.act("petra", "budget", "update", "x", {"currency": "CHF"}, base=seen_by_all(fold)))
+    at_once(fold, "budget", ("amara", {"estimate": 200}), ("petra", {"estimate": 300, "currency": "JPY"}))
+    assert fold.item("budget", "x") == fold.item("budget", "x") | {"estimate": 200, "currency": "CHF"}
+    return fold
+
+
+def reverse_currency(fold: Fold, person: str) -> Decision:
+    """Let somebody ask for the currency that was lost along."""
+    [name] = [each for each, record in fold.state.items["conflicts"].items() if record.fields["field"] == "currency"]
+    return fold.act(person, "conflicts", "reverse", name, op_type="budget_change")
+
+
+def test_who_loses_a_field_along_loses_it_to_who_prevailed() -> None:
+    """That the loser wrote the field last gives no right to overrule the couple; the couple is told and may let it stand."""
+    fold = lost_currency()
+    record = by_field(fold)["currency"]
+    assert (record["first"]["user"], record["first"]["value"], record["second"]["user"]) == ("amara", "CHF", "petra")
+    assert "petra" not in record["mayAnswer"]["people"]
+    assert len(told(fold, "amara")) == len(told(fold, "petra")) == 2
+    assert code(reverse_currency(fold, "petra")) == "not_allowed"
+    applied(reverse_currency(fold, "amara"))
+    assert fold.item("budget", "x")["currency"] == "JPY"
+
+
+def test_what_was_lost_along_is_superseded_by_a_later_write_of_its_own_field() -> None:
+    """Not by the write of before, which both had seen."""
+    fold = lost_currency()
+    applied(fold.act("petra", "budget", "update", "x", {"currency": "USD"}, base=seen_by_all(fold)))
+    assert code(reverse_currency(fold, "amara")) == "superseded"
+
+
+def test_a_currency_that_an_op_repeats_drags_no_other_amount_along() -> None:
+    """Nobody disagrees about it, so what was paid is entered though what was thought is lost."""
+    fold = wedding_with("budget", {"item": "Dress", "estimate": 100, "currency": "EUR"})
+    at_once(fold, "budget", ("amara", {"estimate": 200}), ("petra", {"estimate": 300, "currency": "EUR", "actual": 50}))
+    assert fold.item("budget", "x") == fold.item("budget", "x") | {"estimate": 200, "currency": "EUR", "actual": 50}
+    assert list(by_field(fold)) == ["estimate"]
