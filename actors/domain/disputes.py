@@ -157,8 +157,8 @@ def _move(request: Request, item: Item, plan: Plan) -> Plan:
 
 
 def _delete(request: Request, item: Item, plan: Plan) -> Plan:
-    """A delete stands unless somebody who counts more has edited the item unnoticed; what the server notes there is no edit."""
-    edits = item.writes.keys() - items.of_server(request)
+    """A delete stands unless somebody who counts more has edited it unnoticed; what the server notes and a place are no edits."""
+    edits = item.writes.keys() - items.of_server(request) - {"order"}
     unseen = [write for field in item.writes if field in edits and (write := unseen_write(request, item, field)) is not None]
     if not unseen:
         return plan

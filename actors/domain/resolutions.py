@@ -150,9 +150,10 @@ def _require_item_not_superseded(request: Request, item: Item | None, record: It
     """Raise Refused where somebody has written or deleted the item, or put it there again, since the conflict came up."""
     collection, identifier = record.fields["collection"], record.fields["item"]
     if item is not None:
-        of_server = COLLECTIONS[collection].of_server
+        # An insert elsewhere may have renumbered it: a place is no edit of the item.
+        unedited = COLLECTIONS[collection].of_server | {"order"}
         channel = item.channel
-        writes = [item.inserted, *(write for field, write in item.writes.items() if field not in of_server)]
+        writes = [item.inserted, *(write for field, write in item.writes.items() if field not in unedited)]
     else:
         grave = grave_of(request.state, collection, identifier)
         channel = record.channel if grave is None else grave.item.channel

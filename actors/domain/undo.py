@@ -89,11 +89,9 @@ def _without_crowding(values: dict[str, Any], longest: int) -> dict[str, Any]:
 
 
 def written_by_others(undone: Undone, item: Item) -> dict[str, Write]:
-    """Return the last writes of other people since the item was inserted, by field; what the server notes there is no edit."""
-    of_server = COLLECTIONS[undone.target.collection].of_server
-    return {
-        field: write for field, write in item.writes.items() if write.principal != undone.principal and field not in of_server
-    }
+    """Return the last writes of other people since the item was inserted, by field; without notes of the server and places."""
+    unedited = COLLECTIONS[undone.target.collection].of_server | {"order"}
+    return {field: write for field, write in item.writes.items() if write.principal != undone.principal and field not in unedited}
 
 
 def _revived(request: Request, verbs: Verbs) -> Plan:

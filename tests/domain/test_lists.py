@@ -269,3 +269,28 @@ def test_two_moves_may_be_reversed() -> None:
     assert titles_in_order(fold) == ["y", "z", "x"]
     decision: Decision = fold.act("amara", "tasks", "insert", "n", {"title": "n"})
     assert code(decision) is None
+
+
+def test_a_place_in_the_list_is_no_edit_of_the_item() -> None:
+    """Who deletes unaware of a move, or takes back the insert of what another op has renumbered, is kept from nothing."""
+    fold = tasks("a", "b")
+    base = seen_by_all(fold)
+    applied(fold.act("amara", "tasks", "move", "b", {"after": None}, base=base))
+    applied(fold.act("petra", "tasks", "delete", "b", base=base))
+    assert titles_in_order(fold) == ["a"]
+    assert "conflicts" not in fold.state.items
+    mine = applied(fold.act("petra", "tasks", "insert", "c", {"title": "c"}))
+    applied(fold.act("amara", "tasks", "move", "c", {"after": None}))
+    applied(fold.act("petra", "tasks", "undo", "c", {"op": mine.op, "remove": True}))
+    assert titles_in_order(fold) == ["a"]
+
+
+def test_an_answer_about_a_whole_item_holds_though_it_was_moved_since() -> None:
+    """Its delete may still be chosen."""
+    fold = tasks("a", "b")
+    base = seen_by_all(fold)
+    applied(fold.act("amara", "tasks", "update", "b", {"title": "B"}, base=base))
+    applied(fold.act("petra", "tasks", "delete", "b", base=base))
+    applied(fold.act("petra", "tasks", "move", "b", {"after": None}))
+    applied(answer(fold, "amara", "reverse"))
+    assert titles_in_order(fold) == ["a"]
