@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -28,6 +29,8 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
 MIB = 1024 * 1024
+#: A host that begins anew while PostgreSQL is away cannot come back before it: no moment of a machine that stands still is death.
+PATIENT: Final[dict[str, Any]] = {"database_timeout_seconds": 3, "member_timeout_seconds": 20}
 
 
 @pytest.fixture
@@ -52,10 +55,10 @@ async def test_d7_awake_weddings_go_on_without_postgres(
     own_database_url: str,
 ) -> None:
     """Ops are decided and reads answered while Postgres is down, sleeping weddings say `waking`; later everything is stored."""
-    async with running_host(settings_of(database_timeout_seconds=3, database_url=own_database_url)):
+    async with running_host(settings_of(**PATIENT, database_url=own_database_url)):
         await author.create_wedding("asleep")
         await heard.at(await author.create_wedding("w1", "ben"))
-    async with running_host(settings_of(database_timeout_seconds=3, database_url=own_database_url)):
+    async with running_host(settings_of(**PATIENT, database_url=own_database_url)):
         await heard.at(await author.insert_task("w1", "t1", author="ben"))
         own_postgres.server.kill()
         position = await author.rename_task("w1", "t1", "Without Postgres", "ben")
@@ -77,9 +80,7 @@ async def test_d7_a_full_buffer_is_thrown_away_and_written_by_a_silent_fold(
     own_database_url: str,
 ) -> None:
     """More decisions than fit while Postgres is down: memory stays bounded, no event is told twice, and all are stored."""
-    async with running_host(
-        settings_of(database_timeout_seconds=3, database_url=own_database_url, flush_buffer_bytes=MIB)
-    ) as host:
+    async with running_host(settings_of(**PATIENT, database_url=own_database_url, flush_buffer_bytes=MIB)) as host:
         for wedding in ("w1", "w2"):
             await author.create_wedding(wedding, f"ana-{wedding}")
             await heard.at(await author.insert_task(wedding, "t", author=f"ana-{wedding}"))
@@ -126,11 +127,9 @@ async def test_inv7_a_full_mailbox_pauses_the_reader_and_drops_nothing(
 ) -> None:
     """Ops for a wedding that cannot wake are bounded in memory and hold the checkpoint back; all are decided once it wakes."""
     kib_64 = 64 * 1024
-    async with running_host(settings_of(database_timeout_seconds=3, database_url=own_database_url)):
+    async with running_host(settings_of(**PATIENT, database_url=own_database_url)):
         await author.create_wedding("w1", "ana-w1")
-    async with running_host(
-        settings_of(database_timeout_seconds=3, database_url=own_database_url, waking_queue_bytes=kib_64)
-    ) as host:
+    async with running_host(settings_of(**PATIENT, database_url=own_database_url, waking_queue_bytes=kib_64)) as host:
         own_postgres.server.kill()
         positions = [await _write_document(author, "w1") for _ in range(10)]
         await eventually(lambda: host.duty.mailbox.is_full, "the mailbox is full")
