@@ -23,6 +23,15 @@ async def tell(peer: Peer, *events: dict[str, Any]) -> None:
     await peer.send({"type": "collaboration_event", "events": list(events)})
 
 
+async def closed_while_typing(client: Client, peer: Peer) -> tuple[TextEditor, dict[str, Any]]:
+    """An editor that was closed with one edit in flight, which is the op, and one behind it."""
+    editor = TextEditor(client, "documents", "vows")
+    editor.insert(4, ", Ben")
+    editor.insert(9, " my love")
+    editor.close()
+    return editor, await peer.receive_op()
+
+
 async def nobody_listens(client: Client) -> None:
     """Wait until no editor follows this client."""
     await eventually(lambda: not client.listening.on_event + client.listening.on_sync, "the editor has left")
@@ -34,11 +43,7 @@ async def test_what_was_typed_behind_an_edit_in_flight_is_sent_after_a_close_on_
     """It counts as made on what the edit before it has made of the text, and the editor leaves when it is confirmed."""
     client = Client(server.url, "w1", "t")
     peer = await meet_with_vows(server, client)
-    editor = TextEditor(client, "documents", "vows")
-    editor.insert(4, ", Ben")
-    editor.insert(9, " my love")
-    editor.close()
-    first = await peer.receive_op()
+    editor, first = await closed_while_typing(client, peer)
     assert (first["base"], first["data"]["delta"]) == ({CHANNEL: 7}, [{"retain": 4}, {"insert": ", Ben"}])
     await peer.edited(CHANNEL, 8, first)
     second = await peer.receive_op()
@@ -54,11 +59,7 @@ async def test_a_closed_editor_moves_what_was_typed_over_what_others_write_meanw
     """It follows the others until its own last word has arrived."""
     client = Client(server.url, "w1", "t")
     peer = await meet_with_vows(server, client)
-    editor = TextEditor(client, "documents", "vows")
-    editor.insert(4, ", Ben")
-    editor.insert(9, " my love")
-    editor.close()
-    first = await peer.receive_op()
+    _, first = await closed_while_typing(client, peer)
     theirs = {"collection": "documents", "id": "vows", "edit": {"text": [{"insert": "Yes, "}]}}
     await tell(peer, event(CHANNEL, 8, theirs))
     await client.until(lambda: client.sequences() == {CHANNEL: 8})
@@ -96,11 +97,7 @@ async def test_a_closed_editor_follows_its_item_into_another_channel(server: Scr
     """The item goes from one channel and comes into the other in one frame, and is not gone in between."""
     client = Client(server.url, "w1", "t")
     peer = await meet_with_vows(server, client)
-    editor = TextEditor(client, "documents", "vows")
-    editor.insert(4, ", Ben")
-    editor.insert(9, " my love")
-    editor.close()
-    first = await peer.receive_op()
+    _, first = await closed_while_typing(client, peer)
     await peer.edited(CHANNEL, 8, first)
     await peer.receive_op()
     moved = {"collection": "documents", "id": "vows", "insert": {"title": "Vows", "text": "I do, Ben"}}
