@@ -1,7 +1,8 @@
 """A proxy between clients and gateways that knows WebSocket frames (RFC 6455, 5.2): it delays, repeats, tears and cuts at random.
 
-It parts frames and never looks inside one. Connections live for a random time; a cut may leave the gateway's side open for a
-while, so that what a client said last arrives after its next connection. Opened by `proxied`.
+It parts frames and never looks inside one; a plain request, such as that of an undo, it only delays and cuts. Connections live
+for a random time; a cut may leave the gateway's side open for a while, so that what a client said last arrives after its next
+connection. Opened by `proxied`.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 _HOST: Final = "127.0.0.1"
-_SWITCHED: Final = b"HTTP/1.1 101"
+#: In the request and in the answer that agrees to it.
+_UPGRADE: Final = b"\r\nupgrade: websocket"
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _DATA_OPCODES: Final = frozenset({1, 2})
 _FINAL: Final = 0x80
@@ -144,7 +146,7 @@ class _Way:
         self._proxy, self._reader, self._writer = proxy, reader, writer
         self._frames: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_FRAMES)
         self._held_seconds = 0.0
-        self._tears = False
+        self._tears = self._carries_frames = False
         self._is_ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -171,9 +173,9 @@ class _Way:
     async def _read(self) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             head = await self._reader.readuntil(_END_OF_HEAD)
+            self._carries_frames = _UPGRADE in head.lower()
             await self._frames.put(head)
-            is_answer = head.startswith(b"HTTP/")
-            while not is_answer or head.startswith(_SWITCHED):
+            while self._carries_frames:
                 await self._frames.put(await read_frame(self._reader))
             while chunk := await self._reader.read(1 << 16):
                 await self._frames.put(chunk)
@@ -191,7 +193,7 @@ class _Way:
                     self._writer.write(frame[: len(frame) // 2])
                     await self._writer.drain()
                     return
-                for _ in range(1 if is_head else self._proxy.times(frame)):
+                for _ in range(self._proxy.times(frame) if self._carries_frames and not is_head else 1):
                     self._writer.write(frame)
                 await self._writer.drain()
                 is_head = False

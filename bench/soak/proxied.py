@@ -32,12 +32,17 @@ MEMBERS: Final = 5
 _MUST_HAPPEN: Final = (CUT, TORN, LATE, REPEATED, DELAYED)
 
 
+def _connector() -> aiohttp.TCPConnector:
+    """A connection for each request: the proxy takes one that carried a plain request for nothing else afterwards."""
+    return aiohttp.TCPConnector(limit=0, force_close=True)
+
+
 async def run_proxied(folder: Path, options: Options) -> int:
     """Run it and print; returns how much is broken."""
     print(heading(options.seed, options.seconds, options.rate, {}), flush=True)
     installation = Installation(folder, gateways=2, hosts=2, environment={"WEDSYNC_LOG_LEVEL": "info"})
     history = History(folder / "history.jsonl")
-    async with installation, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with installation, aiohttp.ClientSession(connector=_connector()) as session:
         site = installation.site
         proxy = FrameProxy(installation.port, options.seed, Mischief())
         await proxy.open()

@@ -142,7 +142,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem_response(
             members, {"Allow": allowed_methods(error)} if isinstance(error, web.HTTPMethodNotAllowed) else None
         )
-    except Exception:
-        _log.exception("http_failed", method=request.method, path=request.path)
+    except Exception as error:
+        # Who has gone in the midst of a request has not met a fault of ours, and hears nothing of it.
+        if not (isinstance(error, ConnectionResetError) and request.transport is None):
+            _log.exception("http_failed", method=request.method, path=request.path)
         text = CODES["internal_error"]
         return problem_response(problem_members("internal_error", text.message, "Try again; report it if it happens again."))

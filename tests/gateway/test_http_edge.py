@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.errors import SettingsInvalid
 from config.settings import load_settings
@@ -16,6 +17,7 @@ from gateway.http.origins import may_call
 from tests.gateway.conftest import FoundWedding
 from tests.support.gateways import RunningGateway, token_of
 from tests.support.http_api import HttpApi, is_problem, op_of
+from tests.support.waiting import eventually
 
 LISTED = frozenset({"https://wedding.example"})
 NO_LIST: frozenset[str] = frozenset()
@@ -192,3 +194,20 @@ async def test_inv6_a_host_that_no_answer_could_repeat_is_refused(stack: Running
         answer = await asyncio.wait_for(reader.read(), 10)
         writer.close()
         assert answer.split()[1] in {b"400", b"422"}, answer
+
+
+async def test_inv6_who_goes_in_the_midst_of_a_request_is_no_fault_of_ours(stack: RunningGateway, found: FoundWedding) -> None:
+    """A phone that loses its network while it sends a body: nothing is in the log."""
+    await found("w1")
+    head = (
+        f"POST /api/collaboration/undo/w1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token_of('ana', 'w1')}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    )
+    turns = stack.gateway.limiter.slow_requests
+    with capture_logs() as events:
+        _, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+        writer.write(head.encode())
+        await eventually(lambda: len(turns) == 1, "its body is waited for")
+        writer.transport.abort()
+        await eventually(lambda: len(turns) == 0, "it is over")
+    assert "http_failed" not in [event["event"] for event in events]

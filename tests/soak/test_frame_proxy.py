@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from bench.soak.frame_proxy import CUT, LATE, REPEATED, TORN, FrameProxy, Mischief
 
+WITHIN = aiohttp.ClientTimeout(total=10)
 GOOD = Mischief(life_seconds=3600.0, repeated=0.0, delayed=0.0, jitter_seconds=0.0)
 
 
@@ -28,6 +29,10 @@ class Listener:
         return socket
 
 
+async def echo(request: web.Request) -> web.Response:
+    return web.Response(body=await request.read())
+
+
 @asynccontextmanager
 async def behind(
     mischief: Mischief, listener: Listener, seed: int = 1
@@ -35,6 +40,7 @@ async def behind(
     """A socket to the listener through a proxy of this mischief."""
     app = web.Application()
     app.router.add_get("/ws", listener.serve)
+    app.router.add_post("/echo", echo)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         proxy = FrameProxy(int(server.port or 0), seed, mischief)
         await proxy.open()
@@ -51,6 +57,14 @@ async def test_a_good_network_leaves_frames_alone() -> None:
         for text in texts:
             await socket.send_str(text)
         assert [await socket.receive_str(timeout=30) for _ in texts] == texts
+
+
+async def test_a_plain_request_is_answered_through_the_proxy() -> None:
+    """An undo is asked over HTTP: its body is no frame, whatever its bytes."""
+    async with behind(GOOD._replace(repeated=1.0), Listener()) as (proxy, _), aiohttp.ClientSession() as session:
+        body = b"\x81\x7e" + b"x" * 70_000
+        async with session.post(f"http://127.0.0.1:{proxy.port}/echo", data=body, timeout=WITHIN) as answer:
+            assert await answer.read() == body
 
 
 async def test_frames_come_twice_until_the_network_is_good() -> None:
